@@ -1,0 +1,26 @@
+import { z } from 'zod';
+
+/** An account or contract on an EVM chain: `0x` and 40 hex digits, any case on the way in, lower case from then on. */
+export const address = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be 0x and 40 hex digits')
+  .transform((text) => text.toLowerCase())
+  .meta({ id: 'Address', description: '0x and 40 hex digits, lower case', examples: [`0x${'ab'.repeat(20)}`] });
+
+/** A transaction hash: `0x` and 64 hex digits, lower case from then on. */
+export const transactionHash = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}$/, 'must be 0x and 64 hex digits')
+  .transform((text) => text.toLowerCase());
+
+export const zeroAddress = `0x${'0'.repeat(40)}`;
+
+/** The bytes of a `0x…` text, as `bytea` columns hold them. */
+export function toBytes(hex: string): Buffer {
+  return Buffer.from(hex.slice(2), 'hex');
+}
+
+/** The lower-case `0x…` text of a `bytea`. */
+export function toHex(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).toString('hex')}`;
+}

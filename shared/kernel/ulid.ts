@@ -1,0 +1,18 @@
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+
+const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** A new ULID: 26 characters, sorted by time (ms) and then at random. */
+export function ulid(now: number = Date.now()): string {
+  let value = (BigInt(now) << 80n) | BigInt(`0x${randomBytes(10).toString('hex')}`);
+  let text = '';
+  for (let i = 0; i < 26; i++) {
+    text = alphabet[Number(value & 31n)]! + text;
+    value >>= 5n;
+  }
+  return text;
+}
+
+/** A ULID, as ids of jobs are. */
+export const ulidText = z.string().regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, 'must be a ULID');
