@@ -1,0 +1,54 @@
+/** What the collections room is, in pure values: NFT collections, their tokens, traits and owners. */
+import type { Domain } from '../../shared/kernel/declaration.ts';
+import * as contract from './contract.ts';
+import * as events from './events.ts';
+import * as imports from './imports.ts';
+import * as jobs from './jobs.ts';
+import { tables } from './tables.ts';
+
+export const collections: Domain = {
+  name: 'collections',
+  title: 'Collections',
+  summary: 'NFT collections, their tokens, traits, owners and transfers, and the Farcaster users who hold them.',
+  operations: [
+    contract.listCollections,
+    contract.getCollection,
+    contract.listNfts,
+    contract.getTraits,
+    contract.listHolders,
+    contract.getNft,
+    contract.getNftOwner,
+    contract.listNftTransfers,
+    contract.getUser,
+    contract.listUserCollections,
+    contract.listWalletCollections,
+    contract.refreshCollection,
+    contract.receiveAlchemyWebhook,
+  ],
+  events: [
+    events.collectionUpdated,
+    events.collectionRefreshed,
+    events.nftTransferred,
+    events.ownershipChanged,
+    events.userUpdated,
+  ],
+  jobs: [
+    jobs.refreshCollection,
+    jobs.syncTransfers,
+    jobs.verifyOwnership,
+    jobs.syncUsers,
+    jobs.fetchUser,
+    jobs.warmPopular,
+  ],
+  imports: [imports.nfts, imports.traits, imports.transfers, imports.users, imports.holders],
+  tables,
+  upstreams: [
+    {
+      name: 'alchemy',
+      baseUrl: 'https://eth-mainnet.g.alchemy.com',
+      secretKeys: ['apiKey', 'webhookSigningKey'],
+      requestsPerSecond: 5,
+    },
+    { name: 'neynar', baseUrl: 'https://api.neynar.com', secretKeys: ['apiKey'], requestsPerSecond: 5 },
+  ],
+};

@@ -1,0 +1,247 @@
+/** The HTTP operations of the platform itself: jobs, imports, and what an operator needs. */
+import { z } from 'zod';
+import { cursor } from '../../shared/kernel/cursor.ts';
+import { operation } from '../../shared/kernel/declaration.ts';
+import { ulidText } from '../../shared/kernel/ulid.ts';
+
+const count = z.int().nonnegative();
+const timestamp = z.iso.datetime();
+const noQuery = z.strictObject({});
+const noPath = z.strictObject({});
+const limit = z.coerce.number().int().min(1).max(200).default(50);
+
+export const jobStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
+
+export const job = z
+  .strictObject({
+    id: ulidText,
+    job: z.string(),
+    status: jobStatus,
+    progress: z.strictObject({
+      read: count,
+      applied: count,
+      unchanged: count,
+      rejected: count,
+      /** Rows expected in all, where it is known. */
+      total: count.nullable(),
+      /** 0 to 100, where it is known. */
+      percent: z.number().min(0).max(100).nullable(),
+      /** What it is at just now, in words: `tokens`, `transfers`. */
+      step: z.string().nullable(),
+    }),
+    attempts: count,
+    error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+    /** Where the rejected rows can be read, if there are any. */
+    rejectedRows: z.string().nullable(),
+    requestedBy: z.string(),
+    createdAt: timestamp,
+    startedAt: timestamp.nullable(),
+    finishedAt: timestamp.nullable(),
+  })
+  .meta({ id: 'Job' });
+
+export const getJob = operation({
+  operationId: 'getJob',
+  method: 'GET',
+  path: '/v1/jobs/{id}',
+  summary: 'How a job stands.',
+  access: 'public',
+  pathParameters: z.strictObject({ id: ulidText }),
+  query: noQuery,
+  status: 200,
+  response: job,
+  problems: [404],
+});
+
+export const listRejectedRows = operation({
+  operationId: 'listRejectedRows',
+  method: 'GET',
+  path: '/v1/jobs/{id}/rejected-rows',
+  summary: 'The rows a job could not take, with the reason for each.',
+  access: 'public',
+  pathParameters: z.strictObject({ id: ulidText }),
+  query: z.strictObject({ limit, cursor: cursor.optional() }),
+  status: 200,
+  response: z.strictObject({
+    rejectedRows: z.array(z.strictObject({ position: count, reason: z.string(), row: z.unknown() })),
+    nextCursor: z.string().nullable(),
+  }),
+  problems: [404],
+});
+
+export const listImports = operation({
+  operationId: 'listImports',
+  method: 'GET',
+  path: '/v1/imports',
+  summary: 'The kinds of file that can be imported, with their columns.',
+  access: 'public',
+  pathParameters: noPath,
+  query: noQuery,
+  status: 200,
+  response: z.strictObject({
+    imports: z.array(
+      z.strictObject({
+        dataset: z.string(),
+        summary: z.string(),
+        columns: z.array(z.strictObject({ name: z.string(), required: z.boolean(), settable: z.boolean() })),
+        otherColumns: z.boolean(),
+      }),
+    ),
+  }),
+});
+
+const delivery = z.strictObject({
+  consumer: z.string(),
+  status: z.enum(['applied', 'failed']),
+  attempts: count,
+  error: z.string().nullable(),
+  at: timestamp,
+});
+
+export const getEvent = operation({
+  operationId: 'getEvent',
+  method: 'GET',
+  path: '/v1/admin/events/{id}',
+  summary: "An event's life: committed, published, and applied or failed by each consumer.",
+  access: 'admin',
+  pathParameters: z.strictObject({ id: z.string().regex(/^[1-9]\d{0,18}$/, 'must be the id of an event') }),
+  query: noQuery,
+  status: 200,
+  response: z.strictObject({
+    id: z.string(),
+    type: z.string(),
+    status: z.enum(['committed', 'published', 'applied', 'failed']),
+    entities: z.array(z.string()),
+    xid: z.string(),
+    detail: z.unknown(),
+    correlationId: z.string().nullable(),
+    committedAt: timestamp,
+    publishedAt: timestamp.nullable(),
+    deliveries: z.array(delivery),
+  }),
+  problems: [401, 404],
+});
+
+export const listQueues = operation({
+  operationId: 'listQueues',
+  method: 'GET',
+  path: '/v1/admin/queues',
+  summary: 'Every queue with what waits in it and in its dead-letter queue.',
+  access: 'admin',
+  pathParameters: noPath,
+  query: noQuery,
+  status: 200,
+  response: z.strictObject({
+    queues: z.array(z.strictObject({ name: z.string(), waiting: count, inFlight: count, dead: count })),
+  }),
+  problems: [401],
+});
+
+export const listDeadLetters = operation({
+  operationId: 'listDeadLetters',
+  method: 'GET',
+  path: '/v1/admin/queues/{name}/dead-letters',
+  summary: 'A look at the messages a consumer has given up on.',
+  access: 'admin',
+  pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9-]{0,79}$/) }),
+  query: noQuery,
+  status: 200,
+  response: z.strictObject({
+    deadLetters: z.array(z.strictObject({ messageId: z.string(), body: z.unknown(), receives: count })),
+  }),
+  problems: [401, 404],
+});
+
+export const redriveQueue = operation({
+  operationId: 'redriveQueue',
+  method: 'POST',
+  path: '/v1/admin/queues/{name}/redrive',
+  summary: 'Sends the dead letters of a queue through it once more.',
+  access: 'admin',
+  pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9-]{0,79}$/) }),
+  query: noQuery,
+  status: 200,
+  response: z.strictObject({ moved: count, remaining: count }),
+  problems: [401, 404],
+});
+
+export const clearCache = operation({
+  operationId: 'clearCache',
+  method: 'POST',
+  path: '/v1/admin/cache/clear',
+  summary: 'Makes everything cached void: all of it, or what is kept for the named entities.',
+  access: 'admin',
+  pathParameters: noPath,
+  query: noQuery,
+  body: z.strictObject({ entities: z.array(z.string().min(1).max(200)).min(1).max(500).optional() }).optional(),
+  status: 200,
+  response: z.strictObject({ cleared: z.enum(['all', 'entities']), eventId: z.string() }),
+  problems: [401],
+});
+
+export const explainCache = operation({
+  operationId: 'explainCache',
+  method: 'GET',
+  path: '/v1/admin/cache/explain',
+  summary: 'Why a cached answer is, or is not, served: its snapshot, its fences, the verdict.',
+  access: 'admin',
+  pathParameters: noPath,
+  query: z.strictObject({ entity: z.string().min(1).max(200) }),
+  status: 200,
+  response: z.unknown(),
+  problems: [401],
+});
+
+export const getOpenapi = operation({
+  operationId: 'getOpenapi',
+  method: 'GET',
+  path: '/v1/openapi.json',
+  summary: 'This description.',
+  access: 'public',
+  pathParameters: noPath,
+  query: noQuery,
+  status: 200,
+  response: z.unknown(),
+});
+
+export const getDocs = operation({
+  operationId: 'getDocs',
+  method: 'GET',
+  path: '/docs',
+  summary: 'The API, to be browsed and tried.',
+  access: 'public',
+  pathParameters: noPath,
+  query: noQuery,
+  status: 200,
+  response: z.unknown(),
+  contentType: 'text/html; charset=utf-8',
+});
+
+export const getDocsAsset = operation({
+  operationId: 'getDocsAsset',
+  method: 'GET',
+  path: '/docs/{file}',
+  summary: 'A script or style of the documentation page.',
+  access: 'public',
+  pathParameters: z.strictObject({ file: z.enum(['swagger-ui.css', 'swagger-ui-bundle.js', 'docs.js']) }),
+  query: noQuery,
+  status: 200,
+  response: z.unknown(),
+  problems: [404],
+  contentType: 'application/octet-stream',
+});
+
+export const getHealth = operation({
+  operationId: 'getHealth',
+  method: 'GET',
+  path: '/v1/health',
+  summary: 'Whether the parts answer: database writer and reader, cache.',
+  access: 'public',
+  pathParameters: noPath,
+  query: noQuery,
+  status: 200,
+  response: z.strictObject({
+    status: z.enum(['ok', 'degraded']),
+    parts: z.record(z.string(), z.enum(['ok', 'failing'])),
+  }),
+});

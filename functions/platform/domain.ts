@@ -1,0 +1,36 @@
+/** What the platform's own room offers over HTTP and announces; its consumers and timers are wired in the stack. */
+import type { Domain } from '../../shared/kernel/declaration.ts';
+import * as contract from './contract.ts';
+import * as events from './events.ts';
+
+export const platform: Domain = {
+  name: 'platform',
+  title: 'Platform',
+  summary: 'Jobs and imports, the API description, and the operator’s view of events, queues and the cache.',
+  operations: [
+    contract.getHealth,
+    contract.getJob,
+    contract.listRejectedRows,
+    contract.listImports,
+    contract.getEvent,
+    contract.listQueues,
+    contract.listDeadLetters,
+    contract.redriveQueue,
+    contract.clearCache,
+    contract.explainCache,
+    contract.getOpenapi,
+    contract.getDocs,
+    contract.getDocsAsset,
+  ],
+  events: [events.cacheCleared],
+  jobs: [],
+  imports: [],
+  tables: [
+    {
+      name: 'jobs',
+      summary: 'Every run of a sync, import or refresh.',
+      announces: { ttlOnly: 'Never cached: jobs are read straight from the writer.' },
+    },
+  ],
+  upstreams: [],
+};
