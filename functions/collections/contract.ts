@@ -1,5 +1,5 @@
 /** The collections room's HTTP operations. An answer's amounts and token ids are decimal texts, its times ISO in UTC. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
 import { cursor } from '../../shared/kernel/cursor.ts';
 import { decimal, uint256 } from '../../shared/kernel/decimal.ts';

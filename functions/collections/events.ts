@@ -1,5 +1,5 @@
 /** The facts the collections room announces. The triggers of its tables write them, in the changing transaction. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EventDeclaration } from '../../shared/kernel/declaration.ts';
 
 const changedCollection = z.object({ collection: z.string() });

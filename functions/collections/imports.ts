@@ -1,5 +1,5 @@
 /** The files that may be dropped into the imports bucket for the collections room; a file's columns are the keys. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
 import { decimal, uint256 } from '../../shared/kernel/decimal.ts';
 import type { ImportDeclaration } from '../../shared/kernel/declaration.ts';

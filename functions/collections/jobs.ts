@@ -1,5 +1,5 @@
 /** The collections room's work outside requests. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { address } from '../../shared/kernel/address.ts';
 import type { JobDeclaration } from '../../shared/kernel/declaration.ts';
 

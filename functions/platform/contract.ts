@@ -1,5 +1,5 @@
 /** The HTTP operations of the platform itself: jobs, imports, and what an operator needs. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { cursor } from '../../shared/kernel/cursor.ts';
 import { operation } from '../../shared/kernel/declaration.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';

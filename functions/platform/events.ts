@@ -1,5 +1,5 @@
 /** The facts the platform itself announces. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EventDeclaration } from '../../shared/kernel/declaration.ts';
 
 export const cacheCleared: EventDeclaration = {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** An account or contract on an EVM chain: `0x` and 40 hex digits, any case on the way in, lower case from then on. */
 export const address = z

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InvalidInput } from './errors.ts';
 
 /** A client's place in a list, opaque to it: base64url of the JSON of the last row's sort key. */

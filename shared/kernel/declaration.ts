@@ -2,7 +2,7 @@
  * What a domain says about itself: pure values, from which routes, functions, queues, schedules, rules, alarms, the
  * OpenAPI document and the room's README are derived. Nothing here does I/O.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** The tiers that the cached views share, in seconds; a view may name its own figure instead. */
 export const ttlTiers = { hot: 300, warm: 1_800, cold: 86_400 } as const;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 

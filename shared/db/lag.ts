@@ -1,0 +1,98 @@
+import { env } from '../env.ts';
+import { count } from '../observability/metrics.ts';
+import { isConnectionError } from './errors.ts';
+import { type Host, pool } from './pools.ts';
+
+/**
+ * Which host a read goes to. A reader that lags over the threshold, or cannot be reached, is left out until it has
+ * been well below the threshold three times in a row: without that hysteresis it would flap around the limit.
+ *
+ * The lag is asked for at most once a second and never waited for twice: the figure serves the reads that follow.
+ */
+interface ReaderState {
+  usable: boolean;
+  goodInARow: number;
+  checkedAt: number;
+  checking: Promise<void> | undefined;
+}
+
+const checkEveryMs = 1_000;
+const goodChecksToReturn = 3;
+const states = new Map<Host, ReaderState>();
+
+/** The reader, or the writer while the reader is left out. */
+export async function hostForReads(preferred: 'reader' | 'analytics'): Promise<Host> {
+  const state = stateOf(preferred);
+  if (Date.now() - state.checkedAt >= checkEveryMs) {
+    state.checking ??= check(preferred, state).finally(() => {
+      state.checking = undefined;
+    });
+    if (state.checkedAt === 0) await state.checking;
+  }
+  return state.usable ? preferred : 'writer';
+}
+
+/** Leaves a reader out after a connection to it failed. */
+export function leaveOut(host: Host): void {
+  const state = stateOf(host);
+  state.usable = false;
+  state.goodInARow = 0;
+}
+
+/** Whether the reader is in use just now, for the health check. */
+export function isLeftOut(host: Host): boolean {
+  return !stateOf(host).usable;
+}
+
+function stateOf(host: Host): ReaderState {
+  let state = states.get(host);
+  if (!state) {
+    state = { usable: true, goodInARow: 0, checkedAt: 0, checking: undefined };
+    states.set(host, state);
+  }
+  return state;
+}
+
+async function check(host: Host, state: ReaderState): Promise<void> {
+  const threshold = env('DATABASE_LAG_THRESHOLD_MS');
+  const lagMs = await measureLag(host);
+  state.checkedAt = Date.now();
+  if (lagMs === undefined || lagMs > threshold) {
+    if (state.usable) count('ReaderLeftOut', 'Count', 1, { host });
+    leaveOut(host);
+    return;
+  }
+  state.goodInARow = lagMs <= threshold / 2 ? state.goodInARow + 1 : 0;
+  if (state.goodInARow >= goodChecksToReturn) state.usable = true;
+}
+
+/** Milliseconds the host is behind the writer; undefined where it does not answer. */
+async function measureLag(host: Host): Promise<number | undefined> {
+  try {
+    const { rows } = await (await pool(host)).query<{ lag_ms: number }>(await lagQuery(host));
+    return rows[0]?.lag_ms ?? 0;
+  } catch (error) {
+    if (!isConnectionError(error)) throw error;
+    return undefined;
+  }
+}
+
+const auroraLag = `select coalesce(max(replica_lag_in_msec), 0)::float8 as lag_ms
+  from aurora_replica_status() where server_id = aurora_db_instance_identifier()`;
+
+const standbyLag = `select case
+    when not pg_is_in_recovery() or pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
+    else coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000, 0)
+  end::float8 as lag_ms`;
+
+let isAurora: boolean | undefined;
+
+async function lagQuery(host: Host): Promise<string> {
+  if (isAurora === undefined) {
+    const { rows } = await (await pool(host)).query<{ is: boolean }>(
+      `select to_regproc('aurora_replica_status') is not null as is`,
+    );
+    isAurora = rows[0]?.is ?? false;
+  }
+  return isAurora ? auroraLag : standbyLag;
+}

@@ -1,0 +1,64 @@
+import pg from 'pg';
+import * as z from 'zod';
+import { env } from '../env.ts';
+import { log } from '../observability/log.ts';
+import { forgetSecret, secret } from '../secrets.ts';
+
+/** The hosts of the cluster: the writer, the API's readers, the reader that is kept apart for long queries. */
+export type Host = 'writer' | 'reader' | 'analytics';
+
+const hostVariables = {
+  writer: 'DATABASE_WRITER_HOST',
+  reader: 'DATABASE_READER_HOST',
+  analytics: 'DATABASE_ANALYTICS_HOST',
+} as const;
+
+const credentials = z.object({ username: z.string(), password: z.string() });
+const pools = new Map<Host, Promise<pg.Pool>>();
+
+/**
+ * The connections of this container to a host: few, opened when first needed, kept between invocations.
+ *
+ * @throws Unavailable  the credentials could not be fetched (retryable)
+ */
+export function pool(host: Host): Promise<pg.Pool> {
+  let opened = pools.get(host);
+  if (!opened) {
+    opened = open(host);
+    pools.set(host, opened);
+    opened.catch(() => pools.delete(host));
+  }
+  return opened;
+}
+
+/** Ends every connection of this container. */
+export async function closePools(): Promise<void> {
+  const opened = [...pools.values()];
+  pools.clear();
+  await Promise.allSettled(opened.map(async (pending) => (await pending).end()));
+}
+
+async function open(host: Host): Promise<pg.Pool> {
+  const arn = env('DATABASE_SECRET_ARN');
+  const { username } = await secret(arn, credentials);
+  const [name, port = '5432'] = env(hostVariables[host]).split(':') as [string, string?];
+  const opened = new pg.Pool({
+    host: name,
+    port: Number(port),
+    database: env('DATABASE_NAME'),
+    user: username,
+    // asked for at each connection, so that a rotated password is taken up without a restart
+    password: async () => (await secret(arn, credentials)).password,
+    ssl: env('DATABASE_TLS') === 'require' ? { rejectUnauthorized: true } : false,
+    max: env('DATABASE_POOL_SIZE'),
+    connectionTimeoutMillis: 3_000,
+    idleTimeoutMillis: 60_000,
+    allowExitOnIdle: true,
+    application_name: `tributary ${env('SERVICE')}`,
+  });
+  opened.on('error', (error: Error & { code?: string }) => {
+    if (error.code?.startsWith('28')) forgetSecret(arn);
+    log.warn('an idle database connection was lost', { host, error });
+  });
+  return opened;
+}

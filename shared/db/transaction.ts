@@ -1,0 +1,74 @@
+import type pg from 'pg';
+import { nudgeRelay } from '../events/nudge.ts';
+import { correlationId } from '../observability/correlation.ts';
+import { log } from '../observability/log.ts';
+import { getCache } from '../resources.ts';
+import { translateDatabaseError } from './errors.ts';
+import { pool } from './pools.ts';
+
+/** A connection inside a transaction on the writer. */
+export type Transaction = pg.PoolClient;
+
+interface Announced {
+  xid: string | null;
+  entities: string[];
+}
+
+/**
+ * Runs `write` in one transaction on the writer and makes what it changed visible to everybody.
+ *
+ * Before COMMIT it reads which entities the transaction's own outbox rows name; after COMMIT it raises their fences and
+ * wakes the relay. Both are the speed; the outbox is the guarantee: should this container die after COMMIT, the relay's
+ * next round announces the same change.
+ *
+ * @throws what `write` throws, after ROLLBACK; errors of the database translated
+ */
+export async function commit<T>(write: (tx: Transaction) => Promise<T>): Promise<T> {
+  const [result, announced] = await inTransaction(async (tx) => {
+    await tx.query(`select set_config('tributary.correlation_id', $1, true)`, [correlationId()]);
+    const written = await write(tx);
+    return [written, await announcedEntities(tx)] as const;
+  });
+  if (announced.xid !== null && announced.entities.length > 0) await spread(announced.entities, BigInt(announced.xid));
+  return result;
+}
+
+/**
+ * Runs `work` in one transaction on the writer, without announcing anything: for the platform's own bookkeeping.
+ *
+ * @throws what `work` throws, after ROLLBACK; errors of the database translated
+ */
+export async function inTransaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const tx = await (await pool('writer')).connect().catch((error: unknown) => {
+    throw translateDatabaseError(error);
+  });
+  let broken: Error | undefined;
+  try {
+    await tx.query('begin');
+    const result = await work(tx);
+    await tx.query('commit');
+    return result;
+  } catch (error) {
+    await tx.query('rollback').catch((failed: Error) => {
+      broken = failed;
+    });
+    throw translateDatabaseError(error);
+  } finally {
+    tx.release(broken);
+  }
+}
+
+async function announcedEntities(tx: Transaction): Promise<Announced> {
+  const { rows } = await tx.query<Announced>(`
+    select pg_current_xact_id_if_assigned()::text as xid, coalesce(array_agg(distinct entity), '{}') as entities
+    from platform.outbox, unnest(entities) as entity
+    where xid = pg_current_xact_id_if_assigned() and published_at is null`);
+  return rows[0]!;
+}
+
+async function spread(entities: string[], xid: bigint): Promise<void> {
+  const outcomes = await Promise.allSettled([getCache().then((cache) => cache.raise(entities, xid)), nudgeRelay()]);
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') log.warn('a change is left to the relay', { error: outcome.reason });
+  }
+}

@@ -1,0 +1,53 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { Served } from '../cache/view.ts';
+
+/** What a handler gives back: what goes out, before the client's conditions are looked at. */
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: Buffer | string;
+}
+
+/** An answer of JSON. */
+export function jsonAnswer(status: number, value: unknown, headers: Record<string, string> = {}): Answer {
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) };
+}
+
+/** Cached bytes as an answer: unpacked only for a client that does not take gzip, left out where it has them already. */
+export async function cachedAnswer(served: Served, requestHeaders: Record<string, string | undefined>): Promise<Answer> {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'cache-control': 'public, no-cache',
+    vary: 'accept-encoding',
+    'x-cache': served.outcome,
+    etag: served.etag,
+    age: String(served.ageSeconds),
+  };
+  if (served.asOf) headers['as-of'] = served.asOf.toISOString();
+  if (isUnchanged(served.etag, requestHeaders['if-none-match'])) return { status: 304, headers, body: '' };
+  if (served.encoding === 'identity') return { status: served.status, headers, body: served.body };
+  if (takesGzip(requestHeaders['accept-encoding'])) {
+    return { status: served.status, headers: { ...headers, 'content-encoding': 'gzip' }, body: served.body };
+  }
+  const { gunzipSync } = await import('node:zlib');
+  return { status: served.status, headers, body: gunzipSync(served.body) };
+}
+
+/** The answer as API Gateway takes it: text as it is, bytes in base64. */
+export function toResult(answer: Answer): APIGatewayProxyStructuredResultV2 {
+  const { status: statusCode, headers, body } = answer;
+  if (typeof body === 'string') return { statusCode, headers, body };
+  const isText = headers['content-encoding'] === undefined && /json|text|javascript/.test(headers['content-type'] ?? '');
+  if (isText) return { statusCode, headers, body: body.toString('utf8') };
+  return { statusCode, headers, body: body.toString('base64'), isBase64Encoded: true };
+}
+
+function isUnchanged(etag: string, ifNoneMatch: string | undefined): boolean {
+  if (ifNoneMatch === undefined) return false;
+  const strong = (tag: string) => tag.trim().replace(/^W\//, '');
+  return ifNoneMatch === '*' || ifNoneMatch.split(',').some((tag) => strong(tag) === strong(etag));
+}
+
+function takesGzip(acceptEncoding: string | undefined): boolean {
+  return (acceptEncoding ?? '').split(',').some((coding) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(coding));
+}

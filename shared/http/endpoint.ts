@@ -1,0 +1,123 @@
+import type { Sql } from 'sql-template-tag';
+import type { CachedView, Loaded, Source } from '../cache/view.ts';
+import { readUnderSnapshot } from '../db/read.ts';
+import {
+  expandTemplate,
+  type Operation,
+  type OperationInput,
+  type OperationResponse,
+  ttlSecondsOf,
+  type ViewDeclaration,
+} from '../kernel/declaration.ts';
+import { count } from '../observability/metrics.ts';
+import { getCache } from '../resources.ts';
+import { type Answer, cachedAnswer, jsonAnswer } from './answer.ts';
+import { problemType } from './problem.ts';
+import type { Request } from './request.ts';
+
+/** An operation with what answers it. */
+export interface Endpoint {
+  operation: Operation;
+  handle(input: OperationInput<Operation>, request: Request): Promise<Answer>;
+}
+
+/** The one row of a read: the answer's JSON as text, and the data's own time where it has one. */
+export interface BodyRow {
+  body: string;
+  as_of?: Date | null;
+}
+
+/** How a cached read is answered, beside its contract. */
+export interface Reading<O extends Operation> {
+  /** The statement that gives the answer as one row of JSON text, or no row where there is nothing. */
+  load(input: OperationInput<O>): Sql;
+  /** Told when there is nothing: may fetch it from upstream; true if it is worth looking again. */
+  fetch?(input: OperationInput<O>, request: Request): Promise<boolean>;
+}
+
+/**
+ * A cached read. Its contract says where the answer lives; `load` says what it is. In order: cache; on a miss one
+ * statement on a replica, or on the writer where the replica cannot see the last change yet; the bytes as they are.
+ */
+export function read<O extends Operation>(operation: O, reading: Reading<O>): Endpoint {
+  const declared = operation.cache;
+  if (!declared) throw new Error(`${operation.operationId} declares no cached view`);
+  return {
+    operation,
+    async handle(anyInput, request) {
+      const input = anyInput as OperationInput<O>;
+      const load = (source: Source) => loadBody(operation, reading, input, request, source);
+      const served = await (await getCache()).read(viewOf(declared, anyInput), load, {
+        maxStaleSeconds: maxStaleOf(request),
+        deadline: request.deadline,
+      });
+      count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
+      const answer = await cachedAnswer(served, request.headers);
+      if (served.status === 404) answer.headers['content-type'] = 'application/problem+json';
+      return answer;
+    },
+  };
+}
+
+/** An operation that is answered anew each time: a write, or a read of what must not be cached. */
+export function respond<O extends Operation>(
+  operation: O,
+  handle: (input: OperationInput<O>, request: Request) => Promise<OperationResponse<O>>,
+): Endpoint {
+  return {
+    operation,
+    async handle(input, request) {
+      const value = await handle(input as OperationInput<O>, request);
+      return jsonAnswer(operation.status, value, { 'cache-control': 'no-store' });
+    },
+  };
+}
+
+/** The cached view that a declaration means for one request: its templates filled in, the query put in order. */
+export function viewOf(declared: ViewDeclaration, input: { path: unknown; query: unknown }): CachedView {
+  const path = input.path as Record<string, unknown>;
+  const entity = expandTemplate(declared.entity, path);
+  return {
+    entity,
+    view: expandTemplate(declared.view, path) + canonicalQuery(input.query as Record<string, unknown>),
+    dependsOn: (declared.dependsOn ?? []).map((template) => expandTemplate(template, path)),
+    ttlSeconds: ttlSecondsOf(declared),
+    kind: declared.kind ?? 'fenced',
+    ...(declared.softTtlSeconds === undefined ? {} : { softTtlSeconds: declared.softTtlSeconds }),
+    ...(declared.graceSeconds === undefined ? {} : { graceSeconds: declared.graceSeconds }),
+  };
+}
+
+function canonicalQuery(query: Record<string, unknown>): string {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) => (Array.isArray(value) ? [...value].sort().map((one) => [name, one]) : [[name, String(value)]]))
+    .sort(([a], [b]) => (a! < b! ? -1 : 1)) as [string, string][];
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
+}
+
+async function loadBody<O extends Operation>(
+  operation: O,
+  reading: Reading<O>,
+  input: OperationInput<O>,
+  request: Request,
+  source: Source,
+): Promise<Loaded> {
+  let { snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), source);
+  if (rows.length === 0 && (await reading.fetch?.(input, request))) {
+    ({ snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), 'writer'));
+  }
+  const row = rows[0];
+  if (!row) return { snapshot, status: 404, body: notFoundBody(operation) };
+  return { snapshot, status: 200, body: row.body, ...(row.as_of ? { asOf: row.as_of } : {}) };
+}
+
+/** The same bytes for everybody, so that "not found" can be kept: it carries no correlation id. */
+function notFoundBody(operation: Operation): string {
+  const detail = `${operation.operationId}: there is nothing by that name.`;
+  return JSON.stringify({ type: problemType('not_found'), title: 'Not found', status: 404, detail });
+}
+
+function maxStaleOf(request: Request): number {
+  return Number(/(?:^|[\s,])max-stale=(\d{1,6})/.exec(request.headers['cache-control'] ?? '')?.[1] ?? 0);
+}

@@ -1,0 +1,83 @@
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import type * as z from 'zod';
+import type { Operation, OperationInput } from '../kernel/declaration.ts';
+import { type FieldProblem, InvalidInput } from '../kernel/errors.ts';
+import { BodyTooLarge } from './problem.ts';
+
+const bodyLimitBytes = 1_048_576;
+
+/** What an operation's handler may need of the request beyond its parsed input. */
+export interface Request {
+  /** Lower-case names. */
+  headers: Record<string, string | undefined>;
+  /** The body as it came, for signatures over it. */
+  rawBody: Buffer;
+  /** The client's address, as the gateway saw it. */
+  clientIp: string;
+  /** When the answer has to be out. */
+  deadline: Date;
+}
+
+/** The event's request, its body decoded. @throws BodyTooLarge over 1 MiB */
+export function toRequest(event: APIGatewayProxyEventV2, deadline: Date): Request {
+  const rawBody = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
+  if (rawBody.length > bodyLimitBytes) {
+    throw new BodyTooLarge(`The body is over ${bodyLimitBytes} bytes.`, [{ field: 'body', message: 'is too large' }]);
+  }
+  return { headers: event.headers, rawBody, clientIp: event.requestContext.http.sourceIp, deadline };
+}
+
+/**
+ * The operation's input, each part checked against its contract.
+ *
+ * @throws InvalidInput  naming every field that is wrong, missing, repeated or unknown
+ */
+export function parseInput<O extends Operation>(operation: O, event: APIGatewayProxyEventV2, request: Request): OperationInput<O> {
+  const problems: FieldProblem[] = [];
+  const part = <T>(name: string, schema: z.ZodType<T>, value: unknown): T | undefined => {
+    const result = schema.safeParse(value);
+    if (result.success) return result.data;
+    problems.push(...result.error.issues.flatMap((issue) => fieldProblems(name, issue)));
+    return undefined;
+  };
+  const path = part('path', operation.pathParameters, event.pathParameters ?? {});
+  const query = part('query', operation.query, parseQuery(operation.query, event.rawQueryString, problems));
+  const body = operation.body ? part('body', operation.body, parseBody(request.rawBody, problems)) : undefined;
+  if (problems.length > 0) {
+    throw new InvalidInput(`${problems[0]!.field} ${problems[0]!.message}.`, problems);
+  }
+  return { path, query, body } as OperationInput<O>;
+}
+
+function fieldProblems(part: string, issue: z.core.$ZodIssue): FieldProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ field: `${part}.${key}`, message: 'is unknown here' }));
+  }
+  return [{ field: [part, ...issue.path].join('.'), message: issue.message }];
+}
+
+/** Names a contract lists take one value; names it only allows (`trait.…`) take several, as an array. */
+function parseQuery(schema: z.ZodObject, rawQuery: string, problems: FieldProblem[]): Record<string, string | string[]> {
+  const values: Record<string, string | string[]> = {};
+  for (const [name, value] of new URLSearchParams(rawQuery)) {
+    if (!(name in schema.shape)) {
+      const others = (values[name] ?? []) as string[];
+      values[name] = [...others, value];
+    } else if (values[name] === undefined) {
+      values[name] = value;
+    } else {
+      problems.push({ field: `query.${name}`, message: 'is given more than once' });
+    }
+  }
+  return values;
+}
+
+function parseBody(rawBody: Buffer, problems: FieldProblem[]): unknown {
+  if (rawBody.length === 0) return undefined;
+  try {
+    return JSON.parse(rawBody.toString('utf8'));
+  } catch {
+    problems.push({ field: 'body', message: 'is not JSON' });
+    return undefined;
+  }
+}
