@@ -19,10 +19,16 @@ const variable = <T>(schema: z.ZodType<T, string | undefined>, purpose: string):
 export const variables = {
   STAGE: variable(text, 'Stage of the deployment: dev, prod.'),
   SERVICE: variable(text, 'Name of the function, in logs and metrics.'),
-  LOG_LEVEL: variable(z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'), 'The least severe logs that are kept.'),
+  LOG_LEVEL: variable(
+    z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
+    'The least severe logs that are kept.',
+  ),
   AWS_REGION: variable(text, 'Region; the Lambda runtime sets it.'),
   AWS_ENDPOINT_URL_S3: variable(z.url().optional(), 'Endpoint of S3 where it is not the region’s.'),
-  AWS_ENDPOINT_URL_SECRETS_MANAGER: variable(z.url().optional(), 'Endpoint of Secrets Manager where it is not the region’s.'),
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: variable(
+    z.url().optional(),
+    'Endpoint of Secrets Manager where it is not the region’s.',
+  ),
   AWS_ACCESS_KEY_ID: variable(text, 'Credentials; the Lambda runtime sets them.'),
   AWS_SECRET_ACCESS_KEY: variable(text, 'Credentials; the Lambda runtime sets them.'),
   AWS_SESSION_TOKEN: variable(z.string().optional(), 'Credentials; the Lambda runtime sets them.'),
@@ -75,7 +81,10 @@ export function jobsQueueUrl(domain: string): string {
 /** The names and addresses of all queues an operator may look into, from `QUEUES`: JSON of name → {url, deadLetterUrl}. */
 export function operatedQueues(): Record<string, { url: string; deadLetterUrl: string }> {
   const queues = z.record(z.string(), z.object({ url: text, deadLetterUrl: text }));
-  return check('QUEUES', z.string().transform((json) => queues.parse(JSON.parse(json))));
+  return check(
+    'QUEUES',
+    z.string().transform((json) => queues.parse(JSON.parse(json))),
+  );
 }
 
 /** Forgets what was read, so that a test can change the environment. */

@@ -20,6 +20,8 @@ const count = z.int().nonnegative();
 const limit = z.coerce.number().int().min(1).max(200).default(50);
 const fid = z.string().regex(/^[1-9]\d{0,14}$/, 'must be a Farcaster id: a positive whole number');
 
+const traitName = /^trait\..{1,100}$/;
+
 const byCollection = z.strictObject({ address: collectionId });
 const byToken = z.strictObject({ address: collectionId, tokenId: uint256 });
 const noQuery = z.strictObject({});
@@ -127,7 +129,13 @@ export const listNfts = operation({
       pageSize: z.coerce.number().int().min(1).max(100).default(50),
       owner: address.optional(),
     })
-    .catchall(z.array(z.string().max(200)).max(10)),
+    .catchall(z.array(z.string().min(1).max(200)).max(10))
+    .superRefine((query, context) => {
+      const unknown = Object.keys(query).filter(
+        (name) => !['page', 'pageSize', 'owner'].includes(name) && !traitName.test(name),
+      );
+      if (unknown.length > 0) context.addIssue({ code: 'unrecognized_keys', keys: unknown, input: query });
+    }),
   status: 200,
   response: z.strictObject({
     nfts: z.array(nft),

@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
 import { collectionNamed } from './collection-named.ts';
+import * as contract from './contract.ts';
 
 /**
  * One collection: its metadata as its source last gave it.

@@ -14,7 +14,8 @@ export function translateDatabaseError(cause: unknown): unknown {
   if (code === '57014' || code === '25P04') return new Deadline('The database took too long.', { cause });
   if (retryable.test(code) || isConnectionError(cause)) return unavailable(cause);
   if (code === '23505') return new Conflict('It is there already.', { cause, details: { constraint } });
-  if (code.startsWith('23')) return new Integrity('It contradicts a rule of the data.', { cause, details: { constraint } });
+  if (code.startsWith('23'))
+    return new Integrity('It contradicts a rule of the data.', { cause, details: { constraint } });
   if (code.startsWith('22')) return new InvalidInput('A value does not fit its column.', [], { cause });
   return cause;
 }
@@ -24,7 +25,9 @@ export function isConnectionError(error: unknown): boolean {
   const { code, message = '' } = error as { code?: string; message?: string };
   return (
     /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENOTFOUND|EAI_|08|57P)/.test(code ?? '') ||
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(message)
+    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+      message,
+    )
   );
 }
 

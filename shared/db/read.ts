@@ -28,7 +28,12 @@ export async function readUnderSnapshot<Row extends object>(
 ): Promise<Snapshotted<Row>> {
   const text = `select pg_current_snapshot()::text as "~snapshot", q.*
     from (select 1) as one left join (select true as "~found", r.* from (${statement.text}) r) q on true`;
-  const rows = await queryAny<Row & { '~snapshot': string; '~found': true | null }>(text, statement.values, source, workload);
+  const rows = await queryAny<Row & { '~snapshot': string; '~found': true | null }>(
+    text,
+    statement.values,
+    source,
+    workload,
+  );
   const snapshot = parseSnapshot(rows[0]?.['~snapshot'] ?? '');
   if (!snapshot) throw new Integrity('Postgres gave no snapshot with its rows.');
   return { snapshot, rows: rows.filter((row) => row['~found']) };
@@ -45,7 +50,8 @@ async function queryAny<Row extends object>(
   source: 'replica' | 'writer',
   workload: Workload,
 ): Promise<Row[]> {
-  const host = source === 'writer' || workload === 'sync' || workload === 'alerts' ? 'writer' : await readerOf(workload);
+  const host =
+    source === 'writer' || workload === 'sync' || workload === 'alerts' ? 'writer' : await readerOf(workload);
   try {
     return await queryHost<Row>(host, text, values);
   } catch (error) {

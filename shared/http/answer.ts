@@ -14,7 +14,10 @@ export function jsonAnswer(status: number, value: unknown, headers: Record<strin
 }
 
 /** Cached bytes as an answer: unpacked only for a client that does not take gzip, left out where it has them already. */
-export async function cachedAnswer(served: Served, requestHeaders: Record<string, string | undefined>): Promise<Answer> {
+export async function cachedAnswer(
+  served: Served,
+  requestHeaders: Record<string, string | undefined>,
+): Promise<Answer> {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'cache-control': 'public, no-cache',
@@ -37,7 +40,8 @@ export async function cachedAnswer(served: Served, requestHeaders: Record<string
 export function toResult(answer: Answer): APIGatewayProxyStructuredResultV2 {
   const { status: statusCode, headers, body } = answer;
   if (typeof body === 'string') return { statusCode, headers, body };
-  const isText = headers['content-encoding'] === undefined && /json|text|javascript/.test(headers['content-type'] ?? '');
+  const isText =
+    headers['content-encoding'] === undefined && /json|text|javascript/.test(headers['content-type'] ?? '');
   if (isText) return { statusCode, headers, body: body.toString('utf8') };
   return { statusCode, headers, body: body.toString('base64'), isBase64Encoded: true };
 }
@@ -49,5 +53,7 @@ function isUnchanged(etag: string, ifNoneMatch: string | undefined): boolean {
 }
 
 function takesGzip(acceptEncoding: string | undefined): boolean {
-  return (acceptEncoding ?? '').split(',').some((coding) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(coding));
+  return (acceptEncoding ?? '')
+    .split(',')
+    .some((coding) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(coding));
 }

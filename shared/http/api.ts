@@ -21,7 +21,8 @@ const marginMs = 500;
 export function createApi(domain: Domain, endpoints: readonly Endpoint[]) {
   const byRoute = new Map(endpoints.map((endpoint) => [routeOf(endpoint), endpoint]));
   const missing = domain.operations.filter(({ method, path }) => !byRoute.has(`${method} ${path}`));
-  if (missing.length > 0) throw new Error(`${domain.name} has no endpoint for ${missing.map((o) => o.operationId).join(', ')}`);
+  if (missing.length > 0)
+    throw new Error(`${domain.name} has no endpoint for ${missing.map((o) => o.operationId).join(', ')}`);
 
   return middy()
     .use({ before: ({ event }) => void (event.headers = lowerCaseNames(event.headers)) })
@@ -40,12 +41,21 @@ async function handle(
   const answer = await traced(operation, () => answerOf(endpoint, event, context)).catch(answerOfError);
   const elapsedMs = performance.now() - startedAt;
   count('RequestLatency', 'Milliseconds', elapsedMs, { operation, status: `${Math.floor(answer.status / 100)}xx` });
-  log.info('request', { operation, status: answer.status, elapsedMs: Math.round(elapsedMs), cache: answer.headers['x-cache'] });
+  log.info('request', {
+    operation,
+    status: answer.status,
+    elapsedMs: Math.round(elapsedMs),
+    cache: answer.headers['x-cache'],
+  });
   answer.headers['x-correlation-id'] = correlationId();
   return toResult(answer);
 }
 
-async function answerOf(endpoint: Endpoint | undefined, event: APIGatewayProxyEventV2, context: Context): Promise<Answer> {
+async function answerOf(
+  endpoint: Endpoint | undefined,
+  event: APIGatewayProxyEventV2,
+  context: Context,
+): Promise<Answer> {
   if (!endpoint) throw new NotFound(`There is no ${event.routeKey}.`);
   const request = toRequest(event, new Date(Date.now() + context.getRemainingTimeInMillis() - marginMs));
   return endpoint.handle(parseInput(endpoint.operation, event, request), request);

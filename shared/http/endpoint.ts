@@ -91,7 +91,9 @@ export function viewOf(declared: ViewDeclaration, input: { path: unknown; query:
 function canonicalQuery(query: Record<string, unknown>): string {
   const pairs = Object.entries(query)
     .filter(([, value]) => value !== undefined)
-    .flatMap(([name, value]) => (Array.isArray(value) ? [...value].sort().map((one) => [name, one]) : [[name, String(value)]]))
+    .flatMap(([name, value]) =>
+      Array.isArray(value) ? [...value].sort().map((one) => [name, one]) : [[name, String(value)]],
+    )
     .sort(([a], [b]) => (a! < b! ? -1 : 1)) as [string, string][];
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
 }

@@ -32,10 +32,16 @@ export function problemType(code: string): string {
 }
 
 /** The HTTP answer that an error becomes. What was not thrown on purpose is a bug, and says nothing of itself. */
-export function toProblem(error: unknown, correlationId: string): { problem: Problem; headers: Record<string, string> } {
+export function toProblem(
+  error: unknown,
+  correlationId: string,
+): { problem: Problem; headers: Record<string, string> } {
   if (!(error instanceof TributaryError) || known[error.code].status === 500) {
     const detail = 'Something went wrong on our side; the correlation id finds it in the logs.';
-    return { problem: { type: problemType('internal'), title: 'Internal error', status: 500, detail, correlationId }, headers: {} };
+    return {
+      problem: { type: problemType('internal'), title: 'Internal error', status: 500, detail, correlationId },
+      headers: {},
+    };
   }
   const { status, title } = known[error.code];
   const problem: Problem = { type: problemType(error.code), title, status, detail: error.message, correlationId };

@@ -32,7 +32,11 @@ export function toRequest(event: APIGatewayProxyEventV2, deadline: Date): Reques
  *
  * @throws InvalidInput  naming every field that is wrong, missing, repeated or unknown
  */
-export function parseInput<O extends Operation>(operation: O, event: APIGatewayProxyEventV2, request: Request): OperationInput<O> {
+export function parseInput<O extends Operation>(
+  operation: O,
+  event: APIGatewayProxyEventV2,
+  request: Request,
+): OperationInput<O> {
   const problems: FieldProblem[] = [];
   const part = <T>(name: string, schema: z.ZodType<T>, value: unknown): T | undefined => {
     const result = schema.safeParse(value);
@@ -57,7 +61,11 @@ function fieldProblems(part: string, issue: z.core.$ZodIssue): FieldProblem[] {
 }
 
 /** Names a contract lists take one value; names it only allows (`trait.…`) take several, as an array. */
-function parseQuery(schema: z.ZodObject, rawQuery: string, problems: FieldProblem[]): Record<string, string | string[]> {
+function parseQuery(
+  schema: z.ZodObject,
+  rawQuery: string,
+  problems: FieldProblem[],
+): Record<string, string | string[]> {
   const values: Record<string, string | string[]> = {};
   for (const [name, value] of new URLSearchParams(rawQuery)) {
     if (!(name in schema.shape)) {

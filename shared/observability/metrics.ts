@@ -1,4 +1,4 @@
-import { type MetricUnit, Metrics } from '@aws-lambda-powertools/metrics';
+import { Metrics, type MetricUnit } from '@aws-lambda-powertools/metrics';
 import { env } from '../env.ts';
 
 let metrics: Metrics | undefined;

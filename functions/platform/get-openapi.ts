@@ -1,0 +1,19 @@
+import type { Endpoint } from '../../shared/http/endpoint.ts';
+import { domains } from '../registry.ts';
+import * as contract from './contract.ts';
+import { describeApi } from './openapi.ts';
+
+let document: string | undefined;
+
+/** The OpenAPI document, as it follows from the contracts of this deployment. */
+export const getOpenapi: Endpoint = {
+  operation: contract.getOpenapi,
+  async handle() {
+    document ??= JSON.stringify(describeApi(domains));
+    return {
+      status: 200,
+      headers: { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' },
+      body: document,
+    };
+  },
+};

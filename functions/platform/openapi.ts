@@ -1,0 +1,150 @@
+import * as z from 'zod';
+import { problemType } from '../../shared/http/problem.ts';
+import type { Domain, Operation } from '../../shared/kernel/declaration.ts';
+
+type Json = Record<string, unknown>;
+
+const problem = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail'],
+  properties: {
+    type: { type: 'string', format: 'uri', examples: [problemType('invalid_input')] },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['field', 'message'],
+        properties: { field: { type: 'string' }, message: { type: 'string' } },
+      },
+    },
+    correlationId: { type: 'string' },
+  },
+};
+
+const problemTitles: Record<number, string> = {
+  400: 'A parameter or the body is not right; `errors` names each field',
+  401: 'Not authorized',
+  404: 'Not found',
+  409: 'It contradicts what stands',
+  413: 'The body is too large',
+  429: 'Over a budget; `Retry-After` says when to come again',
+  500: 'A fault of ours',
+  503: 'A part is not to be had just now',
+};
+
+/** The OpenAPI 3.1 document of the domains' operations, derived from their contracts. */
+export function describeApi(domains: readonly Domain[]): Json {
+  const schemas: Json = { Problem: problem };
+  const paths: Record<string, Json> = {};
+  for (const domain of domains) {
+    for (const operation of domain.operations) {
+      paths[operation.path] ??= {};
+      paths[operation.path]![operation.method.toLowerCase()] = describeOperation(domain, operation, schemas);
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Tributary',
+      version: '1',
+      description:
+        'Data that lives upstream, kept and served fresh. Every cached answer says in `x-cache` where it came from, ' +
+        'carries an ETag, and is hidden by the change that makes it old. Errors are RFC 9457 problems.',
+    },
+    tags: domains.map(({ name, summary }) => ({ name, description: summary })),
+    paths,
+    components: {
+      schemas,
+      securitySchemes: { operator: { type: 'http', scheme: 'bearer', description: 'The operator’s token.' } },
+    },
+  };
+}
+
+function describeOperation(domain: Domain, operation: Operation, schemas: Json): Json {
+  const description = [operation.description, operation.cache?.staleness].filter(Boolean).join(' ');
+  const problems = [400, ...(operation.problems ?? []), 500, 503];
+  return {
+    operationId: operation.operationId,
+    tags: [domain.name],
+    summary: operation.summary,
+    ...(description ? { description } : {}),
+    ...(operation.access === 'admin' ? { security: [{ operator: [] }] } : {}),
+    parameters: [
+      ...parametersOf('path', operation.pathParameters, schemas),
+      ...parametersOf('query', operation.query, schemas),
+    ],
+    ...(operation.body ? { requestBody: describeBody(operation, schemas) } : {}),
+    responses: {
+      [operation.status]: describeResponse(operation, schemas),
+      ...(operation.cache ? { 304: { description: 'What the client has is still right.' } } : {}),
+      ...Object.fromEntries(problems.map((status) => [status, describeProblem(status)])),
+    },
+  };
+}
+
+function describeBody(operation: Operation, schemas: Json): Json {
+  return { content: { 'application/json': { schema: toJsonSchema(operation.body!, schemas) } } };
+}
+
+function describeResponse(operation: Operation, schemas: Json): Json {
+  const headers: Json = { 'x-correlation-id': { schema: { type: 'string' } } };
+  if (operation.cache) {
+    headers['x-cache'] = { schema: { enum: ['hit', 'stale', 'miss', 'bypass'] } };
+    headers.etag = { schema: { type: 'string' } };
+    headers['as-of'] = { schema: { type: 'string', format: 'date-time' } };
+  }
+  const content = {
+    [operation.contentType ?? 'application/json']: { schema: toJsonSchema(operation.response, schemas) },
+  };
+  return { description: operation.summary, headers, ...(operation.status === 204 ? {} : { content }) };
+}
+
+function describeProblem(status: number): Json {
+  const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+  return { description: problemTitles[status], content };
+}
+
+function parametersOf(place: 'path' | 'query', object: z.ZodObject, schemas: Json): Json[] {
+  const {
+    properties = {},
+    required = [],
+    additionalProperties,
+  } = toJsonSchema(object, schemas) as {
+    properties?: Record<string, Json>;
+    required?: string[];
+    additionalProperties?: unknown;
+  };
+  const named = Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: place,
+    required: place === 'path' || (required.includes(name) && schema.default === undefined),
+    schema,
+  }));
+  if (!additionalProperties) return named;
+  const free = { type: 'object', additionalProperties };
+  return [...named, { name: 'filters', in: place, style: 'form', explode: true, schema: free }];
+}
+
+function toJsonSchema(schema: z.ZodType, schemas: Json): Json {
+  const { $schema, $defs, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Json & {
+    $defs?: Json;
+  };
+  for (const [name, definition] of Object.entries($defs ?? {})) schemas[name] = relink(definition);
+  return relink(rest) as Json;
+}
+
+/** References as OpenAPI has them, and without what only a JSON Schema document of its own may carry. */
+function relink(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(relink);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([key]) => key !== '$id' && key !== 'id');
+  return Object.fromEntries(
+    entries.map(([key, inner]) => [
+      key,
+      key === '$ref' ? String(inner).replace('#/$defs/', '#/components/schemas/') : relink(inner),
+    ]),
+  );
+}
