@@ -25,7 +25,11 @@ export function createApi(domain: Domain, endpoints: readonly Endpoint[]) {
     throw new Error(`${domain.name} has no endpoint for ${missing.map((o) => o.operationId).join(', ')}`);
 
   return middy()
-    .use({ before: ({ event }) => void (event.headers = lowerCaseNames(event.headers)) })
+    .use({
+      before: ({ event }) => {
+        event.headers = lowerCaseNames(event.headers);
+      },
+    })
     .handler((event: APIGatewayProxyEventV2, context: Context) =>
       withCorrelation(correlationOf(event), () => handle(byRoute.get(event.routeKey), event, context)),
     );

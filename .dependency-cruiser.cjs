@@ -1,0 +1,104 @@
+/** Who may import whom. Each rule is shown to catch a planted breach in test/architecture/. */
+const rooms = '^functions/(?!platform/|registry)([^/]+)/';
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'kernel-is-pure',
+      comment: 'The kernel imports itself, zod and the pure parts of Node only.',
+      severity: 'error',
+      from: { path: '^shared/kernel/' },
+      to: { pathNot: ['^shared/kernel/', '(^|/)node_modules/zod/', '^(node:)?(crypto|buffer)$'] },
+    },
+    {
+      name: 'shared-names-no-domain',
+      comment: 'What every room stands on knows no room.',
+      severity: 'error',
+      from: { path: '^shared/' },
+      to: { path: '^(functions|infra|local|test|bench|tools)/' },
+    },
+    {
+      name: 'rooms-meet-at-events-and-contracts',
+      comment: 'A room may know of another what it announces and what it answers, nothing else.',
+      severity: 'error',
+      from: { path: rooms },
+      to: { path: rooms, pathNot: ['^functions/$1/', '^functions/[^/]+/(events|contract)\\.ts$'] },
+    },
+    {
+      name: 'rooms-do-not-know-the-platform',
+      comment: 'The platform serves the rooms through the registry; no room imports it or the registry.',
+      severity: 'error',
+      from: { path: rooms },
+      to: { path: '^functions/(platform/|registry)' },
+    },
+    {
+      name: 'platform-knows-rooms-through-the-registry',
+      comment: 'The platform sees declarations only, and all of them at once.',
+      severity: 'error',
+      from: { path: '^functions/platform/' },
+      to: { path: rooms },
+    },
+    {
+      name: 'declarations-are-pure-values',
+      comment: 'A declaration imports declarations, the kernel and zod.',
+      severity: 'error',
+      from: { path: '^functions/([^/]+/(domain|contract|events|cache|jobs|imports|tables)|registry)\\.ts$' },
+      to: {
+        pathNot: [
+          '^functions/[^/]+/(domain|contract|events|cache|jobs|imports|tables)\\.ts$',
+          '^shared/kernel/',
+          '(^|/)node_modules/zod/',
+        ],
+      },
+    },
+    {
+      name: 'infra-reads-declarations-only',
+      comment: 'The stacks derive from the registry; code that runs is named by its path alone.',
+      severity: 'error',
+      from: { path: '^infra/' },
+      to: {
+        path: '^(functions|shared|local|test|bench|tools)/',
+        pathNot: ['^functions/registry\\.ts$', '^shared/kernel/'],
+      },
+    },
+    {
+      name: 'local-runs-what-synth-wrote',
+      comment: 'The local runtime knows the synthesized template, the kernel and its own files.',
+      severity: 'error',
+      from: { path: '^local/' },
+      to: { path: '^(functions|shared|infra|test|bench|tools)/', pathNot: '^shared/kernel/' },
+    },
+    {
+      name: 'drivers-only-in-shared',
+      comment: 'Postgres, Redis, the AWS SDK and Parquet are spoken to from shared/ only (local runs their servers).',
+      severity: 'error',
+      from: { path: '^(functions|infra)/' },
+      to: { path: 'node_modules/(pg|pg-copy-streams|ioredis|@aws-sdk|hyparquet[^/]*|rate-limiter-flexible)/' },
+    },
+    {
+      name: 'cdk-only-in-infra',
+      comment: 'aws-cdk-lib describes what is deployed, nothing else.',
+      severity: 'error',
+      from: { pathNot: '^(infra|test/infra)/' },
+      to: { path: 'node_modules/(aws-cdk-lib|constructs|cdk-nag)/' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'A cycle has no first file to read.',
+      severity: 'error',
+      from: { path: '^(functions|shared|infra|local)/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)(cdk\\.out|\\.build|\\.tributary)/' },
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+};

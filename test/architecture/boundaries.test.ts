@@ -1,0 +1,60 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import { findBreaches } from '../../tools/boundaries.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const planted: string[] = [];
+
+afterEach(async () => {
+  for (const folder of planted.splice(0)) await rm(folder, { recursive: true });
+});
+
+test('the code keeps to its boundaries', async () => {
+  expect(await findBreaches(root, ['shared', 'functions', 'infra', 'local'])).toEqual([]);
+});
+
+const breaches: [rule: string, file: string, imports: string, target?: string][] = [
+  ['kernel-is-pure', 'shared/kernel/a.ts', '../db/b.ts', 'shared/db/b.ts'],
+  ['shared-names-no-domain', 'shared/db/a.ts', '../../functions/music/b.ts', 'functions/music/b.ts'],
+  ['rooms-meet-at-events-and-contracts', 'functions/music/a.ts', '../wallets/b.ts', 'functions/wallets/b.ts'],
+  ['rooms-do-not-know-the-platform', 'functions/music/a.ts', '../platform/b.ts', 'functions/platform/b.ts'],
+  ['platform-knows-rooms-through-the-registry', 'functions/platform/a.ts', '../music/b.ts', 'functions/music/b.ts'],
+  ['declarations-are-pure-values', 'functions/music/domain.ts', './b.ts', 'functions/music/b.ts'],
+  ['infra-reads-declarations-only', 'infra/a.ts', '../functions/music/domain.ts', 'functions/music/domain.ts'],
+  ['local-runs-what-synth-wrote', 'local/a.ts', '../shared/db/b.ts', 'shared/db/b.ts'],
+  ['drivers-only-in-shared', 'functions/music/a.ts', 'pg'],
+  ['cdk-only-in-infra', 'shared/db/a.ts', 'aws-cdk-lib'],
+  ['no-cycles', 'shared/db/a.ts', './b.ts', 'shared/db/b.ts'],
+];
+
+test.each(breaches)('a breach of %s is caught', async (rule, file, imports, target) => {
+  const folder = await plant({
+    [file]: `import '${imports}';\nexport const a = 1;\n`,
+    ...(target ? { [target]: rule === 'no-cycles' ? `import './a.ts';\n` : 'export const b = 1;\n' } : {}),
+  });
+  const found = await findBreaches(folder, [file.split('/')[0]!]);
+  expect(found.map((breach) => [breach.rule, breach.from])).toContainEqual([rule, file]);
+});
+
+test('rooms may meet at events and contracts', async () => {
+  const folder = await plant({
+    'functions/music/a.ts': `import '../wallets/events.ts';\nimport '../wallets/contract.ts';\n`,
+    'functions/wallets/events.ts': '',
+    'functions/wallets/contract.ts': '',
+  });
+  expect(await findBreaches(folder, ['functions'])).toEqual([]);
+});
+
+async function plant(files: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'boundaries-'));
+  planted.push(folder);
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(join(folder, dirname(path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  return folder;
+}

@@ -1,0 +1,116 @@
+/** `npm run generate`: what follows from the declarations and is written down for readers. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { domains } from '../functions/registry.ts';
+import { variables } from '../shared/env.ts';
+import { type Domain, type Operation, ttlSecondsOf } from '../shared/kernel/declaration.ts';
+
+/** The files whose content, or part of it, is derived, with what they should say. */
+async function derivedFiles(root: string): Promise<Map<string, string>> {
+  const files = new Map([['.env.example', envExample()]]);
+  for (const domain of domains) {
+    const path = `functions/${domain.name}/README.md`;
+    const text = await readFile(join(root, path), 'utf8');
+    files.set(path, fillMarkers(path, text, sections(domain)));
+  }
+  return files;
+}
+
+/** The derived files that do not say what they should. */
+export async function staleFiles(root: string): Promise<string[]> {
+  const stale: string[] = [];
+  for (const [path, wanted] of await derivedFiles(root)) {
+    const found = await readFile(join(root, path), 'utf8').catch(() => undefined);
+    if (found !== wanted) stale.push(path);
+  }
+  return stale;
+}
+
+function envExample(): string {
+  const lines = Object.entries(variables).map(([name, { purpose }]) => `# ${purpose}\n${name}=\n`);
+  return `# The settings of a function. The stack sets them; generated from shared/env.ts.\n\n${lines.join('\n')}`;
+}
+
+/** Puts each section between its markers; a marker that nothing fills, or a section without one, is an error. */
+function fillMarkers(path: string, text: string, filled: Record<string, string>): string {
+  let result = text;
+  for (const [name, content] of Object.entries(filled)) {
+    const block = new RegExp(`(<!-- generated:${name} -->\\n)[\\s\\S]*?(<!-- /generated:${name} -->)`);
+    if (!block.test(result)) throw new Error(`${path} has no <!-- generated:${name} --> … <!-- /generated:${name} -->`);
+    result = result.replace(block, (_, open: string, close: string) => `${open}${content}\n${close}`);
+  }
+  return result;
+}
+
+function sections(domain: Domain): Record<string, string> {
+  const filled: Record<string, string> = { routes: routes(domain), tables: tables(domain), events: events(domain) };
+  if (domain.jobs.length > 0) filled.jobs = jobs(domain);
+  if (domain.imports.length > 0) filled.imports = imports(domain);
+  return filled;
+}
+
+function routes({ operations }: Domain): string {
+  const rows = operations.map((operation) => [
+    `\`${operation.method} ${operation.path}\``,
+    `[${operation.operationId}](${fileOf(operation)})`,
+    cachedWhere(operation),
+    operation.summary,
+  ]);
+  return table(['route', 'operation', 'cached', 'what it gives'], rows);
+}
+
+function cachedWhere({ cache }: Operation): string {
+  if (!cache) return '–';
+  const hiddenBy =
+    cache.kind === 'ttlOnly' ? 'its age alone' : [cache.entity, ...(cache.dependsOn ?? [])].map(code).join(', ');
+  return `${ttlSecondsOf(cache)} s, hidden by ${hiddenBy}`;
+}
+
+function tables(domain: Domain): string {
+  const announced = (announces: Domain['tables'][number]['announces']) =>
+    'ttlOnly' in announces ? announces.ttlOnly : announces.map(code).join(', ');
+  const rows = domain.tables.map(({ name, summary, announces }) => [
+    code(`${domain.name}.${name}`),
+    summary,
+    announced(announces),
+  ]);
+  return table(['table', 'what it holds', 'its changes are announced for'], rows);
+}
+
+function events(domain: Domain): string {
+  const rows = domain.events.map(({ type, summary, entities }) => [code(type), summary, entities.map(code).join(', ')]);
+  return table(['event', 'what has happened', 'entities'], rows);
+}
+
+function jobs(domain: Domain): string {
+  const rows = domain.jobs.map(({ name, schedule, summary }) => [
+    `[${name}](${kebab(name)}.ts)`,
+    schedule ? code(schedule) : 'on demand',
+    summary,
+  ]);
+  return table(['job', 'when', 'what it does'], rows);
+}
+
+function imports(domain: Domain): string {
+  const rows = domain.imports.map(({ name, settable, summary }) => [
+    code(`${domain.name}.${name}`),
+    settable.map(code).join(', '),
+    summary,
+  ]);
+  return table(['dataset', '`--set` may give', 'what it is'], rows);
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const code = (text: string) => `\`${text}\``;
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const fileOf = (operation: Operation) => `${kebab(operation.operationId)}.ts`;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = fileURLToPath(new URL('../', import.meta.url));
+  for (const [path, text] of await derivedFiles(root)) await writeFile(join(root, path), text);
+}
