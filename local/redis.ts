@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { connect } from 'node:net';
+import { freePort } from './ports.ts';
+
+export interface RedisServer {
+  url: string;
+  /** The server's process, where it is ours; tests stall and kill it. */
+  process?: ChildProcess;
+  stop(): Promise<void>;
+}
+
+/**
+ * Redis or Valkey on this machine: the one `REDIS_URL` names, else a server found on the PATH, else, as root on Debian
+ * or Ubuntu, one installed with apt. No npm package ships one.
+ *
+ * @throws Error  there is none, with the one line that gets it
+ */
+export async function startRedis(log: (line: string) => void, given = process.env.REDIS_URL): Promise<RedisServer> {
+  if (given) return { url: given, stop: async () => {} };
+  const program = find() ?? install(log);
+  const port = await freePort();
+  const limits = ['--maxmemory', '256mb', '--maxmemory-policy', 'allkeys-lru'];
+  const child = spawn(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...limits], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  await accepts(port, child);
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    process: child,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+function find(): string | undefined {
+  return ['valkey-server', 'redis-server'].find((name) => spawnSync(name, ['--version']).status === 0);
+}
+
+function install(log: (line: string) => void): string {
+  const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0;
+  if (canInstall) {
+    log('Redis is not on this machine: installing redis-server with apt-get');
+    const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const apt = (...args: string[]) => spawnSync('apt-get', args, { env: environment, stdio: 'ignore' });
+    // without this the package would start a server of its own
+    spawnSync('sh', ['-c', '[ -e /usr/sbin/policy-rc.d ] || { echo "exit 101" > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }']);
+    apt('update', '-qq');
+    apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server');
+    const found = find();
+    if (found) return found;
+  }
+  throw new Error('Redis is needed: install redis-server or valkey-server, or set REDIS_URL.');
+}
+
+async function accepts(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const isUp = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (isUp) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`The Redis server ended with ${child.exitCode} at its start.`);
+}

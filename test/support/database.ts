@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, inject } from 'vitest';
+import { closePools } from '../../shared/db/pools.ts';
+import { forgetEnv } from '../../shared/env.ts';
+import { closeResources } from '../../shared/resources.ts';
+
+export interface TestDatabase {
+  name: string;
+  /** A pool of the suite's own, as the owner. */
+  pool: pg.Pool;
+}
+
+/**
+ * A database for one suite, cloned from the migrated template, with the environment set so that the code under test
+ * uses it. After the suite it is dropped; a connection that the suite left open fails it.
+ */
+export async function createDatabase(environment: Record<string, string> = {}): Promise<TestDatabase> {
+  const services = inject('services');
+  const name = `suite_${randomBytes(6).toString('hex')}`;
+  const admin = connection('postgres');
+  await admin.query(`create database ${name} template template_migrated`);
+  Object.assign(process.env, {
+    STAGE: 'test',
+    SERVICE: name,
+    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'ERROR',
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ENDPOINT_URL_S3: services.queuesUrl,
+    AWS_ENDPOINT_URL_SQS: services.queuesUrl,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: services.secretsUrl,
+    DATABASE_WRITER_HOST: services.writer,
+    DATABASE_READER_HOST: services.reader,
+    DATABASE_ANALYTICS_HOST: services.reader,
+    DATABASE_NAME: name,
+    DATABASE_SECRET_ARN: 'owner',
+    DATABASE_POOL_SIZE: '4',
+    DATABASE_TLS: 'off',
+    DATABASE_LAG_THRESHOLD_MS: '10000',
+    REDIS_URL: services.redisUrl,
+    POWERTOOLS_DEV: 'false',
+    POWERTOOLS_METRICS_DISABLED: 'true',
+    POWERTOOLS_TRACE_ENABLED: 'false',
+    ...environment,
+  });
+  forgetEnv();
+  const pool = connection(name);
+  afterAll(async () => {
+    await closeResources();
+    await closePools();
+    await pool.end();
+    const left = await admin.query(
+      `select application_name, state, left(query, 80) as query from pg_stat_activity where datname = $1 and backend_type = 'client backend'`,
+      [name],
+    );
+    await admin.query(`drop database ${name} with (force)`);
+    await admin.end();
+    if (left.rows.length > 0) throw new Error(`connections were left open: ${JSON.stringify(left.rows)}`);
+  });
+  return { name, pool };
+}
+
+function connection(database: string): pg.Pool {
+  const [host, port] = inject('services').writer.split(':');
+  const pool = new pg.Pool({ host: host!, port: Number(port), database, user: 'owner', password: 'owner', max: 4 });
+  pool.on('error', () => {});
+  return pool;
+}

@@ -1,0 +1,59 @@
+/** Starts what every suite needs, once: Postgres with a replica, Redis, SQS and S3, secrets; and a migrated template. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { databaseOwner, startPostgres } from '../../local/postgres.ts';
+import { startQueues } from '../../local/queues.ts';
+import { startRedis } from '../../local/redis.ts';
+import { startSecrets } from '../../local/secrets.ts';
+import { migrate } from './migrate.ts';
+
+export interface Services {
+  writer: string;
+  reader: string;
+  redisUrl: string;
+  queuesUrl: string;
+  secretsUrl: string;
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    services: Services;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = await mkdtemp(join(tmpdir(), 'tributary-test-'));
+  const quiet = () => {};
+  const [postgres, redis, queues] = await Promise.all([
+    startPostgres({ directory: join(directory, 'postgres'), log: quiet }),
+    startRedis(console.log),
+    startQueues({ onObjectCreated: async () => {} }),
+  ]);
+  const secrets = await startSecrets(
+    new Map<string, Record<string, unknown>>([
+      ['owner', { username: databaseOwner.user, password: databaseOwner.password }],
+      ['alchemy', { apiKey: 'alchemy-test-key', webhookSigningKey: 'whsec-test' }],
+      ['neynar', { apiKey: 'neynar-test-key' }],
+      ['admin', { sha256: '0'.repeat(64) }],
+    ]),
+  );
+  const client = await postgres.connect();
+  await client.query('create database template_migrated');
+  const template = await postgres.connect('template_migrated');
+  await migrate(template);
+  await template.end();
+  await client.end();
+  project.provide('services', {
+    writer: postgres.writer,
+    reader: postgres.reader,
+    redisUrl: redis.url,
+    queuesUrl: queues.url,
+    secretsUrl: secrets.url,
+  });
+  return async () => {
+    await Promise.all([postgres.stop(), redis.stop(), queues.stop(), secrets.stop()]);
+    await rm(directory, { recursive: true, force: true });
+  };
+}
