@@ -166,7 +166,10 @@ interface Server {
 }
 
 async function startServer({ dir, port, identity, log }: Server): Promise<ChildProcess> {
-  const flags = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const flags = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
   const child = spawn(join(identity.binaries, 'postgres'), ['-D', dir, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // the terminal's Ctrl-C is for the runtime, which stops its servers in order
@@ -221,7 +224,8 @@ async function endOrphan(dir: string): Promise<void> {
   }
 }
 
-const ofARunningServer = /\/(postmaster\.(pid|opts)|(pg_wal|pg_replslot|pg_notify|pg_subtrans|pg_dynshmem|pg_stat_tmp)\/.+)$/;
+const ofARunningServer =
+  /\/(postmaster\.(pid|opts)|(pg_wal|pg_replslot|pg_notify|pg_subtrans|pg_dynshmem|pg_stat_tmp)\/.+)$/;
 
 async function createReplica(
   primary: pg.Client,
@@ -231,7 +235,9 @@ async function createReplica(
   { uid, gid }: Identity,
 ): Promise<void> {
   await rm(replicaDir, { recursive: true, force: true });
-  await primary.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'replica'`);
+  await primary.query(
+    `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'replica'`,
+  );
   await primary.query(`select pg_create_physical_replication_slot('replica', true)`);
   await primary.query(`select pg_backup_start('replica', true)`);
   await cp(primaryDir, replicaDir, { recursive: true, filter: (source) => !ofARunningServer.test(source) });

@@ -29,8 +29,22 @@ export interface QueuesOptions {
 export const localRegion = 'us-east-1';
 export const localAccount = '000000000000';
 
-const knownSubresources = new Set(['uploads', 'uploadId', 'partNumber', 'list-type', 'prefix', 'delimiter', 'max-keys', 'x-id',
-  'continuation-token', 'start-after', 'encoding-type', 'delete', 'location', 'fetch-owner']);
+const knownSubresources = new Set([
+  'uploads',
+  'uploadId',
+  'partNumber',
+  'list-type',
+  'prefix',
+  'delimiter',
+  'max-keys',
+  'x-id',
+  'continuation-token',
+  'start-after',
+  'encoding-type',
+  'delete',
+  'location',
+  'fetch-owner',
+]);
 
 /** Starts both; queues and buckets are created through `server`. */
 export async function startQueues({ onObjectCreated, directory }: QueuesOptions): Promise<Queues> {
@@ -98,5 +112,9 @@ function createdObject({ method, url = '/', headers }: IncomingMessage): Created
   const isPut = method === 'PUT' && !searchParams.has('partNumber');
   const isCompleted = method === 'POST' && searchParams.has('uploadId');
   if (!isPut && !isCompleted) return undefined;
-  return { bucket, key: key.join('/'), size: Number(headers['x-amz-decoded-content-length'] ?? headers['content-length'] ?? 0) };
+  return {
+    bucket,
+    key: key.join('/'),
+    size: Number(headers['x-amz-decoded-content-length'] ?? headers['content-length'] ?? 0),
+  };
 }

@@ -15,15 +15,22 @@ export interface RedisServer {
  *
  * @throws Error  there is none, with the one line that gets it
  */
-export async function startRedis(log: (line: string) => void, given = process.env.REDIS_URL): Promise<RedisServer> {
+export async function startRedis(
+  log: (line: string) => void,
+  given: string | undefined = process.env.REDIS_URL,
+): Promise<RedisServer> {
   if (given) return { url: given, stop: async () => {} };
   const program = find() ?? install(log);
   const port = await freePort();
   const limits = ['--maxmemory', '256mb', '--maxmemory-policy', 'allkeys-lru'];
-  const child = spawn(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...limits], {
-    stdio: 'ignore',
-    detached: true,
-  });
+  const child = spawn(
+    program,
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...limits],
+    {
+      stdio: 'ignore',
+      detached: true,
+    },
+  );
   await accepts(port, child);
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -48,7 +55,10 @@ function install(log: (line: string) => void): string {
     const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const apt = (...args: string[]) => spawnSync('apt-get', args, { env: environment, stdio: 'ignore' });
     // without this the package would start a server of its own
-    spawnSync('sh', ['-c', '[ -e /usr/sbin/policy-rc.d ] || { echo "exit 101" > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }']);
+    spawnSync('sh', [
+      '-c',
+      '[ -e /usr/sbin/policy-rc.d ] || { echo "exit 101" > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }',
+    ]);
     apt('update', '-qq');
     apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server');
     const found = find();

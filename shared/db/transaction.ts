@@ -29,7 +29,7 @@ export async function commit<T>(write: (tx: Transaction) => Promise<T>): Promise
     const written = await write(tx);
     return [written, await announcedEntities(tx)] as const;
   });
-  if (announced.xid !== null && announced.entities.length > 0) await spread(announced.entities, BigInt(announced.xid));
+  if (announced.xid !== null && announced.entities.length > 0) await spread(announced.entities, Number(announced.xid));
   return result;
 }
 
@@ -66,7 +66,7 @@ async function announcedEntities(tx: Transaction): Promise<Announced> {
   return rows[0]!;
 }
 
-async function spread(entities: string[], xid: bigint): Promise<void> {
+async function spread(entities: string[], xid: number): Promise<void> {
   const outcomes = await Promise.allSettled([getCache().then((cache) => cache.raise(entities, xid)), nudgeRelay()]);
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected') log.warn('a change is left to the relay', { error: outcome.reason });

@@ -49,7 +49,6 @@ export function read<O extends Operation>(operation: O, reading: Reading<O>): En
       const load = (source: Source) => loadBody(operation, reading, input, request, source);
       const served = await (await getCache()).read(viewOf(declared, anyInput), load, {
         maxStaleSeconds: maxStaleOf(request),
-        deadline: request.deadline,
       });
       count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
       const answer = await cachedAnswer(served, request.headers);

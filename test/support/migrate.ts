@@ -2,7 +2,11 @@ import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 
 /** Applies the project's migrations to a database, or takes some back. */
-export async function migrate(dbClient: pg.Client, direction: 'up' | 'down' = 'up', count = Number.POSITIVE_INFINITY): Promise<void> {
+export async function migrate(
+  dbClient: pg.Client,
+  direction: 'up' | 'down' = 'up',
+  count = Number.POSITIVE_INFINITY,
+): Promise<void> {
   await runner({
     dbClient,
     dir: new URL('../../migrations', import.meta.url).pathname,

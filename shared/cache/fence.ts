@@ -1,0 +1,32 @@
+import { type PgSnapshot, visible } from '../kernel/snapshot.ts';
+
+/**
+ * The fence of an entity: the transactions that changed it. Kept as the text `nonce floor xid,xid,…` in the field
+ * `~fence` of the entity's hash.
+ *
+ * It is a small set and not a maximum, since a smaller xid can commit later. Past 64 the smallest moves into `floor`, and
+ * an entry must then have seen everything up to it. The nonce is new with each hash: a load that began under another
+ * hash, since evicted, is not stored.
+ */
+export interface Fence {
+  nonce: string;
+  floor: number;
+  xids: readonly number[];
+}
+
+export const fenceField = '~fence';
+export const fenceLimit = 64;
+
+/** The fence in a field's bytes; undefined if they are none. */
+export function parseFence(bytes: Buffer | null | undefined): Fence | undefined {
+  if (!bytes) return undefined;
+  const [nonce, floor, xids, ...more] = bytes.toString('latin1').split(' ');
+  if (nonce === undefined || nonce.length !== 8 || xids === undefined || more.length > 0) return undefined;
+  const fence = { nonce, floor: Number(floor), xids: xids === '' ? [] : xids.split(',').map(Number) };
+  return Number.isSafeInteger(fence.floor) && fence.xids.every(Number.isSafeInteger) ? fence : undefined;
+}
+
+/** Whether a read under the snapshot saw every change that the fence stands for. */
+export function passes(snapshot: PgSnapshot, fence: Fence): boolean {
+  return fence.floor < snapshot.xmin && fence.xids.every((xid) => visible(xid, snapshot));
+}

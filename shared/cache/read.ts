@@ -1,0 +1,308 @@
+import { randomBytes } from 'node:crypto';
+import pLimit from 'p-limit';
+import { decodeEntry, type Entry, encodeEntry, serve, toEntry } from './entry.ts';
+import { type Fence, fenceField, parseFence, passes } from './fence.ts';
+import { createGenerations, type GenerationSource } from './generation.ts';
+import type { RedisConnection } from './redis.ts';
+import type { CachedView, Loaded, Served, Source } from './view.ts';
+
+export interface CacheOptions {
+  redis: RedisConnection;
+  generation: GenerationSource;
+  /** Loads that this container runs at once; the others wait. */
+  maxLoads: number;
+  /** A load that took longer is answered, not stored. */
+  loadDeadlineMs?: number;
+  /** How long a fence outlives the last change: the most a replica lags, a load takes and a queue delays. */
+  fenceMarginMs?: number;
+  /** What all its keys begin with. */
+  namespace?: string;
+}
+
+export interface ReadOptions {
+  /** An unfenced entry that ended at most this long ago will do. */
+  maxStaleSeconds?: number;
+}
+
+export type Load = (source: Source) => Promise<Loaded>;
+
+export interface Cache {
+  read(view: CachedView, load: Load, options?: ReadOptions): Promise<Served>;
+  /** Raises the fence of each entity for the change of the transaction `xid`. @throws Unavailable  Redis failed */
+  raise(entities: readonly string[], xid: number): Promise<void>;
+  /** Takes up a new generation from Postgres, which makes everything cached void. @throws Unavailable  Redis failed */
+  renewGeneration(): Promise<void>;
+  /** What is cached for an entity and how its fence judges it. @throws Unavailable  Redis failed */
+  explain(entity: string): Promise<Explanation>;
+}
+
+export interface Explanation {
+  entity: string;
+  generation: string;
+  fence: Fence | null;
+  views: { view: string; snapshot: string | null; passes: boolean; endsAt: string; bytes: number }[];
+}
+
+/** What stood in Redis when a read began. */
+interface Lookup {
+  hash: string;
+  fence: Fence | undefined;
+  entry: Entry | undefined;
+  /** The dependencies' hashes and fences, in their order. */
+  dependencies: { hash: string; fence: Fence | undefined }[];
+}
+
+const notFoundTtlMs = 30_000;
+const fieldLimit = 512;
+const inlineRefreshMs = 300;
+const resultMs = 2_000;
+const pollMs = { least: 8, most: 30 };
+
+const newToken = () => randomBytes(6).toString('base64url');
+
+/**
+ * The fenced cache.
+ *
+ * A read is one HMGET of its entity's hash: fence and entry together. An entry is served exactly if the snapshot it was
+ * read under sees every change that its fences stand for. Otherwise one container loads: from a replica, or, where the
+ * replica's snapshot does not see the fences yet, from the writer; and it stores what it found only if no fence came in
+ * between. So a reader that lags behind cannot put back what a change has hidden.
+ */
+export function createCache(options: CacheOptions): Cache {
+  const {
+    redis: connection,
+    maxLoads,
+    loadDeadlineMs = 5_000,
+    fenceMarginMs = 600_000,
+    namespace = 'tributary',
+  } = options;
+  const generations = createGenerations(connection, options.generation, namespace);
+  const limit = pLimit(maxLoads);
+
+  const hashOf = (generation: string, entity: string) => `${namespace}:${generation}:{${entity}}`;
+
+  async function lookUp(view: CachedView): Promise<Lookup> {
+    const known = generations.forRead();
+    const { current } = known instanceof Promise ? await known : known;
+    const hash = hashOf(current, view.entity);
+    const hashes = view.dependsOn.map((entity) => hashOf(current, entity));
+    const [fields, ...fences] = await connection.attempt((redis) =>
+      hashes.length === 0
+        ? redis.hmgetBuffer(hash, fenceField, view.view).then((found) => [found])
+        : Promise.all([
+            redis.hmgetBuffer(hash, fenceField, view.view),
+            ...hashes.map((dependency) => redis.hmgetBuffer(dependency, fenceField)),
+          ]),
+    );
+    return {
+      hash,
+      fence: parseFence(fields?.[0]),
+      entry: decodeEntry(fields?.[1]),
+      dependencies: hashes.map((dependency, i) => ({ hash: dependency, fence: parseFence(fences[i]?.[0]) })),
+    };
+  }
+
+  async function read(view: CachedView, load: Load, { maxStaleSeconds = 0 }: ReadOptions = {}): Promise<Served> {
+    const found = await lookUp(view).catch((): undefined => undefined);
+    if (!found) return bypass(view, load);
+    const now = Date.now();
+    const entry = isValid(found, view) ? found.entry : undefined;
+    if (entry && now < entry.endsAt) {
+      if (view.softTtlSeconds === undefined || now < entry.loadedAt + view.softTtlSeconds * 1_000)
+        return serve(entry, 'hit', now);
+      return (await refreshInline(view, load)) ?? serve(entry, 'hit', now);
+    }
+    if (entry && now < entry.endsAt + maxStaleSeconds * 1_000) return serve(entry, 'stale', now);
+    return loadShared(view, load).catch((error: unknown) => {
+      const mayStandIn = entry && Date.now() < entry.endsAt + (view.graceSeconds ?? 0) * 1_000;
+      if (mayStandIn && isUnavailable(error)) return serve(entry, 'stale', Date.now());
+      throw error;
+    });
+  }
+
+  /** One load for all containers: who holds the lease loads, the others take what it found. */
+  async function loadShared(view: CachedView, load: Load): Promise<Served> {
+    const token = newToken();
+    const arrivedAt = Date.now();
+    let seenAtArrival: string | undefined;
+    while (Date.now() < arrivedAt + loadDeadlineMs) {
+      const found = await ensureFences(view).catch((): undefined => undefined);
+      if (!found) return bypass(view, load);
+      const lease = leaseOf(found.hash, view);
+      const holder = await connection
+        .attempt((redis) => redis.takeLease(lease, token, loadDeadlineMs))
+        .catch((): undefined => undefined);
+      if (holder === undefined) return bypass(view, load);
+      if (holder === token) return loadAndFill(view, load, found, token);
+      seenAtArrival ??= holder ?? undefined;
+      const taken = await takeOver(view, found, seenAtArrival);
+      if (taken) return taken;
+    }
+    return bypass(view, load, 'miss');
+  }
+
+  /** What the holder of the lease has found: stored, or left because it could not be stored. */
+  async function takeOver(
+    view: CachedView,
+    atArrival: Lookup,
+    seenAtArrival: string | undefined,
+  ): Promise<Served | undefined> {
+    await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
+    const now = Date.now();
+    const found = await lookUp(view).catch((): undefined => undefined);
+    if (found?.entry && isValid(found, view) && now < found.entry.endsAt) return serve(found.entry, 'hit', now);
+    const result = await connection
+      .attempt((redis) => redis.getBuffer(resultOf(atArrival.hash, view)))
+      .catch(() => null);
+    const entry = decodeEntry(result?.subarray(8));
+    if (!entry) return undefined;
+    // another's token than at arrival: that load began after; else it has to have seen what was known at arrival
+    const beganAfter = result!.toString('latin1', 0, 8) !== seenAtArrival;
+    return beganAfter || passesAll(entry, atArrival) ? serve(entry, 'miss', now) : undefined;
+  }
+
+  async function loadAndFill(view: CachedView, load: Load, found: Lookup, token: string): Promise<Served> {
+    const lease = leaseOf(found.hash, view);
+    const startedAt = Date.now();
+    try {
+      const loaded = await limit(() => loadUnderFences(load, found));
+      const entry = await toEntry(
+        loaded,
+        found.dependencies.map(({ fence }) => fence!.nonce),
+        startedAt,
+        lifeMs(view, loaded),
+      );
+      const inTime = Date.now() - startedAt < loadDeadlineMs;
+      // a dependency's fence that the load has not seen cannot be checked in the script: its hash lies elsewhere
+      if (inTime && passesAll(entry, found)) await store(view, found, token, entry);
+      else await release(lease, token);
+      return serve(entry, 'miss', Date.now());
+    } catch (error) {
+      await release(lease, token);
+      throw error;
+    }
+  }
+
+  async function store(view: CachedView, { hash, fence }: Lookup, token: string, entry: Entry): Promise<void> {
+    const ttlMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + fenceMarginMs);
+    const keys = [hash, leaseOf(hash, view), resultOf(hash, view)] as const;
+    await connection
+      .attempt((redis) =>
+        redis.fillView(...keys, token, view.view, fence!.nonce, encodeEntry(entry), ttlMs, fieldLimit, resultMs),
+      )
+      .catch(() => {});
+  }
+
+  async function release(lease: string, token: string): Promise<void> {
+    await connection.attempt((redis) => redis.releaseLease(lease, token)).catch(() => {});
+  }
+
+  /** Loads from a replica, and from the writer if the replica has not seen what the fences stand for. */
+  async function loadUnderFences(load: Load, found: Lookup): Promise<Loaded> {
+    const loaded = await load('replica');
+    if (loaded.snapshot === undefined || fencesOf(found).every((fence) => passes(loaded.snapshot!, fence)))
+      return loaded;
+    return load('writer');
+  }
+
+  /** The fences of the view's entities, made where there were none, so that a fill has a nonce to be held against. */
+  async function ensureFences(view: CachedView): Promise<Lookup> {
+    const { current } = await generations.forRead();
+    const [hash, ...hashes] = [view.entity, ...view.dependsOn].map((entity) => hashOf(current, entity));
+    const [fence, ...fences] = await connection.attempt((redis) =>
+      Promise.all([hash!, ...hashes].map((key) => redis.ensureFenceBuffer(key, newToken(), fenceMarginMs))),
+    );
+    return {
+      hash: hash!,
+      fence: parseFence(fence),
+      entry: undefined,
+      dependencies: hashes.map((dependency, i) => ({ hash: dependency, fence: parseFence(fences[i]) })),
+    };
+  }
+
+  /** Past its soft TTL: a load that is done within 300 ms is served, else what stands. */
+  async function refreshInline(view: CachedView, load: Load): Promise<Served | undefined> {
+    const token = newToken();
+    const found = await ensureFences(view).catch((): undefined => undefined);
+    if (!found) return undefined;
+    const lease = leaseOf(found.hash, view);
+    const holder = await connection
+      .attempt((redis) => redis.takeLease(lease, token, loadDeadlineMs))
+      .catch(() => undefined);
+    if (holder !== token) return undefined;
+    const loading = loadAndFill(view, load, found, token).catch((): undefined => undefined);
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), inlineRefreshMs);
+    return Promise.race([loading, late]).finally(() => clearTimeout(timer));
+  }
+
+  /** A load past the cache, at most so many at once in this container. */
+  async function bypass(view: CachedView, load: Load, outcome: 'bypass' | 'miss' = 'bypass'): Promise<Served> {
+    const startedAt = Date.now();
+    const loaded = await limit(() => load('replica'));
+    return serve(await toEntry(loaded, [], startedAt, lifeMs(view, loaded)), outcome, Date.now());
+  }
+
+  async function raise(entities: readonly string[], xid: number): Promise<void> {
+    const { current, previous } = await generations.forRaise();
+    await connection.attempt((redis) =>
+      Promise.all(
+        entities.flatMap((entity) =>
+          [current, previous].map((generation) =>
+            redis.raiseFence(hashOf(generation, entity), xid, newToken(), fenceMarginMs),
+          ),
+        ),
+      ),
+    );
+  }
+
+  async function explain(entity: string): Promise<Explanation> {
+    const { current } = await generations.forRaise();
+    const fields = await connection.attempt((redis) => redis.hgetallBuffer(hashOf(current, entity)));
+    const fence = parseFence(fields[fenceField]);
+    const views = Object.entries(fields).flatMap(([view, bytes]) => {
+      const entry = view === fenceField ? undefined : decodeEntry(bytes);
+      if (!entry) return [];
+      const { snapshot, endsAt } = entry;
+      return {
+        view,
+        snapshot: snapshot ? `${snapshot.xmin}:${snapshot.xmax}:${snapshot.xip.join(',')}` : null,
+        passes: fence !== undefined && (!snapshot || passes(snapshot, fence)),
+        endsAt: new Date(endsAt).toISOString(),
+        bytes: bytes.length,
+      };
+    });
+    return { entity, generation: current, fence: fence ?? null, views };
+  }
+
+  return { read, raise, renewGeneration: generations.renew, explain };
+}
+
+/** Whether an entry may be served: it was stored under the fences that stand, and has seen all they stand for. */
+function isValid(found: Lookup, view: CachedView): boolean {
+  const { entry, fence, dependencies } = found;
+  if (!entry || !fence || entry.nonces.length !== dependencies.length) return false;
+  if (view.kind !== 'fenced') return true;
+  return dependencies.every((one, i) => one.fence?.nonce === entry.nonces[i]) && passesAll(entry, found);
+}
+
+function passesAll({ snapshot }: Entry, found: Lookup): boolean {
+  return snapshot === undefined || fencesOf(found).every((fence) => passes(snapshot, fence));
+}
+
+function fencesOf({ fence, dependencies }: Lookup): Fence[] {
+  return [fence, ...dependencies.map((one) => one.fence)].filter((one) => one !== undefined);
+}
+
+function lifeMs(view: CachedView, { status }: Loaded): number {
+  const ttlMs = view.ttlSeconds * 1_000;
+  const life = status === 404 ? Math.min(notFoundTtlMs, ttlMs) : ttlMs;
+  return Math.ceil(life * (1 - Math.random() * 0.1));
+}
+
+function isUnavailable(error: unknown): boolean {
+  return ['unavailable', 'deadline'].includes((error as { code?: string }).code ?? '');
+}
+
+const leaseOf = (hash: string, { view }: CachedView) => `${hash}~lease:${view}`;
+const resultOf = (hash: string, { view }: CachedView) => `${hash}~result:${view}`;
