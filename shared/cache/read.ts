@@ -126,16 +126,18 @@ export function createCache(options: CacheOptions): Cache {
     const arrivedAt = Date.now();
     let seenAtArrival: string | undefined;
     while (Date.now() < arrivedAt + loadDeadlineMs) {
-      const found = await ensureFences(view).catch((): undefined => undefined);
-      if (!found) return bypass(view, load);
-      const lease = leaseOf(found.hash, view);
-      const holder = await connection
-        .attempt((redis) => redis.takeLease(lease, token, loadDeadlineMs))
-        .catch((): undefined => undefined);
-      if (holder === undefined) return bypass(view, load);
-      if (holder === token) return loadAndFill(view, load, found, token);
-      seenAtArrival ??= holder ?? undefined;
-      const taken = await takeOver(view, found, seenAtArrival);
+      const begun = await begin(view, token).catch((): undefined => undefined);
+      if (!begun) return bypass(view, load);
+      const now = Date.now();
+      const { entry } = begun.found;
+      // whoever held the lease before may have stored it since this reader looked
+      if (entry && isValid(begun.found, view) && now < entry.endsAt) {
+        if (begun.holder === token) await release(leaseOf(begun.found.hash, view), token);
+        return serve(entry, 'hit', now);
+      }
+      if (begun.holder === token) return loadAndFill(view, load, begun.found, token);
+      seenAtArrival ??= begun.holder ?? undefined;
+      const taken = await takeOver(view, begun.found, seenAtArrival);
       if (taken) return taken;
     }
     return bypass(view, load, 'miss');
@@ -205,19 +207,24 @@ export function createCache(options: CacheOptions): Cache {
     return load('writer');
   }
 
-  /** The fences of the view's entities, made where there were none, so that a fill has a nonce to be held against. */
-  async function ensureFences(view: CachedView): Promise<Lookup> {
+  /**
+   * Tries for the lease and then, in the same pipeline, looks what stands; makes the fences of the view's entities where
+   * there were none, so that a fill has a nonce to be held against.
+   */
+  async function begin(view: CachedView, token: string): Promise<{ holder: string | null; found: Lookup }> {
     const { current } = await generations.forRead();
-    const [hash, ...hashes] = [view.entity, ...view.dependsOn].map((entity) => hashOf(current, entity));
-    const [fence, ...fences] = await connection.attempt((redis) =>
-      Promise.all([hash!, ...hashes].map((key) => redis.ensureFenceBuffer(key, newToken(), fenceMarginMs))),
+    const hash = hashOf(current, view.entity);
+    const hashes = view.dependsOn.map((entity) => hashOf(current, entity));
+    const [holder, fence, entry, ...fences] = await connection.attempt((redis) =>
+      Promise.all([
+        redis.takeLease(leaseOf(hash, view), token, loadDeadlineMs),
+        redis.ensureFenceBuffer(hash, newToken(), fenceMarginMs),
+        redis.hgetBuffer(hash, view.view),
+        ...hashes.map((key) => redis.ensureFenceBuffer(key, newToken(), fenceMarginMs)),
+      ]),
     );
-    return {
-      hash: hash!,
-      fence: parseFence(fence),
-      entry: undefined,
-      dependencies: hashes.map((dependency, i) => ({ hash: dependency, fence: parseFence(fences[i]) })),
-    };
+    const dependencies = hashes.map((key, i) => ({ hash: key, fence: parseFence(fences[i]) }));
+    return { holder, found: { hash, fence: parseFence(fence), entry: decodeEntry(entry), dependencies } };
   }
 
   /** Past its soft TTL: a load that is done within 300 ms is served, else what stands. */
