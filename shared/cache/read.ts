@@ -230,14 +230,9 @@ export function createCache(options: CacheOptions): Cache {
   /** Past its soft TTL: a load that is done within 300 ms is served, else what stands. */
   async function refreshInline(view: CachedView, load: Load): Promise<Served | undefined> {
     const token = newToken();
-    const found = await ensureFences(view).catch((): undefined => undefined);
-    if (!found) return undefined;
-    const lease = leaseOf(found.hash, view);
-    const holder = await connection
-      .attempt((redis) => redis.takeLease(lease, token, loadDeadlineMs))
-      .catch(() => undefined);
-    if (holder !== token) return undefined;
-    const loading = loadAndFill(view, load, found, token).catch((): undefined => undefined);
+    const begun = await begin(view, token).catch((): undefined => undefined);
+    if (begun?.holder !== token) return undefined;
+    const loading = loadAndFill(view, load, begun.found, token).catch((): undefined => undefined);
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => resolve(undefined), inlineRefreshMs);
     return Promise.race([loading, late]).finally(() => clearTimeout(timer));

@@ -1,0 +1,161 @@
+import * as z from 'zod';
+import type { Transaction } from '../db/transaction.ts';
+import type { ImportDeclaration } from '../kernel/declaration.ts';
+import { InvalidInput, TributaryError } from '../kernel/errors.ts';
+import { openObject, type StoredObject } from './object.ts';
+import { type FileRecord, openFile } from './records.ts';
+import { type Batch, type Run, runSync } from './sync.ts';
+
+/** How a domain applies the rows of a dataset. */
+export interface ImportHandler<Row> {
+  declaration: ImportDeclaration;
+  apply(tx: Transaction, rows: Row[]): Promise<{ applied: number; unchanged: number }>;
+  /** After the last batch, in its own transaction: for what can be told only of a whole file. */
+  finish?(tx: Transaction, since: Date): Promise<{ applied: number; unchanged: number } | undefined>;
+}
+
+export interface DroppedFile {
+  bucket: string;
+  key: string;
+}
+
+const rowsABatch = 2_000;
+
+/**
+ * Imports a file dropped into the imports bucket: good rows in, bad rows listed with their reason.
+ *
+ * Columns given by the object's metadata `set` (JSON) are put into every row. The header has to fit the declaration.
+ *
+ * @throws InvalidInput  the file as a whole cannot be right: format, header, cut short
+ * @throws Integrity     too large a share of its rows was rejected
+ */
+export async function importFile<Row>(
+  handler: ImportHandler<Row>,
+  file: DroppedFile,
+  run: Run,
+): Promise<'done' | 'continue'> {
+  const since = new Date();
+  return runSync<Row>(
+    {
+      name: `import:${file.key}`,
+      read: (position) => readBatches(handler, file, position === null ? 0 : (position as { records: number }).records),
+      apply: (tx, rows) => handler.apply(tx, rows),
+      finish: async (tx) => handler.finish?.(tx, since),
+      ...(handler.declaration.maxRejectedShare === undefined
+        ? {}
+        : { maxRejectedShare: handler.declaration.maxRejectedShare }),
+    },
+    run,
+  );
+}
+
+async function* readBatches<Row>(
+  handler: ImportHandler<Row>,
+  file: DroppedFile,
+  skip: number,
+): AsyncIterable<Batch<Row>> {
+  const object = await openObject(file.bucket, file.key);
+  const given = givenColumns(handler.declaration, object);
+  const { columns, records } = await openFile(file.key, object.stream).catch(fileError);
+  checkColumns(handler.declaration, columns, given);
+  let batch: Batch<Row> = { rows: [], rejected: [], next: null };
+  let count = 0;
+  for await (const one of withFileErrors(records)) {
+    if (++count <= skip) continue;
+    take(batch, one, handler, given);
+    if (batch.rows.length + batch.rejected.length < rowsABatch) continue;
+    yield { ...batch, next: { records: count }, percent: object.percent() };
+    batch = { rows: [], rejected: [], next: null };
+  }
+  if (batch.rows.length + batch.rejected.length > 0)
+    yield { ...batch, next: { records: count }, percent: object.percent() };
+}
+
+function take<Row>(
+  batch: Batch<Row>,
+  one: FileRecord,
+  handler: ImportHandler<Row>,
+  given: Record<string, string>,
+): void {
+  if ('reason' in one) {
+    batch.rejected.push({ position: one.position, reason: one.reason, row: one.raw });
+    return;
+  }
+  const parsed = handler.declaration.row.safeParse({ ...given, ...one.record });
+  if (parsed.success) batch.rows.push(parsed.data as Row);
+  else batch.rejected.push({ position: one.position, reason: reasonOf(parsed.error), row: one.record });
+}
+
+function reasonOf(error: z.ZodError): string {
+  return error.issues
+    .map((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown: ${issue.keys.join(', ')}`
+        : `${issue.path.join('.')} ${issue.message}`,
+    )
+    .join('; ');
+}
+
+function givenColumns({ name, settable }: ImportDeclaration, { metadata }: StoredObject): Record<string, string> {
+  const given = z.record(z.string(), z.string()).safeParse(JSON.parse(metadata.set ?? '{}'));
+  if (!given.success) throw new InvalidInput('The metadata `set` has to be an object of texts.');
+  const unknown = Object.keys(given.data).find((column) => !settable.includes(column));
+  if (unknown !== undefined)
+    throw new InvalidInput(`${name} does not take --set ${unknown}; it takes ${settable.join(', ')}.`);
+  return given.data;
+}
+
+/** What a declaration says of its columns. */
+export function columnsOf(declaration: ImportDeclaration): { name: string; required: boolean }[] {
+  const { shape } = declaration.row as z.ZodObject;
+  return Object.entries(shape).map(([name, schema]) => ({
+    name,
+    required: !(schema as z.ZodType).safeParse(undefined).success,
+  }));
+}
+
+/** Whether columns beyond the named ones are taken. */
+export function takesOtherColumns(declaration: ImportDeclaration): boolean {
+  const { catchall } = (declaration.row as z.ZodObject).def;
+  return catchall !== undefined && catchall.def.type !== 'never';
+}
+
+function checkColumns(
+  declaration: ImportDeclaration,
+  columns: string[] | undefined,
+  given: Record<string, string>,
+): void {
+  if (!columns) return;
+  const known = columnsOf(declaration);
+  const twice = columns.find((column) => column in given);
+  if (twice !== undefined)
+    throw new InvalidInput(`The file has a column ${twice} of its own; leave out --set ${twice}.`);
+  const missing = known.filter(({ name, required }) => required && !columns.includes(name) && !(name in given));
+  if (missing.length > 0) {
+    const names = missing.map(({ name }) =>
+      declaration.settable.includes(name) ? `${name} (or --set ${name}=…)` : name,
+    );
+    throw new InvalidInput(`The file lacks the columns ${names.join(', ')}.`);
+  }
+  const unknown = columns.filter((column) => !known.some(({ name }) => name === column));
+  if (unknown.length > 0 && !takesOtherColumns(declaration)) {
+    throw new InvalidInput(`${declaration.name} does not know the columns ${unknown.join(', ')}.`);
+  }
+}
+
+async function* withFileErrors(records: AsyncIterable<FileRecord>): AsyncIterable<FileRecord> {
+  try {
+    yield* records;
+  } catch (error) {
+    fileError(error);
+  }
+}
+
+/** Faults of the file itself, by the codes of zlib and the CSV parser; what is none of these is thrown as it is. */
+function fileError(cause: unknown): never {
+  const { code = '', message = '' } = cause as { code?: string; message?: string };
+  if (cause instanceof TributaryError) throw cause;
+  if (/^Z_/.test(code)) throw new InvalidInput('The file is cut short, or not gzip.', [], { cause });
+  if (/^CSV_/.test(code)) throw new InvalidInput(`The file is not CSV: ${message}`, [], { cause });
+  throw cause;
+}

@@ -1,0 +1,65 @@
+/**
+ * Leases on checkpoints: of two runs of one sync the second leaves, and a run whose lease was taken over can write no
+ * more, since every batch moves the checkpoint on under its token, in its own transaction.
+ */
+import { randomUUID } from 'node:crypto';
+import { inTransaction, type Transaction } from '../db/transaction.ts';
+import { Conflict } from '../kernel/errors.ts';
+
+export interface Lease {
+  name: string;
+  token: string;
+  /** Where the run before has got to; null at the start. */
+  position: unknown;
+}
+
+const leaseSeconds = 120;
+
+/**
+ * Takes the lease of a checkpoint.
+ *
+ * @throws Conflict  another run holds it
+ */
+export async function takeLease(name: string): Promise<Lease> {
+  const token = randomUUID();
+  const { rows } = await inTransaction((tx) =>
+    tx.query<{ position: unknown }>(
+      `insert into platform.checkpoints as c (name, lease_token, lease_until)
+       values ($1, $2, clock_timestamp() + make_interval(secs => $3))
+       on conflict (name) do update set lease_token = excluded.lease_token, lease_until = excluded.lease_until
+         where c.lease_until is null or c.lease_until < clock_timestamp()
+       returning position`,
+      [name, token, leaseSeconds],
+    ),
+  );
+  if (rows.length === 0) throw new Conflict(`Another run of ${name} is at work.`, { details: { name } });
+  return { name, token, position: rows[0]!.position };
+}
+
+/**
+ * Moves the checkpoint on and the lease with it, in the transaction of the batch it stands for.
+ *
+ * @throws Conflict  the lease was taken over: the transaction must not commit
+ */
+export async function moveCheckpoint(tx: Transaction, lease: Lease, position: unknown): Promise<void> {
+  const { rowCount } = await tx.query(
+    `update platform.checkpoints set position = $3, updated_at = now(),
+       lease_until = clock_timestamp() + make_interval(secs => $4)
+     where name = $1 and lease_token = $2`,
+    [lease.name, lease.token, position === null ? null : JSON.stringify(position), leaseSeconds],
+  );
+  if (rowCount !== 1)
+    throw new Conflict(`The lease of ${lease.name} was taken over.`, { details: { name: lease.name } });
+}
+
+/** Gives the lease back; the position stands for the next run, or is forgotten where the work is done. */
+export async function releaseLease(lease: Lease, outcome: 'keep' | 'forget'): Promise<void> {
+  await inTransaction((tx) =>
+    outcome === 'keep'
+      ? tx.query(
+          `update platform.checkpoints set lease_token = null, lease_until = null where name = $1 and lease_token = $2`,
+          [lease.name, lease.token],
+        )
+      : tx.query(`delete from platform.checkpoints where name = $1 and lease_token = $2`, [lease.name, lease.token]),
+  );
+}

@@ -1,0 +1,120 @@
+import { commit, type Transaction } from '../db/transaction.ts';
+import { Integrity, TributaryError } from '../kernel/errors.ts';
+import { addProgress, type Counts, countsOf } from './job.ts';
+import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';
+
+/** A row that could not be taken, and why. */
+export interface Rejected {
+  /** Where it was: the line of a file, counted from 1, or the row's number in the run. */
+  position: number;
+  reason: string;
+  row: unknown;
+}
+
+/** One batch of a source: its good rows, its bad rows, and where the next one begins. */
+export interface Batch<Row> {
+  rows: Row[];
+  rejected: Rejected[];
+  /** The position after this batch; null at the end. */
+  next: unknown;
+  /** 0 to 100, where it is known. */
+  percent?: number;
+}
+
+/** A resumable loop over a source: what it reads, and how a batch is applied. */
+export interface Sync<Row> {
+  /** Names the checkpoint: one run at a time. */
+  name: string;
+  /** The batches from a position on (null: the beginning), in order. */
+  read(position: unknown): AsyncIterable<Batch<Row>>;
+  /** Applies a batch; repeating it must change nothing. */
+  apply(tx: Transaction, rows: Row[]): Promise<{ applied: number; unchanged: number }>;
+  /** After the last batch, in its own transaction. */
+  finish?(tx: Transaction): Promise<{ applied: number; unchanged: number } | undefined>;
+  /** Share of rejected rows from which the run fails; 0.01 unless told. */
+  maxRejectedShare?: number;
+}
+
+export interface Run {
+  jobId: string;
+  /** When to stop at the next checkpoint. */
+  deadline: Date;
+}
+
+const smallestSample = 100;
+
+/**
+ * Runs a sync from its checkpoint: each batch, its counts, its rejected rows and the checkpoint in one transaction. A
+ * crash repeats at most one batch, which changes nothing.
+ *
+ * `continue`: the deadline has come first; the checkpoint stands for the continuation.
+ *
+ * @throws Conflict   another run is at work, or took this one's lease over
+ * @throws Integrity  too large a share of rows was rejected; the good ones stand, the bad ones are listed
+ */
+export async function runSync<Row>(sync: Sync<Row>, run: Run): Promise<'done' | 'continue'> {
+  const lease = await takeLease(sync.name);
+  try {
+    for await (const batch of sync.read(lease.position)) {
+      await applyBatch(sync, batch, run, lease);
+      if (batch.next !== null && Date.now() >= run.deadline.getTime()) {
+        await releaseLease(lease, 'keep');
+        return 'continue';
+      }
+    }
+    await finish(sync, run, lease);
+    await releaseLease(lease, 'forget');
+  } catch (error) {
+    // what can be tried again goes on from its checkpoint, what cannot begins anew
+    const resumes = !(error instanceof TributaryError) || error.retryable;
+    await releaseLease(lease, resumes ? 'keep' : 'forget').catch(() => {});
+    throw error;
+  }
+  await refuseTooManyRejected(sync, run);
+  return 'done';
+}
+
+async function applyBatch<Row>(sync: Sync<Row>, batch: Batch<Row>, run: Run, lease: Lease): Promise<void> {
+  await commit(async (tx) => {
+    await moveCheckpoint(tx, lease, batch.next);
+    const changed = batch.rows.length > 0 ? await sync.apply(tx, batch.rows) : { applied: 0, unchanged: 0 };
+    await listRejected(tx, run.jobId, batch.rejected);
+    const counts: Counts = {
+      read: batch.rows.length + batch.rejected.length,
+      rejected: batch.rejected.length,
+      ...changed,
+    };
+    await addProgress(tx, run.jobId, counts, batch.percent);
+  });
+}
+
+async function finish<Row>(sync: Sync<Row>, run: Run, lease: Lease): Promise<void> {
+  if (!sync.finish) return;
+  await commit(async (tx) => {
+    await moveCheckpoint(tx, lease, null);
+    const changed = await sync.finish?.(tx);
+    if (changed) await addProgress(tx, run.jobId, { read: 0, rejected: 0, ...changed });
+  });
+}
+
+async function listRejected(tx: Transaction, jobId: string, rejected: readonly Rejected[]): Promise<void> {
+  if (rejected.length === 0) return;
+  await tx.query(
+    `insert into platform.rejected_rows (job_id, position, reason, data)
+     select $1, position, reason, data from unnest($2::bigint[], $3::text[], $4::jsonb[]) as r (position, reason, data)
+     on conflict (job_id, position) do nothing`,
+    [
+      jobId,
+      rejected.map((one) => one.position),
+      rejected.map((one) => one.reason),
+      rejected.map((one) => JSON.stringify(one.row ?? null)),
+    ],
+  );
+}
+
+async function refuseTooManyRejected<Row>({ maxRejectedShare = 0.01 }: Sync<Row>, { jobId }: Run): Promise<void> {
+  const { read, rejected } = await countsOf(jobId);
+  if (rejected === 0 || rejected <= maxRejectedShare * Math.max(read, smallestSample)) return;
+  const share = `${rejected} of ${read} rows were rejected, more than ${maxRejectedShare * 100} %`;
+  throw new Integrity(`${share}; the others were applied.`, { details: { read, rejected } });
+}
