@@ -116,7 +116,7 @@ export function columnsOf(declaration: ImportDeclaration): { name: string; requi
 
 /** Whether columns beyond the named ones are taken. */
 export function takesOtherColumns(declaration: ImportDeclaration): boolean {
-  const { catchall } = (declaration.row as z.ZodObject).def;
+  const catchall = (declaration.row as z.ZodObject).def.catchall as z.ZodType | undefined;
   return catchall !== undefined && catchall.def.type !== 'never';
 }
 
