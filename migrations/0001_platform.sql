@@ -111,5 +111,9 @@ create table platform.cache_generation (
 );
 insert into platform.cache_generation (cluster) select system_identifier::text from pg_control_system();
 
+-- A time as answers have it: ISO 8601, UTC, milliseconds.
+create function platform.iso(at timestamptz) returns text language sql immutable parallel safe as
+  $$ select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
+
 -- Down Migration
 drop schema platform cascade;

@@ -1,6 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { collectionNamed } from './collection-named.ts';
+import { fetchCollection } from './fetch-collection.ts';
 import * as contract from './contract.ts';
 
 /**
@@ -8,13 +9,16 @@ import * as contract from './contract.ts';
  *
  * Amounts are decimal texts, times UTC. Fresh: a change hides the cached answer at once.
  *
- * @throws NotFound  nobody knows it (remembered for 30 seconds)
+ * One that nobody has asked for yet is fetched first: its metadata at once, the rest by a job.
+ *
+ * @throws NotFound     nobody knows it (remembered for 30 seconds)
+ * @throws RateLimited  it would have to be fetched, and the budget for that is used up
  * @source Alchemy getContractMetadata, or an import
  */
 export const getCollection = read(contract.getCollection, {
   load: ({ path }) => sql`
     select jsonb_build_object(
-        'address', coalesce('0x' || encode(c.address, 'hex'), c.slug),
+        'address', collections.name_of(c.address, c.slug),
         'slug', c.slug,
         'name', c.name,
         'symbol', c.symbol,
@@ -27,9 +31,10 @@ export const getCollection = read(contract.getCollection, {
         'deployer', '0x' || encode(c.deployer, 'hex'),
         'deployedBlock', c.deployed_block,
         'completeness', c.completeness,
-        'refreshedAt', to_char(c.refreshed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        'refreshedAt', platform.iso(c.refreshed_at)
       )::text as body,
       c.refreshed_at as as_of
     from collections.collections c
     where ${collectionNamed(path.address)}`,
+  fetch: ({ path }, request) => fetchCollection(path.address, request),
 });

@@ -1,0 +1,47 @@
+import * as z from 'zod';
+import sql, { raw } from 'sql-template-tag';
+import { read } from '../../shared/http/endpoint.ts';
+import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import * as contract from './contract.ts';
+import { cursorSql } from './cursor-sql.ts';
+
+const orders = {
+  name: { key: `coalesce(c.name, '')`, type: 'text', direction: '' },
+  '-holders': { key: 'c.holder_count', type: 'integer', direction: 'desc' },
+  '-tokens': { key: 'c.token_count', type: 'integer', direction: 'desc' },
+  '-refreshed': { key: `coalesce(c.refreshed_at, '-infinity')::text`, type: 'text', direction: 'desc' },
+} as const;
+
+const position = z.tuple([z.union([z.string(), z.number()]), z.int()]);
+
+/**
+ * The directory of collections, sorted by name (A to Z), or by holders, tokens or time of refresh (most first).
+ *
+ * At most 200 a page. Up to one minute old: no change hides it.
+ *
+ * @throws InvalidInput  the cursor is of another list
+ */
+export const listCollections = read(contract.listCollections, {
+  load: ({ query: { sort, limit, cursor } }) => {
+    const { key, type, direction } = orders[sort];
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
+    const beyond = after
+      ? sql`where (${raw(key)}, c.id) ${raw(direction === '' ? '>' : '<')} (${after[0]}::${raw(type)}, ${after[1]}::integer)`
+      : sql``;
+    return sql`
+      select jsonb_build_object(
+          'collections', coalesce(jsonb_agg(item order by n) filter (where n <= ${limit}), '[]'),
+          'nextCursor', max(next) filter (where n = ${limit} and total > ${limit})
+        )::text as body, now() as as_of
+      from (
+        select row_number() over () as n, count(*) over () as total,
+          ${cursorSql(sql`to_jsonb(${raw(key)})`, sql`to_jsonb(c.id)`)} as next,
+          jsonb_build_object(
+            'address', collections.name_of(c.address, c.slug), 'name', c.name, 'symbol', c.symbol, 'tokenType', c.token_type,
+            'imageUrl', c.image_url, 'tokenCount', c.token_count, 'holderCount', c.holder_count,
+            'refreshedAt', platform.iso(c.refreshed_at)) as item
+        from (select * from collections.collections c ${beyond}
+              order by ${raw(key)} ${raw(direction)}, c.id ${raw(direction)} limit ${limit + 1}) as c
+      ) as page`;
+  },
+});

@@ -1,0 +1,66 @@
+import sql, { type Sql } from 'sql-template-tag';
+import * as z from 'zod';
+import { read } from '../../shared/http/endpoint.ts';
+import { address, toBytes } from '../../shared/kernel/address.ts';
+import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import { collectionNamed } from './collection-named.ts';
+import * as contract from './contract.ts';
+import { cursorSql } from './cursor-sql.ts';
+
+const position = z.tuple([z.int(), address]);
+
+/**
+ * Who holds a collection, most tokens first. With `asOf`: the latest list of holders that is not after it, for a
+ * collection that is known by such lists.
+ *
+ * At most 200 a page. Fresh: a change of owners hides the cached answer at once.
+ *
+ * @throws NotFound      there is no such collection, or no list that old
+ * @throws InvalidInput  the cursor is of another list
+ */
+export const listHolders = read(contract.listHolders, {
+  load: ({ path, query: { limit, cursor, asOf } }) => {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
+    const beyond = after ? sql`and (h.token_count, h.owner) < (${after[0]}::integer, ${toBytes(after[1])})` : sql``;
+    return sql`
+      with chosen as (${asOf === undefined ? standing(path.address) : snapshot(path.address, asOf)}),
+        page as (
+          select h.* from chosen c, lateral (${asOf === undefined ? standingHolders : snapshotHolders}) as h
+          where true ${beyond} order by h.token_count desc, h.owner desc limit ${limit + 1}
+        ),
+        numbered as (select *, row_number() over (order by token_count desc, owner desc) as n, count(*) over () as total from page)
+      select jsonb_build_object(
+          'holders', coalesce((select jsonb_agg(jsonb_build_object('address', '0x' || encode(owner, 'hex'),
+            'tokenCount', token_count, 'amount', amount::text) order by n) from numbered where n <= ${limit}), '[]'),
+          'holderCount', c.holders, 'tokenCount', c.tokens, 'asOf', platform.iso(c.at),
+          'nextCursor', (select ${cursorSql(sql`to_jsonb(token_count)`, sql`to_jsonb('0x' || encode(owner, 'hex'))`)}
+                         from numbered where n = ${limit} and total > ${limit})
+        )::text as body, coalesce(c.at, now()) as as_of
+      from chosen c`;
+  },
+});
+
+function standing(name: string): Sql {
+  return sql`
+    select c.id, c.holder_count as holders, (select coalesce(sum(u.token_count), 0) from collections.user_collections u
+      where u.collection_id = c.id) as tokens,
+      (select max(snapshot_at) from collections.holder_snapshots s where s.collection_id = c.id) as at
+    from collections.collections c where ${collectionNamed(name)}`;
+}
+
+const standingHolders = sql`
+  select u.user_address as owner, u.token_count, u.amount from collections.user_collections u where u.collection_id = c.id`;
+
+function snapshot(name: string, asOf: string): Sql {
+  return sql`
+    select s.collection_id as id, count(*) as holders, sum(s.token_count) as tokens, s.snapshot_at as at
+    from collections.holder_snapshots s
+    where (s.collection_id, s.snapshot_at) = (
+      select c.id, max(l.snapshot_at) from collections.collections c join collections.holder_snapshots l on l.collection_id = c.id
+      where ${collectionNamed(name)} and l.snapshot_at <= ${asOf}::timestamptz group by c.id)
+    group by s.collection_id, s.snapshot_at`;
+}
+
+const snapshotHolders = sql`
+  select s.owner, s.token_count, s.token_count::numeric as amount from collections.holder_snapshots s
+  where s.collection_id = c.id and s.snapshot_at = c.at`;

@@ -1,0 +1,28 @@
+import sql from 'sql-template-tag';
+import { read } from '../../shared/http/endpoint.ts';
+import * as contract from './contract.ts';
+import { heldCollection } from './held-collections.ts';
+
+/**
+ * The collections that all the wallets of a Farcaster user hold together, most tokens first, 500 at most.
+ *
+ * Fresh: a change of the user's wallets, or of what these hold, hides the cached answer at once.
+ *
+ * @throws NotFound  nobody knows the user
+ */
+export const listUserCollections = read(contract.listUserCollections, {
+  load: ({ path }) => sql`
+    select jsonb_build_object(
+        'fid', u.fid,
+        'wallets', coalesce((select jsonb_agg('0x' || encode(w.wallet, 'hex') order by w.wallet)
+                             from collections.fc_user_wallets w where w.fid = u.fid), '[]'),
+        'collections', coalesce((
+          select jsonb_agg(${heldCollection} order by h.token_count desc, c.id)
+          from (
+            select s.collection_id, sum(s.token_count) as token_count, sum(s.amount) as amount, max(s.last_owned_at) as last_owned_at
+            from collections.fc_user_wallets w join collections.user_collections s on s.user_address = w.wallet
+            where w.fid = u.fid group by s.collection_id order by 2 desc, 1 limit 500
+          ) as h join collections.collections c on c.id = h.collection_id), '[]')
+      )::text as body, now() as as_of
+    from collections.fc_users u where u.fid = ${path.fid}::bigint`,
+});

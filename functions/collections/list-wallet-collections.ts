@@ -1,0 +1,37 @@
+import sql from 'sql-template-tag';
+import * as z from 'zod';
+import { read } from '../../shared/http/endpoint.ts';
+import { toBytes } from '../../shared/kernel/address.ts';
+import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import * as contract from './contract.ts';
+import { cursorSql } from './cursor-sql.ts';
+import { heldCollection } from './held-collections.ts';
+
+const position = z.tuple([z.int(), z.int()]);
+
+/**
+ * The collections a wallet holds, most tokens first; none for a wallet that holds nothing we know of.
+ *
+ * At most 200 a page. Fresh: a change of what the wallet holds hides the cached answer at once.
+ *
+ * @throws InvalidInput  the cursor is of another list
+ */
+export const listWalletCollections = read(contract.listWalletCollections, {
+  load: ({ path, query: { limit, cursor } }) => {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
+    const beyond = after ? sql`and (h.token_count, h.collection_id) < (${after[0]}::integer, ${after[1]}::integer)` : sql``;
+    return sql`
+      select jsonb_build_object(
+          'collections', coalesce(jsonb_agg(item order by n) filter (where n <= ${limit}), '[]'),
+          'nextCursor', max(next) filter (where n = ${limit} and total > ${limit})
+        )::text as body, now() as as_of
+      from (
+        select row_number() over (order by h.token_count desc, h.collection_id desc) as n, count(*) over () as total,
+          ${cursorSql(sql`to_jsonb(h.token_count)`, sql`to_jsonb(h.collection_id)`)} as next, ${heldCollection} as item
+        from (
+          select * from collections.user_collections h where h.user_address = ${toBytes(path.address)} ${beyond}
+          order by h.token_count desc, h.collection_id desc limit ${limit + 1}
+        ) as h join collections.collections c on c.id = h.collection_id
+      ) as page`;
+  },
+});
