@@ -291,23 +291,26 @@ begin
   ), gone as (
     delete from collections.user_collections u using delta d
     where u.collection_id = d.collection_id and u.user_address = d.owner and u.token_count + d.tokens <= 0
-    returning u.collection_id, u.user_address
-  ), kept as (
-    insert into collections.user_collections as u (user_address, collection_id, token_count, amount, last_owned_at)
+    returning u.collection_id
+  ), changed as (
+    update collections.user_collections u set token_count = u.token_count + d.tokens, amount = u.amount + d.amount,
+      last_owned_at = greatest(u.last_owned_at, d.acquired_at)
+    from delta d
+    where u.collection_id = d.collection_id and u.user_address = d.owner and u.token_count + d.tokens > 0
+  ), added as (
+    -- whoever changes owners holds the collection's row, so nobody else adds the same
+    insert into collections.user_collections (user_address, collection_id, token_count, amount, last_owned_at)
     select d.owner, d.collection_id, d.tokens, d.amount, coalesce(d.acquired_at, now())
-    from delta d left join collections.user_collections e on e.collection_id = d.collection_id and e.user_address = d.owner
-    where coalesce(e.token_count, 0) + d.tokens > 0
+    from delta d
+    where d.tokens > 0 and not exists (
+      select 1 from collections.user_collections e where e.collection_id = d.collection_id and e.user_address = d.owner)
     order by d.owner, d.collection_id
-    on conflict (user_address, collection_id) do update set
-      token_count = u.token_count + excluded.token_count,
-      amount = u.amount + excluded.amount,
-      last_owned_at = greatest(u.last_owned_at, excluded.last_owned_at)
-    returning u.collection_id, (xmax = 0) as is_new
+    returning collection_id
   )
   update collections.collections c set holder_count = c.holder_count + d.holders
   from (
     select collection_id, sum(weight)::integer as holders
-    from (select collection_id, 1 as weight from kept where is_new union all select collection_id, -1 from gone) as w
+    from (select collection_id, 1 as weight from added union all select collection_id, -1 from gone) as w
     group by collection_id
   ) as d
   where c.id = d.collection_id and d.holders <> 0;

@@ -1,8 +1,9 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { collectionNamed } from './collection-named.ts';
-import { fetchCollection } from './fetch-collection.ts';
 import * as contract from './contract.ts';
+import { fetchCollection } from './fetch-collection.ts';
+import { countRead } from './popularity.ts';
 
 /**
  * One collection: its metadata as its source last gave it.
@@ -37,4 +38,5 @@ export const getCollection = read(contract.getCollection, {
     from collections.collections c
     where ${collectionNamed(path.address)}`,
   fetch: ({ path }, request) => fetchCollection(path.address, request),
+  served: ({ path }) => countRead(path.address),
 });

@@ -1,7 +1,7 @@
 /** The files that may be dropped into the imports bucket for the collections room; a file's columns are the keys. */
 import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
-import { decimal, uint256 } from '../../shared/kernel/decimal.ts';
+import { uint256 } from '../../shared/kernel/decimal.ts';
 import type { ImportDeclaration } from '../../shared/kernel/declaration.ts';
 import { collectionId } from './contract.ts';
 
@@ -25,6 +25,9 @@ function utc(value: string): Date {
   const iso = value.trim().replace(' ', 'T');
   return new Date(/([zZ]|[+-]\d\d:?\d\d)$/.test(iso) || !iso.includes('T') ? iso : `${iso}Z`);
 }
+
+/** A decimal, as spreadsheets write small ones too: `1e-18`. */
+const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a decimal number that is not negative');
 
 const blockNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
@@ -64,8 +67,8 @@ export const transfers: ImportDeclaration = {
     from_address: address,
     to_address: address,
     amount: uint256.optional(),
-    eth_price: decimal.optional(),
-    usd_price: decimal.optional(),
+    eth_price: price.optional(),
+    usd_price: price.optional(),
   }),
   settable: ['collection', 'block_timestamp'],
 };

@@ -1,5 +1,5 @@
-import * as z from 'zod';
 import sql, { raw } from 'sql-template-tag';
+import * as z from 'zod';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import * as contract from './contract.ts';

@@ -19,7 +19,9 @@ const position = z.tuple([z.int(), z.int()]);
 export const listWalletCollections = read(contract.listWalletCollections, {
   load: ({ path, query: { limit, cursor } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
-    const beyond = after ? sql`and (h.token_count, h.collection_id) < (${after[0]}::integer, ${after[1]}::integer)` : sql``;
+    const beyond = after
+      ? sql`and (h.token_count, h.collection_id) < (${after[0]}::integer, ${after[1]}::integer)`
+      : sql``;
     return sql`
       select jsonb_build_object(
           'collections', coalesce(jsonb_agg(item order by n) filter (where n <= ${limit}), '[]'),

@@ -33,6 +33,8 @@ export interface Reading<O extends Operation> {
   load(input: OperationInput<O>): Sql;
   /** Told when there is nothing: may fetch it from upstream; true if it is worth looking again. */
   fetch?(input: OperationInput<O>, request: Request): Promise<boolean>;
+  /** Told of every answer, before it goes out. */
+  served?(input: OperationInput<O>): Promise<void>;
 }
 
 /**
@@ -51,6 +53,7 @@ export function read<O extends Operation>(operation: O, reading: Reading<O>): En
         maxStaleSeconds: maxStaleOf(request),
       });
       count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
+      await reading.served?.(input);
       const answer = await cachedAnswer(served, request.headers);
       if (served.status === 404) answer.headers['content-type'] = 'application/problem+json';
       return answer;

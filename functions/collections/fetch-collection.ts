@@ -1,0 +1,28 @@
+import { commit } from '../../shared/db/transaction.ts';
+import type { Request } from '../../shared/http/request.ts';
+import { enqueueJob } from '../../shared/jobs/job.ts';
+import { NotFound } from '../../shared/kernel/errors.ts';
+import { recordCollection } from './record-collection.ts';
+import { getAlchemy, getFirstReads } from './upstreams.ts';
+
+/**
+ * Fetches a collection that nobody has asked for yet: its metadata at once, the rest by a job. True if it is there now.
+ *
+ * @throws RateLimited  the client's budget for such reads, or that of all, is used up
+ * @throws Upstream     Alchemy does not answer (retryable)
+ */
+export async function fetchCollection(name: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
+  if (!name.startsWith('0x')) return false;
+  const { perClient, inAll } = await getFirstReads();
+  await perClient.take(request.clientIp);
+  await inAll.take('all');
+  const alchemy = await getAlchemy();
+  const found = await alchemy.getContractMetadata(name).catch((error: unknown) => {
+    if (error instanceof NotFound) return undefined;
+    throw error;
+  });
+  if (!found) return false;
+  await commit((tx) => recordCollection(tx, found));
+  await enqueueJob('collections.refreshCollection', { address: name }, 'first read');
+  return true;
+}

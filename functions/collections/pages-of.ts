@@ -1,0 +1,30 @@
+import type { Batch } from '../../shared/jobs/sync.ts';
+import type { Page } from './sources/alchemy.ts';
+
+interface Position {
+  key: string | null;
+  rows: number;
+}
+
+/** The pages of an upstream as batches of a sync, from a position on; the next page is fetched while one is applied. */
+export async function* pagesOf<Row>(
+  position: unknown,
+  fetchPage: (key: string | null) => Promise<Page<Row>>,
+): AsyncIterable<Batch<Row>> {
+  const start = (position ?? { key: null, rows: 0 }) as Position;
+  let count = start.rows;
+  let fetching: Promise<Page<Row>> | undefined = fetchPage(start.key);
+  while (fetching) {
+    const page: Page<Row> = await fetching;
+    fetching = page.next === null ? undefined : fetchPage(page.next);
+    // an error of the page fetched ahead is told when its turn comes
+    fetching?.catch(() => {});
+    const rejected = page.rejected.map(({ reason, row }, i) => ({
+      position: count + page.rows.length + i + 1,
+      reason,
+      row,
+    }));
+    count += page.rows.length + rejected.length;
+    yield { rows: page.rows, rejected, next: page.next === null ? null : { key: page.next, rows: count } };
+  }
+}

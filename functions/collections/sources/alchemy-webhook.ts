@@ -1,0 +1,96 @@
+/** Alchemy's NFT-activity webhook: the signature over the raw body, and what the activity comes to. */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import * as z from 'zod';
+import { address, transactionHash } from '../../../shared/kernel/address.ts';
+import { InvalidInput, Unauthorized } from '../../../shared/kernel/errors.ts';
+import type { TransferRecord } from '../record-transfers.ts';
+import { tokenNumber } from './alchemy.ts';
+
+export interface NftActivity {
+  recorded: TransferRecord[];
+  /** Logs that a reorg has taken back. */
+  removed: TransferRecord[];
+  rejected: { reason: string; row: unknown }[];
+}
+
+const hexNumber = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{1,13}$/)
+  .transform(Number);
+
+const activity = z.object({
+  fromAddress: address,
+  toAddress: address,
+  contractAddress: address,
+  blockNum: hexNumber.optional(),
+  blockNumber: hexNumber.optional(),
+  erc721TokenId: tokenNumber.nullish(),
+  erc1155Metadata: z.array(z.object({ tokenId: tokenNumber, value: z.string() })).nullish(),
+  log: z.object({
+    transactionHash,
+    logIndex: hexNumber,
+    blockNumber: hexNumber.optional(),
+    removed: z.boolean().default(false),
+  }),
+});
+
+const webhook = z.object({
+  id: z.string(),
+  type: z.string(),
+  createdAt: z.string(),
+  event: z.union([z.object({ activity: z.array(z.unknown()).max(5_000) }), z.object({ error: z.string() })]),
+});
+
+/**
+ * Checks the hex HMAC-SHA256 of the raw body, in constant time.
+ *
+ * @throws Unauthorized  it is missing or another
+ */
+export function verifySignature(rawBody: Buffer, signature: string | undefined, signingKey: string): void {
+  const expected = createHmac('sha256', signingKey).update(rawBody).digest();
+  const given = Buffer.from(/^[0-9a-f]{64}$/i.test(signature ?? '') ? signature! : '', 'hex');
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+    throw new Unauthorized('The signature does not match the body.');
+  }
+}
+
+/**
+ * The transfers of a webhook's body. The variant that says only that a capacity limit is reached has none.
+ *
+ * @throws InvalidInput  it is not NFT activity
+ */
+export function parseActivity(body: unknown): NftActivity {
+  const parsed = webhook.safeParse(body);
+  if (!parsed.success || parsed.data.type !== 'NFT_ACTIVITY') {
+    throw new InvalidInput('The body is not NFT activity.', [{ field: 'body', message: 'is not NFT activity' }]);
+  }
+  const found: NftActivity = { recorded: [], removed: [], rejected: [] };
+  const { event } = parsed.data;
+  for (const raw of 'activity' in event ? event.activity : []) {
+    const one = activity.safeParse(raw);
+    const transfers = one.success ? toTransfers(one.data) : [];
+    if (!one.success) found.rejected.push({ reason: one.error.issues[0]?.message ?? 'is malformed', row: raw });
+    else (one.data.log.removed ? found.removed : found.recorded).push(...transfers);
+  }
+  return found;
+}
+
+function toTransfers(one: z.output<typeof activity>): TransferRecord[] {
+  const common = {
+    collection: one.contractAddress,
+    blockNumber: one.log.blockNumber ?? one.blockNum ?? one.blockNumber ?? 0,
+    logIndex: one.log.logIndex,
+    transactionHash: one.log.transactionHash,
+    from: one.fromAddress,
+    to: one.toAddress,
+  };
+  if (one.erc1155Metadata) {
+    return one.erc1155Metadata.map(({ tokenId, value }, batchIndex) => ({
+      ...common,
+      tokenId,
+      batchIndex,
+      amount: BigInt(value).toString(),
+    }));
+  }
+  return one.erc721TokenId == null ? [] : [{ ...common, tokenId: one.erc721TokenId }];
+}

@@ -1,0 +1,260 @@
+/**
+ * Alchemy: NFT API v3 and Transfers, parsed at the door into this room's own shapes. Its description marks nothing as
+ * required, so everything that may be missing is taken as such; one bad item does not cost its page.
+ */
+import * as z from 'zod';
+import { address, transactionHash } from '../../../shared/kernel/address.ts';
+import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
+import type { RequestJson } from '../../../shared/upstream/request.ts';
+import type { CollectionRecord } from '../record-collection.ts';
+import type { NftRecord } from '../record-nfts.ts';
+import type { OwnerRecord } from '../record-owners.ts';
+import type { TransferRecord } from '../record-transfers.ts';
+
+export interface AlchemySettings {
+  baseUrl: string;
+  apiKey(): Promise<string>;
+  request: RequestJson;
+}
+
+/** One page: its good rows, what was wrong with the others, and the key of the next one. */
+export interface Page<Row> {
+  rows: Row[];
+  rejected: { reason: string; row: unknown }[];
+  next: string | null;
+}
+
+export interface Alchemy {
+  getBlockNumber(): Promise<number>;
+  /** @throws NotFound  the address is no NFT contract */
+  getContractMetadata(contract: string): Promise<CollectionRecord>;
+  getNfts(contract: string, pageKey: string | null): Promise<Page<NftRecord>>;
+  getOwners(contract: string, pageKey: string | null): Promise<Page<OwnerRecord>>;
+  getContractsOfOwner(owner: string, pageKey: string | null): Promise<Page<string>>;
+  /** Transfers from a block on, that included, up to a block, that included, in the order of the chain. */
+  getTransfers(
+    contract: string,
+    fromBlock: number,
+    toBlock: number,
+    pageKey: string | null,
+  ): Promise<Page<TransferRecord>>;
+}
+
+const text = z.string().nullish();
+/** Decimal or hex, as the several APIs have it; decimal texts from then on. */
+export const tokenNumber = z
+  .string()
+  .regex(/^(\d+|0x[0-9a-fA-F]+)$/, 'must be a whole number')
+  .transform((value) => BigInt(value).toString());
+const hexNumber = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{1,13}$/)
+  .transform(Number);
+
+const contractMetadata = z.object({
+  address,
+  name: text,
+  symbol: text,
+  totalSupply: text,
+  tokenType: z.string().nullish(),
+  contractDeployer: address.nullish(),
+  deployedBlockNumber: z.number().int().nonnegative().nullish(),
+  openSeaMetadata: z
+    .object({ floorPrice: z.number().nullish(), imageUrl: text, description: text, externalUrl: text })
+    .nullish(),
+});
+
+const attribute = z.object({ trait_type: z.string(), value: z.union([z.string(), z.number()]).transform(String) });
+
+const nft = z.object({
+  tokenId: tokenNumber,
+  name: text,
+  description: text,
+  tokenUri: text,
+  image: z.object({ cachedUrl: text, originalUrl: text }).nullish(),
+  raw: z.object({ metadata: z.object({ attributes: z.array(z.unknown()).nullish() }).nullish() }).nullish(),
+});
+
+const owner = z.object({
+  ownerAddress: address,
+  tokenBalances: z.array(z.object({ tokenId: tokenNumber, balance: z.coerce.string().regex(/^\d+$/) })),
+});
+
+const transfer = z.object({
+  blockNum: hexNumber,
+  uniqueId: z.string(),
+  hash: transactionHash,
+  from: address,
+  to: address.nullish(),
+  tokenId: tokenNumber.nullish(),
+  erc721TokenId: tokenNumber.nullish(),
+  erc1155Metadata: z.array(z.object({ tokenId: tokenNumber, value: z.string() })).nullish(),
+  rawContract: z.object({ address: address.nullish() }).nullish(),
+  metadata: z.object({ blockTimestamp: z.iso.datetime() }).nullish(),
+});
+
+const pageSize = 100;
+const transfersAPage = '0x3e8';
+
+/** A client of Alchemy for one network. */
+export function createAlchemy({ baseUrl, apiKey, request }: AlchemySettings): Alchemy {
+  const nftApi = async <T>(operation: string, query: Record<string, string>, answer: z.ZodType<T>): Promise<T> => {
+    const url = `${baseUrl}/nft/v3/${await apiKey()}/${operation}?${new URLSearchParams(query)}`;
+    return parse(operation, answer, await request({ operation, url }));
+  };
+  const rpc = async <T>(method: string, params: unknown[], result: z.ZodType<T>): Promise<T> => {
+    const url = `${baseUrl}/v2/${await apiKey()}`;
+    const answer = await request({ operation: method, url, body: { jsonrpc: '2.0', id: 1, method, params } });
+    const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(answer);
+    if (failed.success) throw new Upstream(`alchemy ${method}: ${failed.data.error.code} ${failed.data.error.message}`);
+    return parse(method, z.object({ result }), answer).result;
+  };
+  const paged = (query: Record<string, string>, name: string, key: string | null) =>
+    key === null ? query : { ...query, [name]: key };
+
+  return {
+    getBlockNumber: () => rpc('eth_blockNumber', [], hexNumber),
+
+    async getContractMetadata(contract) {
+      const found = await nftApi('getContractMetadata', { contractAddress: contract }, contractMetadata);
+      const isNft = found.tokenType === 'ERC721' || found.tokenType === 'ERC1155';
+      if (!isNft) throw new NotFound(`${contract} is no NFT contract.`);
+      return toCollection(contract, found);
+    },
+
+    async getNfts(contract, pageKey) {
+      const query = paged(
+        { contractAddress: contract, withMetadata: 'true', limit: String(pageSize) },
+        'startToken',
+        pageKey,
+      );
+      const page = await nftApi('getNFTsForContract', query, z.object({ nfts: z.array(z.unknown()), pageKey: text }));
+      return toPage(page.nfts, page.pageKey, nft, (one) => [toNft(contract, one)]);
+    },
+
+    async getOwners(contract, pageKey) {
+      const query = paged({ contractAddress: contract, withTokenBalances: 'true' }, 'pageKey', pageKey);
+      const page = await nftApi(
+        'getOwnersForContract',
+        query,
+        z.object({ owners: z.array(z.unknown()), pageKey: text }),
+      );
+      return toPage(page.owners, page.pageKey, owner, ({ ownerAddress, tokenBalances }) =>
+        tokenBalances.map(({ tokenId, balance }) => ({ tokenId, owner: ownerAddress, amount: balance })),
+      );
+    },
+
+    async getContractsOfOwner(holder, pageKey) {
+      const query = paged({ owner: holder, pageSize: String(pageSize) }, 'pageKey', pageKey);
+      const page = await nftApi(
+        'getContractsForOwner',
+        query,
+        z.object({ contracts: z.array(z.unknown()), pageKey: text }),
+      );
+      const held = z.object({ address, isSpam: z.boolean().nullish() });
+      return toPage(page.contracts, page.pageKey, held, (one) => (one.isSpam ? [] : [one.address]));
+    },
+
+    async getTransfers(contract, fromBlock, toBlock, pageKey) {
+      const filter = {
+        fromBlock: `0x${fromBlock.toString(16)}`,
+        toBlock: `0x${toBlock.toString(16)}`,
+        contractAddresses: [contract],
+        category: ['erc721', 'erc1155'],
+        order: 'asc',
+        withMetadata: true,
+        excludeZeroValue: false,
+        maxCount: transfersAPage,
+        ...(pageKey === null ? {} : { pageKey }),
+      };
+      const page = await rpc(
+        'alchemy_getAssetTransfers',
+        [filter],
+        z.object({ transfers: z.array(z.unknown()), pageKey: text }),
+      );
+      return toPage(page.transfers, page.pageKey, transfer, (one) => toTransfers(contract, one));
+    },
+  };
+}
+
+function parse<T>(operation: string, schema: z.ZodType<T>, answer: unknown): T {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  throw new Upstream(`alchemy ${operation}: the answer is not as described: ${path.join('.')} ${message}`);
+}
+
+function toPage<Item, Row>(
+  items: unknown[],
+  next: string | null | undefined,
+  schema: z.ZodType<Item>,
+  toRows: (item: Item) => Row[],
+): Page<Row> {
+  const page: Page<Row> = { rows: [], rejected: [], next: next ?? null };
+  for (const item of items) {
+    const parsed = schema.safeParse(item);
+    if (parsed.success) page.rows.push(...toRows(parsed.data));
+    else
+      page.rejected.push({
+        reason: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '),
+        row: item,
+      });
+  }
+  return page;
+}
+
+function toCollection(contract: string, found: z.output<typeof contractMetadata>): CollectionRecord {
+  const market = found.openSeaMetadata;
+  return {
+    collection: contract,
+    name: found.name ?? null,
+    symbol: found.symbol ?? null,
+    tokenType: found.tokenType as 'ERC721' | 'ERC1155',
+    description: market?.description ?? null,
+    imageUrl: market?.imageUrl ?? null,
+    externalUrl: market?.externalUrl ?? null,
+    totalSupply: /^\d+$/.test(found.totalSupply ?? '') ? found.totalSupply! : null,
+    floorPriceEth: market?.floorPrice == null ? null : String(market.floorPrice),
+    deployer: found.contractDeployer ?? null,
+    deployedBlock: found.deployedBlockNumber ?? null,
+  };
+}
+
+function toNft(contract: string, one: z.output<typeof nft>): NftRecord {
+  const attributes = one.raw?.metadata?.attributes ?? [];
+  const traits = attributes.flatMap((raw) => attribute.safeParse(raw).data ?? []);
+  return {
+    collection: contract,
+    tokenId: one.tokenId,
+    name: one.name ?? undefined,
+    description: one.description ?? undefined,
+    imageUrl: one.image?.cachedUrl ?? one.image?.originalUrl ?? undefined,
+    tokenUri: one.tokenUri ?? undefined,
+    traits: traits.map(({ trait_type, value }) => ({ type: trait_type, value })),
+  };
+}
+
+/** One transfer for ERC-721; one for each token of an ERC-1155 batch. */
+function toTransfers(contract: string, one: z.output<typeof transfer>): TransferRecord[] {
+  const zero = `0x${'0'.repeat(40)}`;
+  const logIndex = /:log:(\d+)$/.exec(one.uniqueId)?.[1];
+  const common = {
+    collection: one.rawContract?.address ?? contract,
+    blockNumber: one.blockNum,
+    logIndex: logIndex === undefined ? undefined : Number(logIndex),
+    transactionHash: one.hash,
+    from: one.from,
+    to: one.to ?? zero,
+    timestamp: one.metadata ? new Date(one.metadata.blockTimestamp) : undefined,
+  };
+  if (one.erc1155Metadata) {
+    return one.erc1155Metadata.map(({ tokenId, value }, batchIndex) => ({
+      ...common,
+      tokenId,
+      batchIndex,
+      amount: BigInt(value).toString(),
+    }));
+  }
+  const tokenId = one.erc721TokenId ?? one.tokenId;
+  return tokenId == null ? [] : [{ ...common, tokenId }];
+}
