@@ -31,3 +31,66 @@ export async function sendMessages(queueUrl: string, bodies: readonly unknown[],
       throw new Unavailable('SQS did not take a message.', { details: { reason: Failed[0]!.Message } });
   }
 }
+
+/** How many messages wait in a queue and how many are being worked on; SQS gives these approximately. */
+export async function depthOf(queueUrl: string): Promise<{ waiting: number; inFlight: number }> {
+  const { GetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
+  const { Attributes = {} } = await (await sqs())
+    .send(new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }))
+    .catch(unavailable);
+  const { ApproximateNumberOfMessages: waiting = '0', ApproximateNumberOfMessagesNotVisible: inFlight = '0' } = Attributes;
+  return { waiting: Number(waiting), inFlight: Number(inFlight) };
+}
+
+/** Up to ten messages of a queue, which stay in it. */
+export async function peekMessages(queueUrl: string): Promise<{ messageId: string; body: unknown; receives: number }[]> {
+  const { ReceiveMessageCommand } = await import('@aws-sdk/client-sqs');
+  const { Messages = [] } = await (await sqs())
+    .send(
+      new ReceiveMessageCommand({
+        QueueUrl: queueUrl,
+        MaxNumberOfMessages: 10,
+        VisibilityTimeout: 0,
+        MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+      }),
+    )
+    .catch(unavailable);
+  return Messages.map(({ MessageId = '', Body = '', Attributes }) => ({
+    messageId: MessageId,
+    body: parseBody(Body),
+    receives: Number(Attributes?.ApproximateReceiveCount ?? 0),
+  }));
+}
+
+/** Moves messages from one queue to another until there are none or the deadline has come; gives how many. */
+export async function moveMessages(fromUrl: string, toUrl: string, deadline: Date): Promise<number> {
+  const { DeleteMessageBatchCommand, ReceiveMessageCommand, SendMessageBatchCommand } = await import('@aws-sdk/client-sqs');
+  let moved = 0;
+  while (Date.now() < deadline.getTime()) {
+    const { Messages = [] } = await (await sqs())
+      .send(new ReceiveMessageCommand({ QueueUrl: fromUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 30 }))
+      .catch(unavailable);
+    if (Messages.length === 0) break;
+    const entries = Messages.map(({ Body }, i) => ({ Id: String(i), MessageBody: Body! }));
+    const { Successful = [] } = await (await sqs())
+      .send(new SendMessageBatchCommand({ QueueUrl: toUrl, Entries: entries }))
+      .catch(unavailable);
+    const sent = Successful.map(({ Id }) => ({ Id: Id!, ReceiptHandle: Messages[Number(Id)]!.ReceiptHandle! }));
+    if (sent.length === 0) break;
+    await (await sqs()).send(new DeleteMessageBatchCommand({ QueueUrl: fromUrl, Entries: sent })).catch(unavailable);
+    moved += sent.length;
+  }
+  return moved;
+}
+
+function unavailable(cause: unknown): never {
+  throw new Unavailable('SQS does not answer.', { cause });
+}
+
+function parseBody(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}

@@ -63,7 +63,7 @@ export interface Operation<
 export interface OperationInput<O extends Operation> {
   path: z.output<O['pathParameters']>;
   query: z.output<O['query']>;
-  body: O['body'] extends z.ZodType ? z.output<O['body']> : undefined;
+  body: NonNullable<O['body']> extends z.ZodType ? z.output<NonNullable<O['body']>> : undefined;
 }
 
 export type OperationResponse<O extends Operation> = z.input<O['response']>;

@@ -1,0 +1,31 @@
+import { createApi } from '../../shared/http/api.ts';
+import { clearCache } from './clear-cache.ts';
+import { platform } from './domain.ts';
+import { explainCache } from './explain-cache.ts';
+import { getDocs } from './get-docs.ts';
+import { getDocsAsset } from './get-docs-asset.ts';
+import { getEvent } from './get-event.ts';
+import { getHealth } from './get-health.ts';
+import { getJob } from './get-job.ts';
+import { getOpenapi } from './get-openapi.ts';
+import { listDeadLetters } from './list-dead-letters.ts';
+import { listImports } from './list-imports.ts';
+import { listQueues } from './list-queues.ts';
+import { listRejectedRows } from './list-rejected-rows.ts';
+import { redriveQueue } from './redrive-queue.ts';
+
+export const handler = createApi(platform, [
+  getHealth,
+  getJob,
+  listRejectedRows,
+  listImports,
+  getEvent,
+  listQueues,
+  listDeadLetters,
+  redriveQueue,
+  clearCache,
+  explainCache,
+  getOpenapi,
+  getDocs,
+  getDocsAsset,
+]);

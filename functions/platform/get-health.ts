@@ -1,0 +1,20 @@
+import sql from 'sql-template-tag';
+import { readUnderSnapshot } from '../../shared/db/read.ts';
+import { isLeftOut } from '../../shared/db/lag.ts';
+import { respond } from '../../shared/http/endpoint.ts';
+import { getRedis } from '../../shared/resources.ts';
+import * as contract from './contract.ts';
+
+type State = 'ok' | 'failing';
+
+/** Whether the parts answer. `degraded`: reads go on without the part that fails. */
+export const getHealth = respond(contract.getHealth, async () => {
+  const state = (check: Promise<unknown>): Promise<State> => check.then(() => 'ok', () => 'failing');
+  const [writer, cache] = await Promise.all([
+    state(readUnderSnapshot(sql`select 1`, 'writer')),
+    state(getRedis().then(({ attempt }) => attempt((redis) => redis.ping()))),
+  ]);
+  const read = await state(readUnderSnapshot(sql`select 1`, 'replica'));
+  const parts: Record<string, State> = { writer, reader: isLeftOut('reader') ? 'failing' : read, cache };
+  return { status: Object.values(parts).includes('failing') ? 'degraded' : 'ok', parts } as const;
+});

@@ -1,0 +1,16 @@
+import { respond } from '../../shared/http/endpoint.ts';
+import { columnsOf, takesOtherColumns } from '../../shared/jobs/import.ts';
+import { domains } from '../registry.ts';
+import * as contract from './contract.ts';
+
+/** The kinds of file that can be imported, with their columns, as the domains declare them. */
+export const listImports = respond(contract.listImports, async () => ({
+  imports: domains.flatMap((domain) =>
+    domain.imports.map((declared) => ({
+      dataset: `${domain.name}.${declared.name}`,
+      summary: declared.summary,
+      columns: columnsOf(declared).map((column) => ({ ...column, settable: declared.settable.includes(column.name) })),
+      otherColumns: takesOtherColumns(declared),
+    })),
+  ),
+}));
