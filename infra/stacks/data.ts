@@ -215,6 +215,7 @@ export class DataStack extends Stack {
       securityGroupIds: [securityGroup.securityGroupId],
       autoMinorVersionUpgrade: true,
     });
+    if (cache.replicas === 0) acknowledge(group, 'AEC4', 'A stage that may lose its cache: reads go on from the database.');
     acknowledge(group, 'AEC5', 'Nobody outside its own subnets can reach the port; another number would hide nothing.');
     return `rediss://${group.attrPrimaryEndPointAddress}:${group.attrPrimaryEndPointPort}`;
   }
