@@ -25,7 +25,10 @@ const entriesACall = 10;
 const bytesACall = 262_144;
 
 /** EventBridge's PutEvents on this machine: entries are matched against the template's rules and sent to their queues. */
-export async function startEventBus(rules: readonly BusRule[], send: (queue: string, body: string) => void): Promise<EventBus> {
+export async function startEventBus(
+  rules: readonly BusRule[],
+  send: (queue: string, body: string) => void,
+): Promise<EventBus> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -34,9 +37,11 @@ export async function startEventBus(rules: readonly BusRule[], send: (queue: str
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
       response.end(JSON.stringify(body));
     };
-    if (request.headers['x-amz-target'] !== 'AWSEvents.PutEvents') return answer(400, { __type: 'UnknownOperationException' });
+    if (request.headers['x-amz-target'] !== 'AWSEvents.PutEvents')
+      return answer(400, { __type: 'UnknownOperationException' });
     const { Entries } = JSON.parse(text) as { Entries: Entry[] };
-    if (Entries.length > entriesACall || Buffer.byteLength(text) > bytesACall) return answer(400, { __type: 'ValidationException' });
+    if (Entries.length > entriesACall || Buffer.byteLength(text) > bytesACall)
+      return answer(400, { __type: 'ValidationException' });
     answer(200, { FailedEntryCount: 0, Entries: Entries.map((entry) => ({ EventId: deliver(entry, rules, send) })) });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -65,7 +70,8 @@ function deliver(entry: Entry, rules: readonly BusRule[], send: (queue: string, 
     detail: JSON.parse(entry.Detail ?? '{}'),
   };
   for (const { bus, pattern, queues } of rules) {
-    if (bus === entry.EventBusName && matches(pattern, event)) for (const queue of queues) send(queue, JSON.stringify(event));
+    if (bus === entry.EventBusName && matches(pattern, event))
+      for (const queue of queues) send(queue, JSON.stringify(event));
   }
   return id;
 }
@@ -74,7 +80,8 @@ function deliver(entry: Entry, rules: readonly BusRule[], send: (queue: string, 
 export function matches(pattern: Record<string, unknown>, event: Record<string, unknown>): boolean {
   return Object.entries(pattern).every(([field, condition]) => {
     const value = event[field];
-    if (!Array.isArray(condition)) return matches(condition as Record<string, unknown>, (value ?? {}) as Record<string, unknown>);
+    if (!Array.isArray(condition))
+      return matches(condition as Record<string, unknown>, (value ?? {}) as Record<string, unknown>);
     return condition.some((one) => {
       if (typeof one !== 'object' || one === null) return one === value;
       if (typeof one.prefix === 'string') return String(value).startsWith(one.prefix);

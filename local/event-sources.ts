@@ -18,8 +18,16 @@ export interface EventSources {
 const mostAtOnce = 4;
 
 /** Hands what comes into a queue to its function, batch by batch, as an event source mapping does. */
-export function startEventSources(sources: readonly EventSource[], functions: Functions, queuesUrl: string): EventSources {
-  const sqs = new SQSClient({ endpoint: queuesUrl, region: localRegion, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+export function startEventSources(
+  sources: readonly EventSource[],
+  functions: Functions,
+  queuesUrl: string,
+): EventSources {
+  const sqs = new SQSClient({
+    endpoint: queuesUrl,
+    region: localRegion,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
   const stopping = new AbortController();
   const pollers = sources.map((source) => poll(source, functions, sqs, stopping.signal));
   return {
@@ -40,7 +48,9 @@ async function poll(source: EventSource, functions: Functions, sqs: SQSClient, s
       WaitTimeSeconds: 10,
       MessageSystemAttributeNames: ['All'],
     });
-    const { Messages = [] } = await sqs.send(receive, { abortSignal: signal }).catch(() => ({ Messages: [] as Message[] }));
+    const { Messages = [] } = await sqs
+      .send(receive, { abortSignal: signal })
+      .catch(() => ({ Messages: [] as Message[] }));
     if (Messages.length === 0) continue;
     const work = handle(source, functions, sqs, Messages).finally(() => running.delete(work));
     running.add(work);
@@ -62,8 +72,11 @@ async function handle(source: EventSource, functions: Functions, sqs: SQSClient,
   }));
   let failed = new Set<string | undefined>();
   try {
-    const answer = (await functions.invoke(source.functionName, { Records })) as { batchItemFailures?: { itemIdentifier: string }[] } | undefined;
-    if (source.reportsFailures) failed = new Set((answer?.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier));
+    const answer = (await functions.invoke(source.functionName, { Records })) as
+      | { batchItemFailures?: { itemIdentifier: string }[] }
+      | undefined;
+    if (source.reportsFailures)
+      failed = new Set((answer?.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier));
   } catch {
     // the function's own log says why; the messages come again after their visibility timeout
     return;

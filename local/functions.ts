@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Writable } from 'node:stream';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
@@ -91,7 +91,11 @@ function createPool(plan: FunctionPlan, logTo: (name: string) => Writable) {
 async function startWorker(plan: FunctionPlan, live: Set<Worker>, logTo: (name: string) => Writable): Promise<Worker> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     env: plan.environment,
-    workerData: { entry: pathToFileURL(join(plan.folder, 'index.mjs')).href, functionName: plan.name, memoryMb: plan.memoryMb },
+    workerData: {
+      entry: pathToFileURL(join(plan.folder, 'index.mjs')).href,
+      functionName: plan.name,
+      memoryMb: plan.memoryMb,
+    },
     stdout: true,
     stderr: true,
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -127,7 +131,10 @@ function call(worker: Worker, plan: FunctionPlan, event: unknown): Promise<unkno
       else settle(() => reject(Object.assign(new Error(`${plan.name}: ${message.error}`), { answered: true })));
     };
     const onError = (error: Error) => settle(() => reject(new Error(`${plan.name} crashed: ${error.message}`)));
-    const timer = setTimeout(() => settle(() => reject(new Error(`${plan.name} took over ${plan.timeoutMs} ms`))), plan.timeoutMs);
+    const timer = setTimeout(
+      () => settle(() => reject(new Error(`${plan.name} took over ${plan.timeoutMs} ms`))),
+      plan.timeoutMs,
+    );
     worker.on('message', onMessage);
     worker.on('error', onError);
     worker.postMessage({ id, event, requestId: randomUUID(), endsAt: Date.now() + plan.timeoutMs });

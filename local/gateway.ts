@@ -81,13 +81,17 @@ async function handle(
   if (method === 'OPTIONS') return void response.writeHead(204, corsHeaders).end();
   const body = await readBody(request);
   if (!body) return answer(response, 413, { message: 'Request Entity Too Large' });
-  const found = table.map((route) => ({ route, parameters: route.match(method, rawPath) })).find(({ parameters }) => parameters);
+  const found = table
+    .map((route) => ({ route, parameters: route.match(method, rawPath) }))
+    .find(({ parameters }) => parameters);
   if (!found) return answer(response, 404, { message: 'Not Found' });
   const { route, parameters } = found;
   const event = toEvent(route.key, request, rawPath, rawQueryString, parameters!, body);
   if (route.authorizer) {
     if (event.headers.authorization === undefined) return answer(response, 401, { message: 'Unauthorized' });
-    const verdict = (await functions.invoke(route.authorizer, { ...event, type: 'REQUEST', routeArn: route.key })) as { isAuthorized?: boolean };
+    const verdict = (await functions.invoke(route.authorizer, { ...event, type: 'REQUEST', routeArn: route.key })) as {
+      isAuthorized?: boolean;
+    };
     if (!verdict.isAuthorized) return answer(response, 403, { message: 'Forbidden' });
   }
   const given = (await functions.invoke(route.functionName, event)) as FunctionAnswer;
@@ -104,7 +108,12 @@ function toEvent(
   pathParameters: Record<string, string>,
   body: Buffer,
 ) {
-  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]));
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(',') : (value ?? ''),
+    ]),
+  );
   const isText = /json|text|x-www-form-urlencoded/.test(headers['content-type'] ?? '');
   return {
     version: '2.0',
@@ -118,7 +127,13 @@ function toEvent(
       routeKey,
       stage: '$default',
       timeEpoch: Date.now(),
-      http: { method: request.method, path: rawPath, protocol: 'HTTP/1.1', sourceIp: request.socket.remoteAddress ?? '127.0.0.1', userAgent: headers['user-agent'] ?? '' },
+      http: {
+        method: request.method,
+        path: rawPath,
+        protocol: 'HTTP/1.1',
+        sourceIp: request.socket.remoteAddress ?? '127.0.0.1',
+        userAgent: headers['user-agent'] ?? '',
+      },
     },
     isBase64Encoded: body.length > 0 && !isText,
     ...(body.length > 0 ? { body: body.toString(isText ? 'utf8' : 'base64') } : {}),

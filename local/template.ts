@@ -46,7 +46,10 @@ export async function readTemplate(folder: string): Promise<Template> {
 }
 
 /** The resources of a type, with their stack and logical id. */
-export function resourcesOf(template: Template, type: string): { stack: Stack; logicalId: string; properties: Record<string, unknown> }[] {
+export function resourcesOf(
+  template: Template,
+  type: string,
+): { stack: Stack; logicalId: string; properties: Record<string, unknown> }[] {
   return template.stacks.flatMap((stack) =>
     Object.entries(stack.resources)
       .filter(([, resource]) => resource.Type === type)
@@ -71,7 +74,9 @@ export function createResolver(template: Template, answer: Answer) {
     if (more.length === 0 && typeof name === 'string' && (name === 'Ref' || name.startsWith('Fn::'))) {
       return resolveIntrinsic(name, argument, stack, path);
     }
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, resolve(inner, stack, `${path}.${key}`)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, resolve(inner, stack, `${path}.${key}`)]),
+    );
   };
 
   function resolveIntrinsic(name: string, argument: unknown, stack: Stack, path: string): unknown {
@@ -88,7 +93,9 @@ export function createResolver(template: Template, answer: Answer) {
         return (resolveHere(parts) as string[]).join(separator);
       }
       case 'Fn::Sub':
-        return String(argument).replace(/\$\{([^}]+)\}/g, (_, inner: string) => String(resolveHere(inner.includes('.') ? { 'Fn::GetAtt': inner } : { Ref: inner })));
+        return String(argument).replace(/\$\{([^}]+)\}/g, (_, inner: string) =>
+          String(resolveHere(inner.includes('.') ? { 'Fn::GetAtt': inner } : { Ref: inner })),
+        );
       case 'Fn::ImportValue':
         return imported(String(resolveHere(argument)), path);
       case 'Fn::Select': {
@@ -108,7 +115,9 @@ export function createResolver(template: Template, answer: Answer) {
     const resource = stack.resources[logicalId];
     const found = resource && answer(resource, logicalId, name);
     if (found === undefined) {
-      throw new Error(`${path}: there is no local answer for ${logicalId}${name ? `.${name}` : ''} (${resource?.Type ?? 'no such resource'}).`);
+      throw new Error(
+        `${path}: there is no local answer for ${logicalId}${name ? `.${name}` : ''} (${resource?.Type ?? 'no such resource'}).`,
+      );
     }
     return found;
   }

@@ -24,7 +24,14 @@ parentPort!.on('message', async ({ id, event, requestId, endsAt }: Invocation) =
     parentPort!.postMessage({ id, result: await handler(event, context) });
   } catch (error) {
     const { name, message, stack } = error as Error;
-    console.error(JSON.stringify({ level: 'ERROR', message: 'the invocation failed', functionName, error: { name, message, stack } }));
+    console.error(
+      JSON.stringify({
+        level: 'ERROR',
+        message: 'the invocation failed',
+        functionName,
+        error: { name, message, stack },
+      }),
+    );
     parentPort!.postMessage({ id, error: `${name}: ${message}` });
   }
 });

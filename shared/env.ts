@@ -90,7 +90,10 @@ export function operatedQueues(): Record<string, { url: string; deadLetterUrl: s
 /** The secrets of the database roles, from `DATABASE_ROLE_SECRETS`: JSON of role → ARN; for the migration alone. */
 export function roleSecrets(): Record<'writer' | 'reader' | 'console', string> {
   const secrets = z.object({ writer: text, reader: text, console: text });
-  return check('DATABASE_ROLE_SECRETS', z.string().transform((json) => secrets.parse(JSON.parse(json))));
+  return check(
+    'DATABASE_ROLE_SECRETS',
+    z.string().transform((json) => secrets.parse(JSON.parse(json))),
+  );
 }
 
 /** Forgets what was read, so that a test can change the environment. */

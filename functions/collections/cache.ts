@@ -43,14 +43,14 @@ export const nft: ViewDeclaration = {
 export const owner: ViewDeclaration = {
   entity: 'nfts:{address}:{tokenId}',
   view: 'owner',
-  dependsOn: ['collections:{address}'],
+  dependsOn: ['collection-nfts:{address}', 'collections:{address}'],
   ttl: 'hot',
 };
 
 export const transfers: ViewDeclaration = {
   entity: 'nfts:{address}:{tokenId}',
   view: 'transfers',
-  dependsOn: ['collections:{address}'],
+  dependsOn: ['collection-nfts:{address}', 'collections:{address}'],
   ttl: 'cold',
 };
 

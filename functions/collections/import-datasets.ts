@@ -78,7 +78,7 @@ export const imports: Record<string, ImportHandler<Row>> = {
   },
   holders: {
     declaration: declared.holders,
-    apply: (tx: Transaction, rows: Row[]) =>
+    apply: (tx: Transaction, rows: Row[], jobId: string) =>
       recordHolders(
         tx,
         rows.map((row) => ({
@@ -87,9 +87,10 @@ export const imports: Record<string, ImportHandler<Row>> = {
           wallet: row.wallet_address!,
           tokenCount: row.token_count!,
         })),
+        jobId,
       ),
-    finish: async (tx: Transaction) => {
-      await settleHolders(tx);
+    finish: async (tx: Transaction, jobId: string) => {
+      await settleHolders(tx, jobId);
       return undefined;
     },
   },

@@ -58,7 +58,7 @@ export const transfers: ImportDeclaration = {
   name: 'transfers',
   summary: "Transfers of a collection's tokens; the owner is whom the last one, by position in the chain, went to.",
   row: z.strictObject({
-    collection: collectionId,
+    collection: address,
     block_number: blockNumber,
     log_index: z.coerce.number().int().min(0).optional(),
     block_timestamp: instant.optional(),

@@ -44,7 +44,8 @@ function standing(name: string): Sql {
   return sql`
     select c.id, c.holder_count as holders, (select coalesce(sum(u.token_count), 0) from collections.user_collections u
       where u.collection_id = c.id) as tokens,
-      (select max(snapshot_at) from collections.holder_snapshots s where s.collection_id = c.id) as at
+      (select max(s.snapshot_at) from collections.holder_snapshots s
+       where s.collection_id = c.id and s.completed_at is not null and c.holdings_from = 'lists') as at
     from collections.collections c where ${collectionNamed(name)}`;
 }
 
@@ -53,14 +54,15 @@ const standingHolders = sql`
 
 function snapshot(name: string, asOf: string): Sql {
   return sql`
-    select s.collection_id as id, count(*) as holders, sum(s.token_count) as tokens, s.snapshot_at as at
-    from collections.holder_snapshots s
-    where (s.collection_id, s.snapshot_at) = (
-      select c.id, max(l.snapshot_at) from collections.collections c join collections.holder_snapshots l on l.collection_id = c.id
-      where ${collectionNamed(name)} and l.snapshot_at <= ${asOf}::timestamptz group by c.id)
-    group by s.collection_id, s.snapshot_at`;
+    select s.id, count(*) as holders, sum(h.token_count) as tokens, s.snapshot_at as at
+    from (
+      select l.id, l.snapshot_at from collections.collections c join collections.holder_snapshots l on l.collection_id = c.id
+      where ${collectionNamed(name)} and l.snapshot_at <= ${asOf}::timestamptz and l.completed_at is not null
+      order by l.snapshot_at desc limit 1) as s
+    join collections.snapshot_holders h on h.snapshot_id = s.id
+    group by s.id, s.snapshot_at`;
 }
 
 const snapshotHolders = sql`
-  select s.owner, s.token_count, s.token_count::numeric as amount from collections.holder_snapshots s
-  where s.collection_id = c.id and s.snapshot_at = c.at`;
+  select h.owner, h.token_count, h.token_count::numeric as amount from collections.snapshot_holders h
+  where h.snapshot_id = c.id`;

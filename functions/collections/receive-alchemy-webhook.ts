@@ -5,7 +5,8 @@ import { respond } from '../../shared/http/endpoint.ts';
 import { log } from '../../shared/observability/log.ts';
 import { secret } from '../../shared/secrets.ts';
 import * as contract from './contract.ts';
-import { recordTransfers, revertTransfers } from './record-transfers.ts';
+import { recordTransfers } from './record-transfers.ts';
+import { revertTransfers } from './revert-transfers.ts';
 import { parseActivity, verifySignature } from './sources/alchemy-webhook.ts';
 
 const keys = z.object({ webhookSigningKey: z.string() });

@@ -1,10 +1,11 @@
+import sql from 'sql-template-tag';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
-/** A holder in a list that is complete as of its time. */
+/** One line of a list of a collection's holders. */
 export interface HolderRecord {
   collection: string;
   snapshotAt: Date;
@@ -12,58 +13,80 @@ export interface HolderRecord {
   tokenCount: number;
 }
 
+const columns = {
+  collection_id: 'integer',
+  snapshot_at: 'timestamptz',
+  owner: 'bytea',
+  token_count: 'integer',
+};
+
 /**
- * Records rows of holder lists; gives how many were new or different. What stands for the collection follows when the
- * whole list is in: `settleHolders`.
- *
- * @source the import `collections.holders`
+ * Records lines of lists of holders. A list that is new stays unseen until `settleHolders` of the same `jobId`, so that
+ * nobody reads half of it.
  */
-export async function recordHolders(tx: Transaction, records: readonly HolderRecord[]): Promise<Changed> {
+export async function recordHolders(tx: Transaction, rows: readonly HolderRecord[], jobId: string): Promise<Changed> {
+  if (rows.length === 0) return { applied: 0, unchanged: 0 };
   const ids = await lockCollections(
     tx,
-    records.map(({ collection }) => collection),
+    rows.map(({ collection }) => collection),
   );
-  const columns = { collection_id: 'integer', snapshot_at: 'timestamptz', owner: 'bytea', token_count: 'integer' };
-  const rows = records.map((one) => [ids.get(one.collection)!, one.snapshotAt, toBytes(one.wallet), one.tokenCount]);
-  await stageRows(tx, 'staged_holders', columns, rows);
-  const { rowCount } = await tx.query(`
-    with latest as (
-      select distinct on (collection_id, snapshot_at, owner) * from pg_temp.staged_holders
-      order by collection_id, snapshot_at, owner, position desc
+  await stageRows(
+    tx,
+    'staged_holders',
+    columns,
+    rows.map((row) => [ids.get(row.collection)!, row.snapshotAt, toBytes(row.wallet), row.tokenCount]),
+  );
+  await tx.query(sql`
+    insert into collections.holder_snapshots as h (collection_id, snapshot_at, job_id)
+    select distinct s.collection_id, s.snapshot_at, ${jobId}::text from pg_temp.staged_holders s
+    where not exists (
+      select from collections.holder_snapshots e
+      where e.collection_id = s.collection_id and e.snapshot_at = s.snapshot_at
+        and (e.completed_at is not null or e.job_id = ${jobId}))
+    order by 1, 2
+    on conflict (collection_id, snapshot_at) do update set job_id = excluded.job_id where h.completed_at is null`);
+  const { rows: counted } = await tx.query<{ applied: number }>(sql`
+    with listed as (
+      select distinct on (h.id, s.owner) h.id as snapshot_id, s.owner, s.token_count
+      from pg_temp.staged_holders s
+      join collections.holder_snapshots h on h.collection_id = s.collection_id and h.snapshot_at = s.snapshot_at
+      order by h.id, s.owner, s.position desc
+    ), written as (
+      insert into collections.snapshot_holders (snapshot_id, owner, token_count)
+      select l.* from listed l
+      left join collections.snapshot_holders h on h.snapshot_id = l.snapshot_id and h.owner = l.owner
+      where h.owner is null or h.token_count <> l.token_count
+      order by l.snapshot_id, l.owner
+      on conflict (snapshot_id, owner) do update set token_count = excluded.token_count
+      returning 1
     )
-    insert into collections.holder_snapshots (collection_id, snapshot_at, owner, token_count)
-    select l.collection_id, l.snapshot_at, l.owner, l.token_count
-    from latest l left join collections.holder_snapshots e using (collection_id, snapshot_at, owner)
-    where e.token_count is distinct from l.token_count
-    order by 1, 2, 3
-    on conflict (collection_id, snapshot_at, owner) do update set token_count = excluded.token_count`);
-  return { applied: rowCount!, unchanged: records.length - rowCount! };
+    select count(*)::integer as applied from written`);
+  const applied = counted[0]!.applied;
+  return { applied, unchanged: rows.length - applied };
 }
 
-/** Brings user_collections of every collection that is known by lists alone to its last list. */
-export async function settleHolders(tx: Transaction): Promise<void> {
-  const last = `
-    select h.collection_id, h.owner, h.token_count, h.snapshot_at
-    from (select collection_id, max(snapshot_at) as snapshot_at from collections.holder_snapshots group by collection_id) as l
-      join collections.holder_snapshots h using (collection_id, snapshot_at)
-    where not exists (select 1 from collections.nft_ownership o join collections.nfts n on n.id = o.nft_id
-                      where n.collection_id = h.collection_id)`;
-  await tx.query(`
-    delete from collections.user_collections u
-    where u.collection_id in (select distinct collection_id from (${last}) as l)
-      and not exists (select 1 from (${last}) as l where (l.collection_id, l.owner) = (u.collection_id, u.user_address))`);
-  await tx.query(`
-    insert into collections.user_collections as u (user_address, collection_id, token_count, amount, last_owned_at)
-    select l.owner, l.collection_id, l.token_count, l.token_count, l.snapshot_at
-    from (${last}) as l left join collections.user_collections e on (e.user_address, e.collection_id) = (l.owner, l.collection_id)
-    where e.token_count is distinct from l.token_count
-    order by l.owner, l.collection_id
-    on conflict (user_address, collection_id) do update
-      set token_count = excluded.token_count, amount = excluded.amount, last_owned_at = excluded.last_owned_at`);
-  await tx.query(`
-    update collections.collections c set holder_count = l.holders, token_count = l.tokens, completeness = 'complete',
-      refreshed_at = greatest(c.refreshed_at, l.snapshot_at)
-    from (select collection_id, count(*)::integer as holders, sum(token_count)::integer as tokens, max(snapshot_at) as snapshot_at
-          from (${last}) as l group by collection_id) as l
-    where c.id = l.collection_id and (c.holder_count, c.token_count, c.completeness) is distinct from (l.holders, l.tokens, 'complete')`);
+/**
+ * Makes the lists that a job has brought visible, each as a whole. For a collection without a contract, whose tokens
+ * nobody knows one by one, the last list becomes what its wallets hold.
+ */
+export async function settleHolders(tx: Transaction, jobId: string): Promise<void> {
+  const { rows } = await tx.query<{ collection_id: number }>(sql`
+    update collections.holder_snapshots set completed_at = coalesce(completed_at, now()), job_id = null
+    where job_id = ${jobId} returning collection_id`);
+  const ids = [...new Set(rows.map((row) => row.collection_id))];
+  if (ids.length === 0) return;
+  await tx.query(sql`
+    update collections.collections set holdings_from = 'lists'
+    where id = any (${ids}::integer[]) and address is null and holdings_from = 'tokens'`);
+  await tx.query(sql`
+    select collections.publish_holders(c.id) from collections.collections c
+    where c.id = any (${ids}::integer[]) and c.address is null order by c.id`);
+  await tx.query(sql`
+    update collections.collections c
+    set token_count = held.tokens, completeness = 'complete', refreshed_at = greatest(c.refreshed_at, held.seen_at)
+    from (
+      select collection_id, sum(token_count)::integer as tokens, max(last_owned_at) as seen_at
+      from collections.user_collections where collection_id = any (${ids}::integer[]) group by collection_id
+    ) held
+    where c.id = held.collection_id and c.address is null`);
 }

@@ -1,86 +1,162 @@
+import sql from 'sql-template-tag';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { toBytes, zeroAddress } from '../../shared/kernel/address.ts';
+import { toBytes } from '../../shared/kernel/address.ts';
+import { Integrity } from '../../shared/kernel/errors.ts';
 import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
-import { deriveOwners } from './record-transfers.ts';
 
-/** An owner of a token as upstream has it. */
+/** Who owned a token, and how much of it, as of the block that the owners were asked for. */
 export interface OwnerRecord {
   tokenId: string;
   owner: string;
   amount: string;
 }
 
+const columns = { collection_id: 'integer', token_id: 'numeric', owner: 'bytea', amount: 'numeric' };
+
+/** A list of owners that names under this share of the tokens known to be owned is not believed. */
+const plausibleShare = 0.5;
+
 /**
- * Records what upstream says of the owners of some tokens as of a block, and heals what has drifted: for these tokens it
- * is the whole truth at that block, and transfers after it are added. Gives how many tokens have other owners than stood.
- *
- * @source Alchemy getOwnersForContract
+ * Records owners as upstream gave them as of `block`; later transfers still count on top. What has drifted is healed,
+ * and every token named is marked as verified. An answer older than what was verified already changes nothing.
  */
 export async function recordOwners(
   tx: Transaction,
   collection: string,
   block: number,
-  records: readonly OwnerRecord[],
+  rows: readonly OwnerRecord[],
 ): Promise<Changed> {
-  const id = (await lockCollections(tx, [collection])).get(collection)!;
-  const columns = { token_id: 'numeric(78, 0)', owner: 'bytea', amount: 'numeric(78, 0)' };
-  const owned = records.filter(({ owner }) => owner !== zeroAddress);
+  if (rows.length === 0) return { applied: 0, unchanged: 0 };
+  const collectionId = (await lockCollections(tx, [collection])).get(collection)!;
   await stageRows(
     tx,
     'staged_owners',
     columns,
-    owned.map((one) => [one.tokenId, toBytes(one.owner), one.amount]),
+    rows.map((row) => [collectionId, row.tokenId, toBytes(row.owner), row.amount]),
   );
-  await tx.query(
-    `insert into collections.nfts (collection_id, token_id)
-     select distinct $1::integer, token_id from pg_temp.staged_owners s
-     where not exists (select 1 from collections.nfts n where n.collection_id = $1 and n.token_id = s.token_id)
-     order by 2 on conflict do nothing`,
-    [id],
-  );
-  const verified = `
-    select n.id as nft_id, s.owner, s.amount, c.token_type <> 'ERC1155' as exclusive
-    from pg_temp.staged_owners s join collections.nfts n on n.collection_id = $1 and n.token_id = s.token_id
-      join collections.collections c on c.id = n.collection_id
-    where s.amount > 0`;
-  const before = await owners(tx, id);
-  // who holds it no longer goes first: an ERC-721 token has room for one
-  await tx.query(
-    `delete from collections.nft_ownership o using collections.nfts n
-     where n.id = o.nft_id and n.collection_id = $1 and n.token_id in (select token_id from pg_temp.staged_owners)
-       and not exists (select 1 from (${verified}) as v where (v.nft_id, v.owner) = (o.nft_id, o.owner))`,
-    [id],
-  );
-  await tx.query(
-    `insert into collections.nft_ownership as o (nft_id, owner, amount, verified_amount, exclusive, last_verified_at)
-     select nft_id, owner, sum(amount), sum(amount), exclusive, now() from (${verified}) as v group by nft_id, owner, exclusive
-     order by nft_id, owner
-     on conflict (nft_id, owner) do update set amount = excluded.amount, verified_amount = excluded.verified_amount,
-       last_verified_at = excluded.last_verified_at`,
-    [id],
-  );
-  const { rows } = await tx.query<{ id: string }>(
-    `update collections.nfts n set owners_block = $2
-     where n.collection_id = $1 and n.token_id in (select token_id from pg_temp.staged_owners) returning n.id::text`,
-    [id, block],
-  );
-  await deriveOwners(
-    tx,
-    rows.map((row) => row.id),
-  );
-  const after = await owners(tx, id);
-  const applied = [...after].filter(([token, now]) => before.get(token) !== now).length;
-  return { applied, unchanged: after.size - applied };
+  await tx.query(sql`
+    insert into collections.nfts (collection_id, token_id)
+    select distinct s.collection_id, s.token_id from pg_temp.staged_owners s
+    where not exists (
+      select from collections.nfts n where n.collection_id = s.collection_id and n.token_id = s.token_id)
+    order by 1, 2`);
+  const drifted = (await verifyExclusive(tx, block)) + (await verifyShared(tx, block));
+  return { applied: drifted, unchanged: rows.length - drifted };
 }
 
-async function owners(tx: Transaction, collectionId: number): Promise<Map<string, string>> {
-  const { rows } = await tx.query<{ token: string; held: string | null }>(
-    `select n.token_id::text as token, string_agg(encode(o.owner, 'hex') || ' ' || o.amount, ',' order by o.owner) as held
-     from collections.nfts n left join collections.nft_ownership o on o.nft_id = n.id and o.amount > 0
-     where n.collection_id = $1 and n.token_id in (select token_id from pg_temp.staged_owners) group by n.id`,
-    [collectionId],
-  );
-  return new Map(rows.map(({ token, held }) => [token, held ?? '']));
+/** ERC-721: the owner is whom the last transfer past the block went to, else the one given. Counts those that drifted. */
+async function verifyExclusive(tx: Transaction, block: number): Promise<number> {
+  const { rows } = await tx.query<{ drifted: number }>(sql`
+    with given as materialized (
+      select distinct on (n.id) n.id as nft_id, s.owner as verified_owner, coalesce(last.to_address, s.owner) as owner,
+        last.block_timestamp as acquired_at, o.owner as old_owner, o.amount as old_amount, o.acquired_at as old_acquired_at
+      from pg_temp.staged_owners s
+      join collections.collections c on c.id = s.collection_id and c.token_type <> 'ERC1155'
+      join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
+      left join collections.nft_ownership o on o.nft_id = n.id
+      left join lateral (
+        select t.to_address, t.block_timestamp from collections.transfers t
+        where t.nft_id = n.id and t.block_number > ${block}
+        order by t.block_number desc, t.log_index desc, t.batch_index desc, t.id desc limit 1
+      ) last on true
+      where coalesce(greatest(o.verified_block, c.owners_block), -1) <= ${block}
+      order by n.id, s.position desc
+    ), written as (
+      insert into collections.nft_ownership
+        (nft_id, owner, amount, exclusive, acquired_at, verified_block, verified_owner, last_verified_at)
+      select nft_id, owner, case when owner = decode(repeat('00', 20), 'hex') then 0 else 1 end, true,
+        case when owner = old_owner then old_acquired_at else acquired_at end,
+        ${block}, nullif(verified_owner, owner), now()
+      from given order by nft_id
+      on conflict (nft_id) where exclusive do update set
+        owner = excluded.owner, amount = excluded.amount, acquired_at = excluded.acquired_at,
+        verified_block = excluded.verified_block, verified_owner = excluded.verified_owner,
+        last_verified_at = excluded.last_verified_at
+    )
+    select count(*)::integer as drifted from given where owner is distinct from old_owner`);
+  return rows[0]!.drifted;
+}
+
+/** ERC-1155: the amount given, and what moved past the block. Counts those that drifted. */
+async function verifyShared(tx: Transaction, block: number): Promise<number> {
+  const { rows } = await tx.query<{ drifted: number }>(sql`
+    with given as materialized (
+      select n.id as nft_id, s.owner, sum(s.amount) + coalesce(min(later.amount), 0) as amount,
+        min(o.amount) as old_amount, min(o.acquired_at) as acquired_at
+      from pg_temp.staged_owners s
+      join collections.collections c on c.id = s.collection_id and c.token_type = 'ERC1155'
+      join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
+      left join collections.nft_ownership o on o.nft_id = n.id and o.owner = s.owner
+      left join lateral (
+        select sum(case when t.to_address = s.owner then t.amount else 0 end
+          - case when t.from_address = s.owner then t.amount else 0 end) as amount
+        from collections.transfers t where t.nft_id = n.id and t.block_number > ${block}
+      ) later on true
+      where coalesce(greatest(o.verified_block, c.owners_block), -1) <= ${block}
+      group by n.id, s.owner
+    ), written as (
+      insert into collections.nft_ownership
+        (nft_id, owner, amount, exclusive, acquired_at, verified_block, last_verified_at)
+      select nft_id, owner, amount, false, acquired_at, ${block}, now() from given order by nft_id, owner
+      on conflict (nft_id, owner) do update set
+        amount = excluded.amount, verified_block = excluded.verified_block, last_verified_at = excluded.last_verified_at
+    )
+    select count(*)::integer as drifted from given where amount is distinct from old_amount`);
+  return rows[0]!.drifted;
+}
+
+/**
+ * Ends a complete reading of a collection's owners as of `block`: who was not named in it owns nothing but what came
+ * later, and from here on transfers up to the block do not count. How many owners that took away.
+ *
+ * @throws Integrity  it named under half of the tokens that are known to be owned: upstream's answer is not believed
+ */
+export async function concludeOwners(tx: Transaction, collection: string, block: number): Promise<{ applied: number }> {
+  const collectionId = (await lockCollections(tx, [collection])).get(collection)!;
+  await refuseImplausible(tx, collectionId, block);
+  await tx.query(sql`
+    update collections.collections set owners_block = ${block}, owners_verified_at = now(), holdings_from = 'tokens'
+    where id = ${collectionId} and coalesce(owners_block, -1) <= ${block}`);
+  const { rows } = await tx.query<{ nft_id: string; exclusive: boolean }>(sql`
+    select o.nft_id, o.exclusive
+    from collections.nft_ownership o join collections.nfts n on n.id = o.nft_id
+    where n.collection_id = ${collectionId} and coalesce(o.verified_block, -1) < ${block}`);
+  const exclusive = rows.filter((row) => row.exclusive).map((row) => row.nft_id);
+  if (exclusive.length > 0) {
+    await tx.query(sql`
+      update collections.nft_ownership set verified_block = null, verified_owner = null
+      where nft_id = any (${exclusive}::bigint[]) and exclusive`);
+    await tx.query(sql`select collections.derive_exclusive_owners(${exclusive}::bigint[])`);
+  }
+  await dropUnnamedShares(tx, collectionId, block);
+  await tx.query(sql`select collections.rebuild_holdings(${collectionId})`);
+  return { applied: rows.length };
+}
+
+async function refuseImplausible(tx: Transaction, collectionId: number, block: number): Promise<void> {
+  const { rows } = await tx.query<{ owned: number; named: number }>(sql`
+    select count(*)::integer as owned, (count(*) filter (where o.verified_block >= ${block}))::integer as named
+    from collections.nft_ownership o join collections.nfts n on n.id = o.nft_id
+    where n.collection_id = ${collectionId} and o.amount > 0`);
+  const { owned, named } = rows[0]!;
+  if (named >= owned * plausibleShare) return;
+  throw new Integrity(`Upstream named ${named} of ${owned} known owners: not believed.`, { details: { owned, named } });
+}
+
+async function dropUnnamedShares(tx: Transaction, collectionId: number, block: number): Promise<void> {
+  await tx.query(sql`
+    update collections.nft_ownership o set amount = later.amount, verified_block = null
+    from collections.nfts n, lateral (
+      select coalesce(sum(case when t.to_address = o.owner then t.amount else 0 end
+        - case when t.from_address = o.owner then t.amount else 0 end), 0) as amount
+      from collections.transfers t where t.nft_id = n.id and t.block_number > ${block}
+    ) later
+    where n.id = o.nft_id and n.collection_id = ${collectionId} and not o.exclusive
+      and coalesce(o.verified_block, -1) < ${block} and (o.amount <> later.amount or o.verified_block is not null)`);
+  await tx.query(sql`
+    delete from collections.nft_ownership o using collections.nfts n
+    where n.id = o.nft_id and n.collection_id = ${collectionId} and not o.exclusive and o.amount = 0
+      and o.verified_block is null`);
 }

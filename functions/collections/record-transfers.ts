@@ -1,184 +1,193 @@
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { type StagedValue, stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
-/** One transfer of one token. Amounts are whole numbers as texts. */
+/** One transfer of one token. */
 export interface TransferRecord {
   collection: string;
+  /** What the source says of the collection's standard, for a collection of which it is not known yet. */
+  tokenType?: 'ERC721' | 'ERC1155' | undefined;
   tokenId: string;
   blockNumber: number;
-  /** Undefined where the source does not say. */
-  logIndex?: number | undefined;
-  /** Place within an ERC-1155 batch. */
-  batchIndex?: number | undefined;
   transactionHash: string;
+  /** Undefined where the source does not say: a row that says it, before or after, is the same transfer. */
+  logIndex?: number | undefined;
+  /** The token's place within an ERC-1155 batch. */
+  batchIndex?: number | undefined;
   from: string;
   to: string;
   amount?: string | undefined;
   priceEth?: string | undefined;
   priceUsd?: string | undefined;
   timestamp?: Date | undefined;
+  /** Of webhooks: the block it was reported in, and when. */
+  blockHash?: string | undefined;
+  reportedAt?: Date | undefined;
 }
 
+const columns = {
+  collection_id: 'integer',
+  token_id: 'numeric',
+  block_number: 'bigint',
+  transaction_hash: 'bytea',
+  log_index: 'integer',
+  batch_index: 'smallint',
+  from_address: 'bytea',
+  to_address: 'bytea',
+  amount: 'numeric',
+  price_eth: 'numeric',
+  price_usd: 'numeric',
+  block_timestamp: 'timestamptz',
+  block_hash: 'bytea',
+  reported_at: 'timestamptz',
+};
+
 /**
- * Records transfers and derives the owners from all that are known: safe to any order and any repetition.
+ * Records transfers; triggers derive the owners and announce both.
  *
- * A transfer is the same by its position in the chain; one from a source that does not say its log index is the same as
- * one of the same transaction, token, sender and receiver. ERC-721 (and what is not known to be ERC-1155): the owner is
- * whom the last transfer by position went to. ERC-1155: what upstream said last, and all transfers since.
+ * In any order and any number of times the same transfers give the same owners. A transfer is known by its transaction,
+ * log index, batch index and token; one without a log index by its transaction, token, parties and amount, so a second
+ * such transfer within one transaction counts once. Collections and tokens not known yet are made.
  *
+ * @throws Integrity  a value contradicts a rule of the tables
  * @source Alchemy webhooks and alchemy_getAssetTransfers, or the import `collections.transfers`
  */
-export async function recordTransfers(tx: Transaction, records: readonly TransferRecord[]): Promise<Changed> {
-  await stageTransfers(tx, records);
+export async function recordTransfers(tx: Transaction, rows: readonly TransferRecord[]): Promise<Changed> {
+  if (rows.length === 0) return { applied: 0, unchanged: 0 };
+  const ids = await lockCollections(
+    tx,
+    rows.map(({ collection }) => collection),
+  );
+  await learnTokenTypes(tx, rows, ids);
+  await stageRows(
+    tx,
+    'staged_transfers',
+    columns,
+    rows.map((row) => toColumns(row, ids.get(row.collection)!)),
+  );
   await tx.query(`
     insert into collections.nfts (collection_id, token_id)
-    select distinct collection_id, token_id from pg_temp.staged_transfers s
-    where not exists (select 1 from collections.nfts n where (n.collection_id, n.token_id) = (s.collection_id, s.token_id))
-    order by 1, 2 on conflict do nothing`);
-  // what came first without its log index gets it now
-  const placed = await tx.query(`
-    update collections.transfers t set log_index = s.log_index, batch_index = s.batch_index
-    from pg_temp.staged_transfers s join collections.nfts n using (collection_id, token_id)
-    where t.transaction_hash = s.transaction_hash and t.nft_id = n.id and t.log_index = -1 and s.log_index >= 0
-      and t.from_address = s.from_address and t.to_address = s.to_address
-    returning t.nft_id`);
-  const inserted = await tx.query<{ nft_id: string }>(`
-    insert into collections.transfers (nft_id, block_number, log_index, batch_index, transaction_hash, from_address, to_address,
-      amount, price_eth, price_usd, block_timestamp)
-    select n.id, s.block_number, s.log_index, s.batch_index, s.transaction_hash, s.from_address, s.to_address,
-      s.amount, s.price_eth, s.price_usd, s.block_timestamp
-    from pg_temp.staged_transfers s join collections.nfts n using (collection_id, token_id)
+    select distinct s.collection_id, s.token_id from pg_temp.staged_transfers s
     where not exists (
-      select 1 from collections.transfers t
-      where t.transaction_hash = s.transaction_hash and t.nft_id = n.id and t.from_address = s.from_address
-        and ((t.log_index = s.log_index and t.batch_index = s.batch_index)
-          or ((t.log_index = -1 or s.log_index = -1) and t.to_address = s.to_address)))
-    order by s.position
-    on conflict do nothing
-    returning nft_id`);
-  await deriveOwners(
-    tx,
-    [...inserted.rows, ...placed.rows].map(({ nft_id }) => nft_id),
-  );
-  return { applied: inserted.rowCount!, unchanged: records.length - inserted.rowCount! };
+      select from collections.nfts n where n.collection_id = s.collection_id and n.token_id = s.token_id)
+    order by 1, 2`);
+  const { rows: counted } = await tx.query<{ applied: number }>(mergeTransfers);
+  const applied = counted[0]!.applied;
+  return { applied, unchanged: rows.length - applied };
 }
 
 /**
- * Takes transfers back that a reorg has removed from the chain, and derives the owners from what remains.
- *
- * @source Alchemy webhooks, `removed: true`
+ * `incoming`: one row a transfer, without those a later removal took back. `known`: the stored row that it is, if any.
+ * What it adds to a stored row is the log index, the block after a reorg, and what was missing; the rest is inserted in
+ * the order of arrival.
  */
-export async function revertTransfers(tx: Transaction, records: readonly TransferRecord[]): Promise<Changed> {
-  await stageTransfers(tx, records);
-  const { rows } = await tx.query<{ nft_id: string }>(`
-    delete from collections.transfers t using pg_temp.staged_transfers s, collections.nfts n
-    where (n.collection_id, n.token_id) = (s.collection_id, s.token_id) and t.nft_id = n.id
-      and t.transaction_hash = s.transaction_hash and t.log_index = s.log_index and t.batch_index = s.batch_index
-    returning t.nft_id`);
-  await deriveOwners(
-    tx,
-    rows.map(({ nft_id }) => nft_id),
+const mergeTransfers = `
+    with placed as (
+      select s.*, n.id as nft_id
+      from pg_temp.staged_transfers s join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
+    ), logged as (
+      select distinct on (transaction_hash, log_index, batch_index, nft_id) *
+      from placed p
+      where log_index >= 0 and not exists (
+        select from collections.transfer_removals r
+        where r.transaction_hash = p.transaction_hash and r.log_index = p.log_index and r.block_hash = p.block_hash
+          and r.removed_at >= p.reported_at)
+      order by transaction_hash, log_index, batch_index, nft_id, reported_at desc nulls last, block_number desc, position
+    ), incoming as materialized (
+      select * from logged
+      union all
+      (select distinct on (transaction_hash, nft_id, from_address, to_address, amount) *
+      from placed p
+      where log_index < 0 and not exists (
+        select from logged l
+        where (l.transaction_hash, l.nft_id, l.from_address, l.to_address, l.amount)
+          = (p.transaction_hash, p.nft_id, p.from_address, p.to_address, p.amount))
+      order by transaction_hash, nft_id, from_address, to_address, amount, position)
+    ), candidate as (
+      select i.position, t.id,
+        row_number() over (partition by i.position order by (t.log_index = i.log_index) desc, t.log_index, t.id) as choice,
+        row_number() over (partition by t.id order by (t.log_index = i.log_index) desc, i.log_index, i.position) as claim
+      from incoming i
+      join collections.transfers t on t.transaction_hash = i.transaction_hash and t.nft_id = i.nft_id
+        and case
+          when i.log_index >= 0 and t.log_index >= 0 then t.log_index = i.log_index and t.batch_index = i.batch_index
+          else (t.from_address, t.to_address, t.amount) = (i.from_address, i.to_address, i.amount)
+        end
+    ), known as (
+      select position, id from candidate where choice = 1 and claim = 1
+    ), merged as (
+      update collections.transfers t set
+        log_index = m.log_index, batch_index = m.batch_index, block_number = m.block_number, block_hash = m.block_hash,
+        reported_at = m.reported_at, price_eth = m.price_eth, price_usd = m.price_usd,
+        block_timestamp = m.block_timestamp
+      from (
+        select k.id,
+          greatest(t.log_index, i.log_index) as log_index,
+          case when t.log_index < 0 then i.batch_index else t.batch_index end as batch_index,
+          case when newer.is then i.block_number else t.block_number end as block_number,
+          case when newer.is then i.block_hash else coalesce(t.block_hash, i.block_hash) end as block_hash,
+          greatest(t.reported_at, i.reported_at) as reported_at,
+          coalesce(t.price_eth, i.price_eth) as price_eth,
+          coalesce(t.price_usd, i.price_usd) as price_usd,
+          case when newer.is then coalesce(i.block_timestamp, t.block_timestamp)
+            else coalesce(t.block_timestamp, i.block_timestamp) end as block_timestamp
+        from known k
+        join incoming i on i.position = k.position
+        join collections.transfers t on t.id = k.id
+        cross join lateral (select i.block_number <> t.block_number
+          and (coalesce(i.reported_at, '-infinity'), i.block_number) > (coalesce(t.reported_at, '-infinity'), t.block_number)
+          as is) newer
+      ) m
+      where t.id = m.id
+        and (t.log_index, t.batch_index, t.block_number, t.block_hash, t.price_eth, t.price_usd, t.block_timestamp)
+          is distinct from
+          (m.log_index, m.batch_index, m.block_number, m.block_hash, m.price_eth, m.price_usd, m.block_timestamp)
+      returning 1
+    ), added as (
+      insert into collections.transfers
+        (nft_id, block_number, transaction_hash, log_index, batch_index, from_address, to_address, amount, price_eth,
+         price_usd, block_timestamp, block_hash, reported_at)
+      select i.nft_id, i.block_number, i.transaction_hash, i.log_index, i.batch_index, i.from_address, i.to_address,
+        i.amount, i.price_eth, i.price_usd, i.block_timestamp, i.block_hash, i.reported_at
+      from incoming i
+      where not exists (
+        select from candidate c where c.position = i.position and c.choice = 1 and (c.claim = 1 or i.log_index < 0))
+      order by i.position
+      returning 1
+    )
+    select ((select count(*) from merged) + (select count(*) from added))::integer as applied`;
+
+/** A collection whose standard nobody knew becomes what its transfers are; its owners are derived anew by a trigger. */
+async function learnTokenTypes(
+  tx: Transaction,
+  rows: readonly TransferRecord[],
+  ids: ReadonlyMap<string, number>,
+): Promise<void> {
+  const shared = new Set(rows.filter((row) => row.tokenType === 'ERC1155').map((row) => ids.get(row.collection)!));
+  if (shared.size === 0) return;
+  await tx.query(
+    `update collections.collections set token_type = 'ERC1155' where id = any ($1::integer[]) and token_type = 'UNKNOWN'`,
+    [[...shared]],
   );
-  return { applied: rows.length, unchanged: records.length - rows.length };
 }
 
-async function stageTransfers(tx: Transaction, records: readonly TransferRecord[]): Promise<void> {
-  const ids = await lockCollections(
-    tx,
-    records.map(({ collection }) => collection),
-  );
-  const columns = {
-    collection_id: 'integer',
-    token_id: 'numeric(78, 0)',
-    block_number: 'bigint',
-    log_index: 'integer',
-    batch_index: 'smallint',
-    transaction_hash: 'bytea',
-    from_address: 'bytea',
-    to_address: 'bytea',
-    amount: 'numeric(78, 0)',
-    price_eth: 'numeric',
-    price_usd: 'numeric',
-    block_timestamp: 'timestamptz',
-  };
-  const rows = records.map((one) => [
-    ids.get(one.collection)!,
-    one.tokenId,
-    one.blockNumber,
-    one.logIndex ?? -1,
-    one.batchIndex ?? 0,
-    toBytes(one.transactionHash),
-    toBytes(one.from),
-    toBytes(one.to),
-    one.amount ?? '1',
-    one.priceEth,
-    one.priceUsd,
-    one.timestamp,
-  ]);
-  await stageRows(tx, 'staged_transfers', columns, rows);
-}
-
-/** Brings nft_ownership of the tokens to what their transfers, and upstream's last word, come to. */
-export async function deriveOwners(tx: Transaction, nftIds: readonly string[]): Promise<void> {
-  if (nftIds.length === 0) return;
-  const moved = [[...new Set(nftIds)]];
-  await tx.query(
-    `create temporary table if not exists derived_owners (nft_id bigint, owner bytea, amount numeric, exclusive boolean, acquired_at timestamptz)
-     on commit drop`,
-  );
-  await tx.query('truncate pg_temp.derived_owners');
-  // one owner: the last transfer's receiver, unless upstream was asked later
-  await tx.query(
-    `insert into pg_temp.derived_owners
-     select n.id, last.to_address, 1, true, last.block_timestamp
-     from collections.nfts n join collections.collections c on c.id = n.collection_id and c.token_type <> 'ERC1155',
-       lateral (select * from collections.transfers t where t.nft_id = n.id
-                order by t.block_number desc, t.log_index desc, t.batch_index desc, t.id desc limit 1) as last
-     where n.id = any($1::bigint[]) and last.block_number > coalesce(n.owners_block, -1)
-     union all
-     select n.id, o.owner, 1, true, o.acquired_at
-     from collections.nfts n join collections.collections c on c.id = n.collection_id and c.token_type <> 'ERC1155'
-       join collections.nft_ownership o on o.nft_id = n.id and o.verified_amount > 0
-     where n.id = any($1::bigint[]) and n.owners_block is not null
-       and not exists (select 1 from collections.transfers t where t.nft_id = n.id and t.block_number > n.owners_block)
-     union all
-     select d.nft_id, d.owner, greatest(sum(d.amount), 0), false, max(d.acquired_at)
-     from (
-       select t.nft_id, t.to_address as owner, t.amount, t.block_timestamp as acquired_at
-       from collections.transfers t join collections.nfts n on n.id = t.nft_id
-       where t.nft_id = any($1::bigint[]) and t.block_number > coalesce(n.owners_block, -1)
-       union all
-       select t.nft_id, t.from_address, -t.amount, null
-       from collections.transfers t join collections.nfts n on n.id = t.nft_id
-       where t.nft_id = any($1::bigint[]) and t.block_number > coalesce(n.owners_block, -1)
-       union all
-       select o.nft_id, o.owner, o.verified_amount, o.acquired_at from collections.nft_ownership o
-       where o.nft_id = any($1::bigint[]) and o.verified_amount > 0
-     ) as d
-       join collections.nfts n on n.id = d.nft_id
-       join collections.collections c on c.id = n.collection_id and c.token_type = 'ERC1155'
-     group by d.nft_id, d.owner`,
-    moved,
-  );
-  // the zero address is where tokens come from and are burnt to: it owns nothing
-  await tx.query(`delete from pg_temp.derived_owners where owner = '\\x0000000000000000000000000000000000000000'`);
-  await tx.query(
-    `delete from collections.nft_ownership o
-     where o.nft_id = any($1::bigint[])
-       and not exists (select 1 from pg_temp.derived_owners d where (d.nft_id, d.owner) = (o.nft_id, o.owner)
-                       and (d.amount > 0 or o.verified_amount > 0))`,
-    moved,
-  );
-  await tx.query(`
-    insert into collections.nft_ownership as o (nft_id, owner, amount, exclusive, acquired_at)
-    select d.nft_id, d.owner, d.amount, d.exclusive, d.acquired_at
-    from pg_temp.derived_owners d left join collections.nft_ownership e using (nft_id, owner)
-    where (e.nft_id is null and d.amount > 0)
-      or (e.amount, e.exclusive, e.acquired_at) is distinct from (d.amount, d.exclusive, coalesce(d.acquired_at, e.acquired_at))
-    order by d.nft_id, d.owner
-    on conflict (nft_id, owner) do update
-      set amount = excluded.amount, exclusive = excluded.exclusive, acquired_at = coalesce(excluded.acquired_at, o.acquired_at)`);
+function toColumns(row: TransferRecord, collectionId: number): StagedValue[] {
+  return [
+    collectionId,
+    row.tokenId,
+    row.blockNumber,
+    toBytes(row.transactionHash),
+    row.logIndex ?? -1,
+    row.batchIndex ?? 0,
+    toBytes(row.from),
+    toBytes(row.to),
+    row.amount ?? '1',
+    row.priceEth,
+    row.priceUsd,
+    row.timestamp,
+    row.blockHash === undefined ? null : toBytes(row.blockHash),
+    row.reportedAt,
+  ];
 }

@@ -9,7 +9,7 @@ import { fetchCollection } from './fetch-collection.ts';
 import { pagesOf } from './pages-of.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordNfts } from './record-nfts.ts';
-import { recordOwners } from './record-owners.ts';
+import { syncOwnersOf } from './sync-owners.ts';
 import { syncTransfersOf } from './sync-transfers.ts';
 import { getAlchemy } from './upstreams.ts';
 import { warmCollection } from './warm-collection.ts';
@@ -58,16 +58,7 @@ export async function refreshCollectionJob({
   if (tokens === 'continue') return tokens;
 
   await step('owners');
-  const head = await alchemy.getBlockNumber();
-  const owners = await runSync(
-    {
-      name: `collections.owners:${address}`,
-      read: (position) => pagesOf(position, (key) => alchemy.getOwners(address, key)),
-      apply: (tx, rows) => recordOwners(tx, address, head, rows),
-    },
-    run,
-  );
-  if (owners === 'continue') return owners;
+  if ((await syncOwnersOf(address, run)) === 'continue') return 'continue';
 
   await step('transfers');
   if ((await syncTransfersOf(address, run)) === 'continue') return 'continue';

@@ -10,7 +10,7 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'nfts',
     summary: 'One row a token, with the ids of its traits.',
-    announces: ['collection-nfts:{address}', 'nfts:{address}:{tokenId}'],
+    announces: ['collection-nfts:{address}'],
   },
   {
     name: 'collection_traits',
@@ -23,13 +23,24 @@ export const tables: readonly TableDeclaration[] = [
     announces: ['nfts:{address}:{tokenId}'],
   },
   {
+    name: 'transfer_removals',
+    summary: 'Logs that a reorg took back, so that an older report of one, delivered late, comes to nothing.',
+    announces: { ttlOnly: 'Never cached: no view reads it.' },
+  },
+  {
     name: 'nft_ownership',
     summary: 'Who owns what: one row a token for ERC-721, one a holder for ERC-1155.',
     announces: ['nfts:{address}:{tokenId}', 'collection-owners:{address}', 'wallets:{wallet}', 'users:{fid}'],
   },
   {
     name: 'holder_snapshots',
-    summary: 'Lists of holders of collections whose tokens are not known one by one.',
+    summary:
+      'Lists of holders by their time, each seen when it is complete; for collections whose tokens nobody knows one by one.',
+    announces: ['collection-owners:{address}'],
+  },
+  {
+    name: 'snapshot_holders',
+    summary: 'The holders of each list.',
     announces: ['collection-owners:{address}'],
   },
   {

@@ -7,4 +7,6 @@ import * as contract from './contract.ts';
  *
  * @throws Unavailable  Redis does not answer (retryable)
  */
-export const explainCache = respond(contract.explainCache, async ({ query }) => (await getCache()).explain(query.entity));
+export const explainCache = respond(contract.explainCache, async ({ query }) =>
+  (await getCache()).explain(query.entity),
+);

@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
-import { readUnderSnapshot } from '../../shared/db/read.ts';
 import { isLeftOut } from '../../shared/db/lag.ts';
+import { readUnderSnapshot } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { getRedis } from '../../shared/resources.ts';
 import * as contract from './contract.ts';
@@ -9,7 +9,11 @@ type State = 'ok' | 'failing';
 
 /** Whether the parts answer. `degraded`: reads go on without the part that fails. */
 export const getHealth = respond(contract.getHealth, async () => {
-  const state = (check: Promise<unknown>): Promise<State> => check.then(() => 'ok', () => 'failing');
+  const state = (check: Promise<unknown>): Promise<State> =>
+    check.then(
+      () => 'ok',
+      () => 'failing',
+    );
   const [writer, cache] = await Promise.all([
     state(readUnderSnapshot(sql`select 1`, 'writer')),
     state(getRedis().then(({ attempt }) => attempt((redis) => redis.ping()))),

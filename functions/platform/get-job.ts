@@ -1,8 +1,8 @@
 import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import { NotFound } from '../../shared/kernel/errors.ts';
 import type { OperationResponse } from '../../shared/kernel/declaration.ts';
+import { NotFound } from '../../shared/kernel/errors.ts';
 import * as contract from './contract.ts';
 
 /**

@@ -11,7 +11,13 @@ const output = join(root, '.build', 'functions');
 export type Bundles = ReadonlyMap<string, string>;
 
 /** The platform's functions beside its API; the file of each is named as the function. */
-export const platformFunctions = ['relay-outbox', 'invalidate-cache', 'create-partitions', 'migrate', 'authorize'] as const;
+export const platformFunctions = [
+  'relay-outbox',
+  'invalidate-cache',
+  'create-partitions',
+  'migrate',
+  'authorize',
+] as const;
 
 /** What is shipped beside the code of a function. */
 const files: Record<string, [from: string, to: string][]> = {
@@ -74,7 +80,9 @@ async function bundle(entry: string, folder: string): Promise<void> {
     mainFields: ['module', 'main'],
     external: ['pg-native'],
     // some of the packages are CommonJS and ask for Node's own modules
-    banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+    banner: {
+      js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+    },
     logLevel: 'silent',
   });
 }

@@ -39,7 +39,11 @@ export class NodeFunction extends Construct {
     logGroup.grantWrite(role);
     if (network) {
       role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaVPCAccessExecutionRole'));
-      acknowledge(role, 'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole]', 'Network interfaces have no ARN before they exist; this is the policy that Lambda asks for.');
+      acknowledge(
+        role,
+        'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole]',
+        'Network interfaces have no ARN before they exist; this is the policy that Lambda asks for.',
+      );
     }
     this.function = new LambdaFunction(this, 'Function', {
       functionName: `tributary-${stage}-${name}`,

@@ -1,8 +1,14 @@
-import { Schedule, ScheduleExpression, type IScheduleTarget } from 'aws-cdk-lib/aws-scheduler';
+import { type IScheduleTarget, Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import type { Construct } from 'constructs';
 
 /** Runs a target by the clock, in UTC. */
-export function scheduleJob(scope: Construct, id: string, name: string, expression: string, target: IScheduleTarget): Schedule {
+export function scheduleJob(
+  scope: Construct,
+  id: string,
+  name: string,
+  expression: string,
+  target: IScheduleTarget,
+): Schedule {
   return new Schedule(scope, id, { scheduleName: name, schedule: ScheduleExpression.expression(expression), target });
 }
 

@@ -40,7 +40,10 @@ export class SubscriberQueue extends Construct {
     });
     const dead = new Alarm(this, 'DeadLetters', {
       alarmDescription: `${queueName}: messages were given up; see GET /v1/admin/queues/${queueName}/dead-letters`,
-      metric: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: 'max' }),
+      metric: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
+        period: Duration.minutes(1),
+        statistic: 'max',
+      }),
       threshold: 0,
       evaluationPeriods: 1,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,

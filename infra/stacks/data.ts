@@ -53,7 +53,12 @@ export class DataStack extends Stack {
     this.key = new Key(this, 'Key', { enableKeyRotation: true, description: `tributary ${settings.stage}` });
     this.vpc = this.createNetwork(settings);
     this.functionsGroup = new SecurityGroup(this, 'Functions', { vpc: this.vpc, description: 'The functions' });
-    this.secrets = { owner: this.roleSecret('owner'), writer: this.roleSecret('writer'), reader: this.roleSecret('reader'), console: this.roleSecret('console') };
+    this.secrets = {
+      owner: this.roleSecret('owner'),
+      writer: this.roleSecret('writer'),
+      reader: this.roleSecret('reader'),
+      console: this.roleSecret('console'),
+    };
     this.cluster = this.createDatabase(settings);
     this.hosts = this.createEndpoints(settings);
     this.redisSecret = this.secret('RedisSecret', 'The password of the cache', '{}', 'password');
@@ -76,11 +81,19 @@ export class DataStack extends Stack {
     });
     vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
     if (network.interfaceEndpoints && logDays > 0) {
-      const services = { Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER, Sqs: InterfaceVpcEndpointAwsService.SQS, Events: InterfaceVpcEndpointAwsService.EVENTBRIDGE };
+      const services = {
+        Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+        Sqs: InterfaceVpcEndpointAwsService.SQS,
+        Events: InterfaceVpcEndpointAwsService.EVENTBRIDGE,
+      };
       for (const [name, service] of Object.entries(services)) {
         const endpoint = vpc.addInterfaceEndpoint(name, { service });
         for (const group of endpoint.connections.securityGroups) {
-          acknowledge(group, 'EC23', 'Open to the addresses of this network alone, which the pack cannot read out of a reference.');
+          acknowledge(
+            group,
+            'EC23',
+            'Open to the addresses of this network alone, which the pack cannot read out of a reference.',
+          );
           acknowledge(group, 'CdkNagValidationFailure', 'The address range is a reference that the pack cannot read.');
         }
       }
@@ -92,9 +105,18 @@ export class DataStack extends Stack {
     const secret = new Secret(this, id, {
       description,
       encryptionKey: this.key,
-      generateSecretString: { secretStringTemplate: template, generateStringKey: key, excludePunctuation: true, passwordLength: 40 },
+      generateSecretString: {
+        secretStringTemplate: template,
+        generateStringKey: key,
+        excludePunctuation: true,
+        passwordLength: 40,
+      },
     });
-    acknowledge(secret, 'SMG4', 'Rotated by the runbook: the migration function sets the new password, functions take it up within five minutes.');
+    acknowledge(
+      secret,
+      'SMG4',
+      'Rotated by the runbook: the migration function sets the new password, functions take it up within five minutes.',
+    );
     return secret;
   }
 
@@ -116,7 +138,9 @@ export class DataStack extends Stack {
     });
     // the proxy, the API and the analysts read from different instances; tier 15 is the last to be promoted
     const readers = [
-      ...Array.from({ length: database.apiReaders }, (_, i) => ClusterInstance.serverlessV2(`reader${i + 1}`, { scaleWithWriter: true })),
+      ...Array.from({ length: database.apiReaders }, (_, i) =>
+        ClusterInstance.serverlessV2(`reader${i + 1}`, { scaleWithWriter: true }),
+      ),
       ...(database.analyticsReader ? [ClusterInstance.serverlessV2('analytics', { scaleWithWriter: false })] : []),
     ];
     const cluster = new DatabaseCluster(this, 'Database', {
@@ -139,8 +163,13 @@ export class DataStack extends Stack {
       cloudwatchLogsExports: ['postgresql'],
     });
     cluster.connections.allowFrom(this.functionsGroup, Port.tcp(5432), 'functions');
-    if (!database.deletionProtection) acknowledge(cluster, 'RDS10', 'A stage that is made and thrown away; a snapshot is kept.');
-    acknowledge(cluster, 'RDS11', 'Nobody outside its own subnets can reach the port; another number would hide nothing.');
+    if (!database.deletionProtection)
+      acknowledge(cluster, 'RDS10', 'A stage that is made and thrown away; a snapshot is kept.');
+    acknowledge(
+      cluster,
+      'RDS11',
+      'Nobody outside its own subnets can reach the port; another number would hide nothing.',
+    );
     return cluster;
   }
 
@@ -215,7 +244,8 @@ export class DataStack extends Stack {
       securityGroupIds: [securityGroup.securityGroupId],
       autoMinorVersionUpgrade: true,
     });
-    if (cache.replicas === 0) acknowledge(group, 'AEC4', 'A stage that may lose its cache: reads go on from the database.');
+    if (cache.replicas === 0)
+      acknowledge(group, 'AEC4', 'A stage that may lose its cache: reads go on from the database.');
     acknowledge(group, 'AEC5', 'Nobody outside its own subnets can reach the port; another number would hide nothing.');
     return `rediss://${group.attrPrimaryEndPointAddress}:${group.attrPrimaryEndPointPort}`;
   }
@@ -238,7 +268,11 @@ export class DataStack extends Stack {
         },
       ],
     });
-    acknowledge(bucket, 'S1', 'Read by this service alone; its calls are in CloudTrail’s data events, where these are wanted.');
+    acknowledge(
+      bucket,
+      'S1',
+      'Read by this service alone; its calls are in CloudTrail’s data events, where these are wanted.',
+    );
     return bucket;
   }
 }

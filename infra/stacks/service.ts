@@ -1,6 +1,6 @@
 /** What runs: functions, routes, bus, queues, schedules and alarms, as they follow from the domains. Replaceable. */
 import { type CfnElement, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { type CfnStage, CorsHttpMethod, HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
+import { type CfnStage, CorsHttpMethod, HttpApi, type HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaAuthorizer, HttpLambdaResponseType } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Dashboard, GraphWidget, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
@@ -25,7 +25,7 @@ import { NodeFunction } from '../constructs/node-function.ts';
 import { isSubHourly, scheduleJob } from '../constructs/scheduled-job.ts';
 import { SubscriberQueue } from '../constructs/subscriber-queue.ts';
 import type { Settings } from '../settings.ts';
-import { type DatabaseRole, databaseName, databaseRoles, type DataStack } from './data.ts';
+import { type DatabaseRole, type DataStack, databaseName, databaseRoles } from './data.ts';
 
 export interface ServiceStackProps {
   settings: Settings;
@@ -74,7 +74,14 @@ export class ServiceStack extends Stack {
     for (const domain of domains) if (hasEtl(domain)) this.addQueue(`${domain.name}-jobs`, etlTimeout);
 
     this.addPlatform();
-    const secrets = new Map(domains.flatMap((domain) => domain.upstreams.map(({ name, secretKeys }) => [name, this.externalSecret(`${name}Secret`, `${name}: ${secretKeys.join(', ')}`)] as const)));
+    const secrets = new Map(
+      domains.flatMap((domain) =>
+        domain.upstreams.map(
+          ({ name, secretKeys }) =>
+            [name, this.externalSecret(`${name}Secret`, `${name}: ${secretKeys.join(', ')}`)] as const,
+        ),
+      ),
+    );
     for (const domain of domains) this.addDomain(domain, secrets);
     this.notifyOfImports();
     this.addRoutes(this.createApi());
@@ -111,7 +118,15 @@ export class ServiceStack extends Stack {
   private addQueue(name: string, timeout: Duration, delay?: Duration): void {
     const { stage } = this.props.settings;
     const queueName = `tributary-${stage}-${name}`;
-    this.queues.set(name, new SubscriberQueue(this, `Queue-${name}`, { queueName, timeout, alarms: this.alarms, ...(delay ? { delay } : {}) }));
+    this.queues.set(
+      name,
+      new SubscriberQueue(this, `Queue-${name}`, {
+        queueName,
+        timeout,
+        alarms: this.alarms,
+        ...(delay ? { delay } : {}),
+      }),
+    );
   }
 
   private addFunction(name: string, plan: FunctionPlan): NodeFunction {
@@ -150,24 +165,43 @@ export class ServiceStack extends Stack {
 
   /** The grant stands with the function: the data stack knows nothing of this one. */
   private grantSecret({ function: fn }: NodeFunction, secret: Secret): void {
-    fn.addToRolePolicy(new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [secret.secretArn] }));
+    fn.addToRolePolicy(
+      new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [secret.secretArn] }),
+    );
     fn.addToRolePolicy(new PolicyStatement({ actions: ['kms:Decrypt'], resources: [this.props.data.key.keyArn] }));
   }
 
   private addPlatform(): void {
     const { data, settings } = this.props;
     const relayQueue = this.queues.get('relay-outbox')!.queue;
-    const relay = this.addFunction('relay-outbox', { role: 'writer', timeoutSeconds: 60, environment: { BUS_NAME: this.bus.eventBusName, RELAY_QUEUE_URL: relayQueue.queueUrl } });
+    const relay = this.addFunction('relay-outbox', {
+      role: 'writer',
+      timeoutSeconds: 60,
+      environment: { BUS_NAME: this.bus.eventBusName, RELAY_QUEUE_URL: relayQueue.queueUrl },
+    });
     this.bus.grantPutEventsTo(relay.function);
     relay.function.addEventSource(new SqsEventSource(relayQueue, { batchSize: 10, maxConcurrency: 2 }));
     if (settings.runsEveryMinute) {
-      scheduleJob(this, 'Schedule-relay-outbox', `tributary-${settings.stage}-relay-outbox`, 'rate(1 minute)', new SqsSendMessage(relayQueue, { input: ScheduleTargetInput.fromObject({ nudge: true }) }));
+      scheduleJob(
+        this,
+        'Schedule-relay-outbox',
+        `tributary-${settings.stage}-relay-outbox`,
+        'rate(1 minute)',
+        new SqsSendMessage(relayQueue, { input: ScheduleTargetInput.fromObject({ nudge: true }) }),
+      );
     }
 
-    const invalidate = this.addFunction('invalidate-cache', { role: 'writer', redis: true, timeoutSeconds: 60, environment: { RELAY_QUEUE_URL: relayQueue.queueUrl } });
+    const invalidate = this.addFunction('invalidate-cache', {
+      role: 'writer',
+      redis: true,
+      timeoutSeconds: 60,
+      environment: { RELAY_QUEUE_URL: relayQueue.queueUrl },
+    });
     for (const name of ['invalidate-cache', 'invalidate-cache-again']) {
       const { queue } = this.queues.get(name)!;
-      invalidate.function.addEventSource(new SqsEventSource(queue, { batchSize: 10, maxConcurrency: 10, reportBatchItemFailures: true }));
+      invalidate.function.addEventSource(
+        new SqsEventSource(queue, { batchSize: 10, maxConcurrency: 10, reportBatchItemFailures: true }),
+      );
       new Rule(this, `Rule-${name}`, {
         ruleName: `tributary-${settings.stage}-${name}`,
         eventBus: this.bus,
@@ -176,18 +210,46 @@ export class ServiceStack extends Stack {
       });
     }
 
-    const schedulerRole = new Role(this, 'SchedulerRole', { assumedBy: new ServicePrincipal('scheduler.amazonaws.com') });
-    const partitions = this.addFunction('create-partitions', { role: 'owner', redis: true, timeoutSeconds: 300, environment: { RELAY_QUEUE_URL: relayQueue.queueUrl } });
-    scheduleJob(this, 'Schedule-create-partitions', `tributary-${settings.stage}-create-partitions`, 'cron(30 2 * * ? *)', new LambdaInvoke(partitions.function, { role: schedulerRole }));
+    const schedulerRole = new Role(this, 'SchedulerRole', {
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com'),
+    });
+    const partitions = this.addFunction('create-partitions', {
+      role: 'owner',
+      redis: true,
+      timeoutSeconds: 300,
+      environment: { RELAY_QUEUE_URL: relayQueue.queueUrl },
+    });
+    scheduleJob(
+      this,
+      'Schedule-create-partitions',
+      `tributary-${settings.stage}-create-partitions`,
+      'cron(30 2 * * ? *)',
+      new LambdaInvoke(partitions.function, { role: schedulerRole }),
+    );
 
     const invoked = this.getLogicalId(partitions.function.node.defaultChild as CfnElement);
-    acknowledge(schedulerRole, `IAM5[Resource::<${invoked}.Arn>:*]`, 'The function’s own versions, as the CDK grants an invocation.');
+    acknowledge(
+      schedulerRole,
+      `IAM5[Resource::<${invoked}.Arn>:*]`,
+      'The function’s own versions, as the CDK grants an invocation.',
+    );
 
     const roleSecrets = Object.fromEntries(databaseRoles.map((role) => [role, data.secrets[role].secretArn]));
-    const migrate = this.addFunction('migrate', { role: 'owner', redis: true, timeoutSeconds: 900, memoryMb: 1_024, environment: { DATABASE_ROLE_SECRETS: this.toJsonString(roleSecrets), RELAY_QUEUE_URL: relayQueue.queueUrl } });
+    const migrate = this.addFunction('migrate', {
+      role: 'owner',
+      redis: true,
+      timeoutSeconds: 900,
+      memoryMb: 1_024,
+      environment: { DATABASE_ROLE_SECRETS: this.toJsonString(roleSecrets), RELAY_QUEUE_URL: relayQueue.queueUrl },
+    });
     for (const role of databaseRoles) this.grantSecret(migrate, data.secrets[role]);
 
-    const authorize = this.addFunction('authorize', { inNetwork: false, timeoutSeconds: 5, memoryMb: 256, environment: { ADMIN_TOKEN_SECRET_ARN: this.adminToken.secretArn } });
+    const authorize = this.addFunction('authorize', {
+      inNetwork: false,
+      timeoutSeconds: 5,
+      memoryMb: 256,
+      environment: { ADMIN_TOKEN_SECRET_ARN: this.adminToken.secretArn },
+    });
     this.grantSecret(authorize, this.adminToken);
   }
 
@@ -222,31 +284,55 @@ export class ServiceStack extends Stack {
         poolSize: 4,
         role: 'writer',
         redis: true,
-        environment: { ...environment, IMPORTS_BUCKET: this.imports.bucketName, ARCHIVE_BUCKET: data.archive.bucketName },
+        environment: {
+          ...environment,
+          IMPORTS_BUCKET: this.imports.bucketName,
+          ARCHIVE_BUCKET: data.archive.bucketName,
+        },
         ...domain.functions?.etl,
       });
-      etl.function.addEventSource(new SqsEventSource(jobs.queue, { batchSize: 1, maxConcurrency: etlAtOnce, reportBatchItemFailures: true }));
+      etl.function.addEventSource(
+        new SqsEventSource(jobs.queue, { batchSize: 1, maxConcurrency: etlAtOnce, reportBatchItemFailures: true }),
+      );
       jobs.queue.grantSendMessages(etl.function);
       relayQueue.grantSendMessages(etl.function);
       this.imports.grantRead(etl.function, `${domain.name}/*`);
       const bucketId = this.getLogicalId(this.imports.node.defaultChild as CfnElement);
       acknowledge(etl, `IAM5[Resource::<${bucketId}.Arn>/${domain.name}/*]`, 'The domain’s own files.');
-      acknowledge(etl, 'IAM5[Action::s3:GetBucket*]', 'Reads of the bucket’s own settings, as the CDK grants them with objects.');
+      acknowledge(
+        etl,
+        'IAM5[Action::s3:GetBucket*]',
+        'Reads of the bucket’s own settings, as the CDK grants them with objects.',
+      );
       acknowledge(etl, 'IAM5[Action::s3:GetObject*]', 'An object and its metadata.');
       acknowledge(etl, 'IAM5[Action::s3:List*]', 'The bucket’s own list.');
       members.push(etl);
       for (const job of domain.jobs) {
-        if (!job.schedule || (!settings.runsEveryMinute && (job.keepsDatabaseAwake || isSubHourly(job.schedule)))) continue;
+        if (!job.schedule || (!settings.runsEveryMinute && (job.keepsDatabaseAwake || isSubHourly(job.schedule))))
+          continue;
         const input = ScheduleTargetInput.fromObject({ job: `${domain.name}.${job.name}`, requestedBy: 'schedule' });
         const name = `${domain.name}-${job.name}`;
-        scheduleJob(this, `Schedule-${name}`, `tributary-${settings.stage}-${name}`, job.schedule, new SqsSendMessage(jobs.queue, { input }));
+        scheduleJob(
+          this,
+          `Schedule-${name}`,
+          `tributary-${settings.stage}-${name}`,
+          job.schedule,
+          new SqsSendMessage(jobs.queue, { input }),
+        );
       }
     }
     for (const member of members) for (const { secret } of upstreams) this.grantSecret(member, secret);
   }
 
   private describeQueues(): string {
-    return this.toJsonString(Object.fromEntries([...this.queues].map(([name, { queue, deadLetterQueue }]) => [name, { url: queue.queueUrl, deadLetterUrl: deadLetterQueue.queueUrl }])));
+    return this.toJsonString(
+      Object.fromEntries(
+        [...this.queues].map(([name, { queue, deadLetterQueue }]) => [
+          name,
+          { url: queue.queueUrl, deadLetterUrl: deadLetterQueue.queueUrl },
+        ]),
+      ),
+    );
   }
 
   /** What the operator's redrive needs: look into every queue, take from the dead ones, send to the living. */
@@ -273,7 +359,11 @@ export class ServiceStack extends Stack {
         }),
       );
       bucket.node.addDependency(queue.node.findChild('Policy'));
-      return { event: 's3:ObjectCreated:*', queue: queue.queueArn, filter: { s3Key: { rules: [{ name: 'prefix', value: `${name}/` }] } } };
+      return {
+        event: 's3:ObjectCreated:*',
+        queue: queue.queueArn,
+        filter: { s3Key: { rules: [{ name: 'prefix', value: `${name}/` }] } },
+      };
     });
     bucket.notificationConfiguration = { queueConfigurations };
   }
@@ -290,9 +380,15 @@ export class ServiceStack extends Stack {
         maxAge: Duration.hours(1),
       },
     });
-    const logs = new LogGroup(this, 'AccessLogs', { retention: settings.logDays as RetentionDays, removalPolicy: RemovalPolicy.DESTROY });
+    const logs = new LogGroup(this, 'AccessLogs', {
+      retention: settings.logDays as RetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
     const stage = api.defaultStage!.node.defaultChild as CfnStage;
-    stage.defaultRouteSettings = { throttlingRateLimit: settings.api.requestsPerSecond, throttlingBurstLimit: settings.api.burst };
+    stage.defaultRouteSettings = {
+      throttlingRateLimit: settings.api.requestsPerSecond,
+      throttlingBurstLimit: settings.api.burst,
+    };
     stage.accessLogSettings = {
       destinationArn: logs.logGroupArn,
       format: JSON.stringify({
@@ -316,24 +412,40 @@ export class ServiceStack extends Stack {
       resultsCacheTtl: Duration.seconds(0),
     });
     for (const domain of domains) {
-      const integration = new HttpLambdaIntegration(`${domain.name}-api`, this.functions.get(`${domain.name}-api`)!.function);
+      const integration = new HttpLambdaIntegration(
+        `${domain.name}-api`,
+        this.functions.get(`${domain.name}-api`)!.function,
+      );
       for (const { method, path, access, operationId } of domain.operations) {
-        const [route] = api.addRoutes({ path, methods: [method as HttpMethod], integration, ...(access === 'admin' ? { authorizer } : {}) });
+        const [route] = api.addRoutes({
+          path,
+          methods: [method as HttpMethod],
+          integration,
+          ...(access === 'admin' ? { authorizer } : {}),
+        });
         if (access === 'public') acknowledge(route!, 'APIG4', `${operationId} is for everybody.`);
-        if (access === 'signed') acknowledge(route!, 'APIG4', `${operationId} checks a signature over the body itself.`);
+        if (access === 'signed')
+          acknowledge(route!, 'APIG4', `${operationId} checks a signature over the body itself.`);
       }
     }
   }
 
   /** Migrations run before any other function's new code takes traffic. */
   private addMigration(): void {
-    const trigger = new Trigger(this, 'Migrate', { handler: this.functions.get('migrate')!.function, timeout: etlTimeout });
+    const trigger = new Trigger(this, 'Migrate', {
+      handler: this.functions.get('migrate')!.function,
+      timeout: etlTimeout,
+    });
     const others = [...this.functions].filter(([name]) => name !== 'migrate').map(([, made]) => made.function);
     trigger.executeBefore(...others);
     const provider = this.node.tryFindChild('AWSCDK.TriggerCustomResourceProviderCustomResourceProvider');
     if (provider) {
       const reason = 'Made by the CDK for its triggers: a role for the provider function, to invoke the handler alone.';
-      acknowledge(provider, 'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]', reason);
+      acknowledge(
+        provider,
+        'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]',
+        reason,
+      );
       acknowledge(provider, 'IAM5', reason);
       acknowledge(provider, 'L1', 'Its runtime is the CDK’s choice.');
     }
@@ -341,22 +453,48 @@ export class ServiceStack extends Stack {
 
   private addDashboard(): void {
     const { stage } = this.props.settings;
-    const metric = (metricName: string, dimensionsMap: Record<string, string>, statistic: string) => new Metric({ namespace: 'Tributary', metricName, dimensionsMap, statistic, period: Duration.minutes(1) });
+    const metric = (metricName: string, dimensionsMap: Record<string, string>, statistic: string) =>
+      new Metric({ namespace: 'Tributary', metricName, dimensionsMap, statistic, period: Duration.minutes(1) });
     const reads = domains.flatMap(({ name, operations }) =>
-      operations.filter(({ cache }) => cache).map(({ operationId }) => {
-        const [h, m] = [`${operationId}Hits`, `${operationId}Misses`];
-        const outcome = (is: string) => metric('CacheReads', { service: `${name}-api`, operation: operationId, outcome: is }, 'Sum');
-        return new MathExpression({ expression: `100 * ${h} / (${h} + ${m})`, label: operationId, usingMetrics: { [h]: outcome('hit'), [m]: outcome('miss') }, period: Duration.minutes(1) });
-      }),
+      operations
+        .filter(({ cache }) => cache)
+        .map(({ operationId }) => {
+          const [h, m] = [`${operationId}Hits`, `${operationId}Misses`];
+          const outcome = (is: string) =>
+            metric('CacheReads', { service: `${name}-api`, operation: operationId, outcome: is }, 'Sum');
+          return new MathExpression({
+            expression: `100 * ${h} / (${h} + ${m})`,
+            label: operationId,
+            usingMetrics: { [h]: outcome('hit'), [m]: outcome('miss') },
+            period: Duration.minutes(1),
+          });
+        }),
     );
-    const latencies = domains.flatMap(({ name, operations }) => operations.map(({ operationId }) => metric('RequestLatency', { service: `${name}-api`, operation: operationId, status: '2xx' }, 'p99')));
+    const latencies = domains.flatMap(({ name, operations }) =>
+      operations.map(({ operationId }) =>
+        metric('RequestLatency', { service: `${name}-api`, operation: operationId, status: '2xx' }, 'p99'),
+      ),
+    );
     new Dashboard(this, 'Dashboard', {
       dashboardName: `tributary-${stage}`,
       widgets: [
-        [new GraphWidget({ title: 'Cache hit rate, %', left: reads, width: 12 }), new GraphWidget({ title: 'Latency p99, ms', left: latencies, width: 12 })],
         [
-          new GraphWidget({ title: 'Outbox lag, ms', left: [metric('OutboxLag', { service: 'relay-outbox' }, 'Maximum')], width: 12 }),
-          new GraphWidget({ title: 'Dead letters', left: [...this.queues.values()].map(({ deadLetterQueue }) => deadLetterQueue.metricApproximateNumberOfMessagesVisible()), width: 12 }),
+          new GraphWidget({ title: 'Cache hit rate, %', left: reads, width: 12 }),
+          new GraphWidget({ title: 'Latency p99, ms', left: latencies, width: 12 }),
+        ],
+        [
+          new GraphWidget({
+            title: 'Outbox lag, ms',
+            left: [metric('OutboxLag', { service: 'relay-outbox' }, 'Maximum')],
+            width: 12,
+          }),
+          new GraphWidget({
+            title: 'Dead letters',
+            left: [...this.queues.values()].map(({ deadLetterQueue }) =>
+              deadLetterQueue.metricApproximateNumberOfMessagesVisible(),
+            ),
+            width: 12,
+          }),
         ],
       ],
     });

@@ -11,7 +11,12 @@ const credentials = z.object({ username: z.string().regex(/^[a-z_]+$/), password
 
 /** What each role may do beyond logging in, and how long. `null`: as the cluster says. */
 const roles = {
-  writer: { privileges: 'select, insert, update, delete', statementTimeout: '60s', transactionTimeout: '120s', lockTimeout: '10s' },
+  writer: {
+    privileges: 'select, insert, update, delete',
+    statementTimeout: '60s',
+    transactionTimeout: '120s',
+    lockTimeout: '10s',
+  },
   reader: { privileges: 'select', statementTimeout: '5s', transactionTimeout: '10s', lockTimeout: '1s' },
   console: { privileges: 'select', statementTimeout: '30s', transactionTimeout: '60s', lockTimeout: '1s' },
 } as const;
@@ -49,9 +54,16 @@ interface Queryable {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, string>[] }>;
 }
 
-async function seeToRole(client: Queryable, name: keyof typeof roles, rights: (typeof roles)[keyof typeof roles]): Promise<void> {
+async function seeToRole(
+  client: Queryable,
+  name: keyof typeof roles,
+  rights: (typeof roles)[keyof typeof roles],
+): Promise<void> {
   const { username, password } = await secret(roleSecrets()[name], credentials);
-  const quoted = await client.query(`select quote_literal($1) as password, quote_ident($2) as database`, [password, env('DATABASE_NAME')]);
+  const quoted = await client.query(`select quote_literal($1) as password, quote_ident($2) as database`, [
+    password,
+    env('DATABASE_NAME'),
+  ]);
   const { password: literal, database } = quoted.rows[0]!;
   const exists = await client.query('select 1 from pg_roles where rolname = $1', [username]);
   if (exists.rows.length === 0) await client.query(`create role ${username} login`);
@@ -63,7 +75,8 @@ async function seeToRole(client: Queryable, name: keyof typeof roles, rights: (t
     lock_timeout: rights.lockTimeout,
     idle_in_transaction_session_timeout: '30s',
   };
-  for (const [setting, value] of Object.entries(settings)) await client.query(`alter role ${username} set ${setting} = '${value}'`);
+  for (const [setting, value] of Object.entries(settings))
+    await client.query(`alter role ${username} set ${setting} = '${value}'`);
   const { rows } = await client.query(
     `select nspname as schema from pg_namespace where nspname !~ '^(pg_|information_schema|public)' order by 1`,
   );
@@ -73,6 +86,8 @@ async function seeToRole(client: Queryable, name: keyof typeof roles, rights: (t
     await client.query(`grant ${rights.privileges} on all tables in schema ${schema} to ${username}`);
     await client.query(`grant usage on all sequences in schema ${schema} to ${username}`);
     await client.query(`grant execute on all functions in schema ${schema} to ${username}`);
-    await client.query(`alter default privileges in schema ${schema} grant ${rights.privileges} on tables to ${username}`);
+    await client.query(
+      `alter default privileges in schema ${schema} grant ${rights.privileges} on tables to ${username}`,
+    );
   }
 }

@@ -11,7 +11,9 @@ const daysKept = 14;
  */
 export async function createPartitions(): Promise<{ created: number; dropped: number }> {
   return inTransaction(async (tx) => {
-    const { rows } = await tx.query<{ created: number }>('select platform.create_outbox_partitions($1) as created', [daysAhead]);
+    const { rows } = await tx.query<{ created: number }>('select platform.create_outbox_partitions($1) as created', [
+      daysAhead,
+    ]);
     const old = await tx.query<{ name: string }>(
       `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
        where i.inhparent = 'platform.outbox'::regclass and c.relname < 'outbox_' || to_char(current_date - $1::integer, 'YYYYMMDD')`,

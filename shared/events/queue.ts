@@ -38,12 +38,15 @@ export async function depthOf(queueUrl: string): Promise<{ waiting: number; inFl
   const { Attributes = {} } = await (await sqs())
     .send(new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }))
     .catch(unavailable);
-  const { ApproximateNumberOfMessages: waiting = '0', ApproximateNumberOfMessagesNotVisible: inFlight = '0' } = Attributes;
+  const { ApproximateNumberOfMessages: waiting = '0', ApproximateNumberOfMessagesNotVisible: inFlight = '0' } =
+    Attributes;
   return { waiting: Number(waiting), inFlight: Number(inFlight) };
 }
 
 /** Up to ten messages of a queue, which stay in it. */
-export async function peekMessages(queueUrl: string): Promise<{ messageId: string; body: unknown; receives: number }[]> {
+export async function peekMessages(
+  queueUrl: string,
+): Promise<{ messageId: string; body: unknown; receives: number }[]> {
   const { ReceiveMessageCommand } = await import('@aws-sdk/client-sqs');
   const { Messages = [] } = await (await sqs())
     .send(
@@ -64,7 +67,9 @@ export async function peekMessages(queueUrl: string): Promise<{ messageId: strin
 
 /** Moves messages from one queue to another until there are none or the deadline has come; gives how many. */
 export async function moveMessages(fromUrl: string, toUrl: string, deadline: Date): Promise<number> {
-  const { DeleteMessageBatchCommand, ReceiveMessageCommand, SendMessageBatchCommand } = await import('@aws-sdk/client-sqs');
+  const { DeleteMessageBatchCommand, ReceiveMessageCommand, SendMessageBatchCommand } = await import(
+    '@aws-sdk/client-sqs'
+  );
   let moved = 0;
   while (Date.now() < deadline.getTime()) {
     const { Messages = [] } = await (await sqs())

@@ -9,9 +9,9 @@ import { type Batch, type Run, runSync } from './sync.ts';
 /** How a domain applies the rows of a dataset. */
 export interface ImportHandler<Row> {
   declaration: ImportDeclaration;
-  apply(tx: Transaction, rows: Row[]): Promise<{ applied: number; unchanged: number }>;
+  apply(tx: Transaction, rows: Row[], jobId: string): Promise<{ applied: number; unchanged: number }>;
   /** After the last batch, in its own transaction: for what can be told only of a whole file. */
-  finish?(tx: Transaction, since: Date): Promise<{ applied: number; unchanged: number } | undefined>;
+  finish?(tx: Transaction, jobId: string): Promise<{ applied: number; unchanged: number } | undefined>;
 }
 
 export interface DroppedFile {
@@ -34,13 +34,12 @@ export async function importFile<Row>(
   file: DroppedFile,
   run: Run,
 ): Promise<'done' | 'continue'> {
-  const since = new Date();
   return runSync<Row>(
     {
       name: `import:${file.key}`,
       read: (position) => readBatches(handler, file, position === null ? 0 : (position as { records: number }).records),
-      apply: (tx, rows) => handler.apply(tx, rows),
-      finish: async (tx) => handler.finish?.(tx, since),
+      apply: (tx, rows) => handler.apply(tx, rows, run.jobId),
+      finish: async (tx) => handler.finish?.(tx, run.jobId),
       ...(handler.declaration.maxRejectedShare === undefined
         ? {}
         : { maxRejectedShare: handler.declaration.maxRejectedShare }),

@@ -4,12 +4,13 @@ import * as z from 'zod';
 import { address, transactionHash } from '../../../shared/kernel/address.ts';
 import { InvalidInput, Unauthorized } from '../../../shared/kernel/errors.ts';
 import type { TransferRecord } from '../record-transfers.ts';
+import type { RemovalRecord } from '../revert-transfers.ts';
 import { tokenNumber } from './alchemy.ts';
 
 export interface NftActivity {
   recorded: TransferRecord[];
   /** Logs that a reorg has taken back. */
-  removed: TransferRecord[];
+  removed: RemovalRecord[];
   rejected: { reason: string; row: unknown }[];
 }
 
@@ -28,6 +29,7 @@ const activity = z.object({
   erc1155Metadata: z.array(z.object({ tokenId: tokenNumber, value: z.string() })).nullish(),
   log: z.object({
     transactionHash,
+    blockHash: transactionHash,
     logIndex: hexNumber,
     blockNumber: hexNumber.optional(),
     removed: z.boolean().default(false),
@@ -37,7 +39,7 @@ const activity = z.object({
 const webhook = z.object({
   id: z.string(),
   type: z.string(),
-  createdAt: z.string(),
+  createdAt: z.iso.datetime({ offset: true }).transform((text) => new Date(text)),
   event: z.union([z.object({ activity: z.array(z.unknown()).max(5_000) }), z.object({ error: z.string() })]),
 });
 
@@ -65,20 +67,38 @@ export function parseActivity(body: unknown): NftActivity {
     throw new InvalidInput('The body is not NFT activity.', [{ field: 'body', message: 'is not NFT activity' }]);
   }
   const found: NftActivity = { recorded: [], removed: [], rejected: [] };
-  const { event } = parsed.data;
+  const { event, createdAt } = parsed.data;
   for (const raw of 'activity' in event ? event.activity : []) {
     const one = activity.safeParse(raw);
-    const transfers = one.success ? toTransfers(one.data) : [];
     if (!one.success) found.rejected.push({ reason: one.error.issues[0]?.message ?? 'is malformed', row: raw });
-    else (one.data.log.removed ? found.removed : found.recorded).push(...transfers);
+    else if (one.data.log.removed) found.removed.push(toRemoval(one.data, createdAt));
+    else found.recorded.push(...toTransfers(one.data, createdAt));
   }
   return found;
 }
 
-function toTransfers(one: z.output<typeof activity>): TransferRecord[] {
+type Activity = z.output<typeof activity>;
+
+const blockOf = (one: Activity) => one.log.blockNumber ?? one.blockNum ?? one.blockNumber ?? 0;
+
+function toRemoval(one: Activity, reportedAt: Date): RemovalRecord {
+  const { transactionHash, logIndex, blockHash } = one.log;
+  return {
+    collection: one.contractAddress,
+    transactionHash,
+    logIndex,
+    blockHash,
+    blockNumber: blockOf(one),
+    reportedAt,
+  };
+}
+
+function toTransfers(one: Activity, reportedAt: Date): TransferRecord[] {
   const common = {
     collection: one.contractAddress,
-    blockNumber: one.log.blockNumber ?? one.blockNum ?? one.blockNumber ?? 0,
+    blockNumber: blockOf(one),
+    blockHash: one.log.blockHash,
+    reportedAt,
     logIndex: one.log.logIndex,
     transactionHash: one.log.transactionHash,
     from: one.fromAddress,
@@ -88,6 +108,7 @@ function toTransfers(one: z.output<typeof activity>): TransferRecord[] {
     return one.erc1155Metadata.map(({ tokenId, value }, batchIndex) => ({
       ...common,
       tokenId,
+      tokenType: 'ERC1155' as const,
       batchIndex,
       amount: BigInt(value).toString(),
     }));

@@ -251,6 +251,7 @@ function toTransfers(contract: string, one: z.output<typeof transfer>): Transfer
     return one.erc1155Metadata.map(({ tokenId, value }, batchIndex) => ({
       ...common,
       tokenId,
+      tokenType: 'ERC1155' as const,
       batchIndex,
       amount: BigInt(value).toString(),
     }));
