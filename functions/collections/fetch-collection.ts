@@ -12,6 +12,13 @@ import { getAlchemy, getFirstReads } from './upstreams.ts';
  * @throws Upstream     Alchemy does not answer (retryable)
  */
 export async function fetchCollection(name: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
+  if (!(await recordMetadata(name, request))) return false;
+  await enqueueJob('collections.refreshCollection', { address: name }, 'first read');
+  return true;
+}
+
+/** Fetches and records the metadata of a collection that is not known yet. False if upstream does not know it. */
+export async function recordMetadata(name: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
   if (!name.startsWith('0x')) return false;
   const { perClient, inAll } = await getFirstReads();
   await perClient.take(request.clientIp);
@@ -23,6 +30,5 @@ export async function fetchCollection(name: string, request: Pick<Request, 'clie
   });
   if (!found) return false;
   await commit((tx) => recordCollection(tx, found));
-  await enqueueJob('collections.refreshCollection', { address: name }, 'first read');
   return true;
 }

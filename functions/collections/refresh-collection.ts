@@ -1,11 +1,15 @@
+import sql from 'sql-template-tag';
+import { query } from '../../shared/db/read.ts';
 import { commit, type Transaction } from '../../shared/db/transaction.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import type { JobContext } from '../../shared/jobs/etl.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
+import { NotFound } from '../../shared/kernel/errors.ts';
+import { collectionNamed } from './collection-named.ts';
 import * as contract from './contract.ts';
-import { fetchCollection } from './fetch-collection.ts';
+import { recordMetadata } from './fetch-collection.ts';
 import { pagesOf } from './pages-of.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordNfts } from './record-nfts.ts';
@@ -21,7 +25,13 @@ import { warmCollection } from './warm-collection.ts';
  * @throws RateLimited  nobody has asked for it yet, and the budget for such reads is used up
  */
 export const refreshCollection = respond(contract.refreshCollection, async ({ path }, request) => {
-  await fetchCollection(path.address, request);
+  const known = await query(
+    sql`select 1 from collections.collections c where ${collectionNamed(path.address)}`,
+    'sync',
+  );
+  if (known.length === 0 && !(await recordMetadata(path.address, request))) {
+    throw new NotFound(`Nobody knows a collection ${path.address}.`);
+  }
   const jobId = await enqueueJob('collections.refreshCollection', { address: path.address }, request.clientIp);
   return { jobId, status: 'queued' };
 });

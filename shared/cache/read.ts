@@ -56,6 +56,7 @@ const notFoundTtlMs = 30_000;
 const fieldLimit = 512;
 const inlineRefreshMs = 300;
 const resultMs = 2_000;
+const raisedAtOnce = 100;
 const pollMs = { least: 8, most: 30 };
 
 const newToken = () => randomBytes(6).toString('base64url');
@@ -247,15 +248,14 @@ export function createCache(options: CacheOptions): Cache {
 
   async function raise(entities: readonly string[], xid: number): Promise<void> {
     const { current, previous } = await generations.forRaise();
-    await connection.attempt((redis) =>
-      Promise.all(
-        entities.flatMap((entity) =>
-          [current, previous].map((generation) =>
-            redis.raiseFence(hashOf(generation, entity), xid, newToken(), fenceMarginMs),
-          ),
-        ),
-      ),
-    );
+    const hashes = entities.flatMap((entity) => [hashOf(current, entity), hashOf(previous, entity)]);
+    // in parts, so that one command of many does not wait past its time-out for the others
+    for (let at = 0; at < hashes.length; at += raisedAtOnce) {
+      const part = hashes.slice(at, at + raisedAtOnce);
+      await connection.attempt((redis) =>
+        Promise.all(part.map((hash) => redis.raiseFence(hash, xid, newToken(), fenceMarginMs))),
+      );
+    }
   }
 
   async function explain(entity: string): Promise<Explanation> {

@@ -1,0 +1,119 @@
+/** `npm run import -- <domain>.<dataset> FILE [--set column=value …]`: drops a file into what runs here and follows it. */
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { Presets, SingleBar } from 'cli-progress';
+import { ulid } from '../shared/kernel/ulid.ts';
+import { followJob } from './follow-job.ts';
+
+interface Listed {
+  dataset: string;
+  columns: { name: string; settable: boolean }[];
+}
+
+interface Running {
+  url: string;
+  s3Url: string;
+  importsBucket: string;
+}
+
+const usage = 'npm run import -- <domain>.<dataset> FILE [--set column=value …]';
+
+try {
+  process.exitCode = await importFile();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
+
+async function importFile(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { set: { type: 'string', multiple: true, default: [] } },
+  });
+  const [dataset, file, ...more] = positionals;
+  if (!dataset || !file || more.length > 0) throw new Error(`Usage: ${usage}`);
+  const running = await findRunning();
+  const set = await checkArguments(running, dataset, values.set);
+  const { size } = await stat(file).catch(() => {
+    throw new Error(`There is no file ${file}.`);
+  });
+  const jobId = ulid();
+  await upload(running, `${dataset.replace('.', '/')}/${jobId}/${basename(file)}`, file, size, set);
+  return follow(running.url, jobId);
+}
+
+async function findRunning(): Promise<Running> {
+  const lock = await readFile(new URL('../.tributary/run.json', import.meta.url), 'utf8').catch(() => '{}');
+  const running = JSON.parse(lock) as Partial<Running>;
+  const answers =
+    running.url &&
+    (await fetch(`${running.url}/v1/imports`).then(
+      ({ ok }) => ok,
+      () => false,
+    ));
+  if (!answers) throw new Error('Nothing runs here to import into; start it with npm start.');
+  return running as Running;
+}
+
+/** The --set columns as an object. @throws Error  the dataset or a column is not known; the message lists what is */
+async function checkArguments({ url }: Running, dataset: string, given: string[]): Promise<Record<string, string>> {
+  const { imports } = (await (await fetch(`${url}/v1/imports`)).json()) as { imports: Listed[] };
+  const listed = imports.find((one) => one.dataset === dataset);
+  if (!listed)
+    throw new Error(`There is no dataset ${dataset}; there are ${imports.map((one) => one.dataset).join(', ')}.`);
+  const settable = listed.columns.filter((column) => column.settable).map(({ name }) => name);
+  const pairs = given.map((text) => {
+    const [column, ...value] = text.split('=');
+    if (!column || value.length === 0) throw new Error(`--set takes column=value, not ${text}.`);
+    if (!settable.includes(column))
+      throw new Error(`${dataset} does not take --set ${column}; it takes ${settable.join(', ')}.`);
+    return [column, value.join('=')];
+  });
+  return Object.fromEntries(pairs);
+}
+
+async function upload(
+  { s3Url, importsBucket }: Running,
+  key: string,
+  file: string,
+  size: number,
+  set: Record<string, string>,
+): Promise<void> {
+  const s3 = new S3Client({
+    endpoint: s3Url,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const metadata = { set: JSON.stringify(set) };
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: importsBucket,
+      Key: key,
+      Body: createReadStream(file),
+      ContentLength: size,
+      Metadata: metadata,
+    }),
+  );
+}
+
+async function follow(url: string, jobId: string): Promise<number> {
+  const bar = new SingleBar(
+    { format: '{bar} {percentage}% | {read} rows read', hideCursor: true, noTTYOutput: false },
+    Presets.shades_classic,
+  );
+  bar.start(100, 0, { read: 0 });
+  const { status, progress, error, rejectedRows } = await followJob(url, jobId, (job) =>
+    bar.update(job.progress.percent ?? 0, { read: job.progress.read }),
+  );
+  bar.stop();
+  const { read, applied, unchanged, rejected } = progress;
+  console.log(`${read} rows read, ${applied} applied, ${unchanged} unchanged, ${rejected} rejected`);
+  if (rejectedRows) console.log(`why rows were rejected: ${url}${rejectedRows}`);
+  if (status === 'succeeded') return 0;
+  console.error(`The import has ${status}: ${error?.message ?? 'no reason is known'}`);
+  return 1;
+}

@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Runtime, startRuntime } from '../../local/runtime.ts';
+import { startUpstreams, type Upstreams } from '../../local/upstreams/start.ts';
+
+export interface TestRuntime extends Runtime {
+  upstreams: Upstreams;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The whole system, run from a template synthesized for it, with an empty state of its own. */
+export async function startTestRuntime(): Promise<TestRuntime> {
+  const directory = await mkdtemp(join(tmpdir(), 'tributary-runtime-'));
+  const template = join(directory, 'cdk.out');
+  const { status, stderr } = spawnSync(
+    'cdk',
+    ['synth', '--quiet', '-c', 'stage=prod', '-c', 'nag=off', '-o', template],
+    { cwd: root, encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(stderr);
+  const upstreams = await startUpstreams(join(directory, 'upstreams.json'));
+  const { settings, secrets } = upstreams;
+  const runtime = await startRuntime({
+    template,
+    directory,
+    port: 0,
+    upstreams: settings,
+    upstreamSecrets: secrets,
+    log: () => {},
+  });
+  return {
+    ...runtime,
+    upstreams,
+    async stop() {
+      await runtime.stop();
+      await upstreams.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
