@@ -27,7 +27,7 @@ interface Container {
 
 /** Containers of one function at once; what comes beyond waits. */
 const containersAtMost = 4;
-const idleAtMostMs = 5 * 60_000;
+const idleAtMostMs = 60_000;
 
 /** The functions of the template, each in worker threads of its own, started when first needed. */
 export function createFunctions(plans: readonly FunctionPlan[], logTo: (name: string) => Writable): Functions {
@@ -96,6 +96,7 @@ async function startWorker(plan: FunctionPlan, live: Set<Worker>, logTo: (name: 
       functionName: plan.name,
       memoryMb: plan.memoryMb,
     },
+    resourceLimits: { maxOldGenerationSizeMb: Math.min(plan.memoryMb, 512), maxYoungGenerationSizeMb: 24 },
     stdout: true,
     stderr: true,
     execArgv: ['--disable-warning=ExperimentalWarning'],

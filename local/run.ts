@@ -96,7 +96,8 @@ Tributary runs.
   logs           ${join(stateFolder, '*', 'logs')}${
     sample
       ? `
-  try            curl -i ${url}/v1/collections/${sample}
+  try            curl -i ${url}/v1/collections/${sample}           (warmed: a hit)
+                 curl -i ${url}/v1/collections/${sample}/nfts/7    (a miss, then hits)
                  a transfer every ${trickleEveryMs / 1_000} s keeps changing owners: see …/nfts/{tokenId}/owner`
       : `
   import         npm run import -- collections.traits FILE --set collection=0x…`

@@ -25,9 +25,9 @@ export async function loadSample(url: string, collections: readonly SampleCollec
         const bar = bars.create(totalSupply * 3, 0, { name, step: '' });
         const jobId = await refresh(url, address);
         const job = await followJob(url, jobId, ({ progress }) => {
-          bar.update(Math.min(progress.read, totalSupply * 3), { step: progress.step ?? '' });
+          bar.update(Math.min(progress.read, totalSupply * 3), { name, step: progress.step ?? '' });
         });
-        bar.update(totalSupply * 3, { step: job.status });
+        bar.update(totalSupply * 3, { name, step: job.status });
         if (job.status !== 'succeeded') throw new Error(`${name} was not loaded: ${job.error?.message ?? job.status}`);
       }),
     );

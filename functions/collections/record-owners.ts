@@ -147,14 +147,18 @@ async function refuseImplausible(tx: Transaction, collectionId: number, block: n
 
 async function dropUnnamedShares(tx: Transaction, collectionId: number, block: number): Promise<void> {
   await tx.query(sql`
+    with later as (
+      select o.nft_id, o.owner, (
+          select coalesce(sum(case when t.to_address = o.owner then t.amount else 0 end
+            - case when t.from_address = o.owner then t.amount else 0 end), 0)
+          from collections.transfers t where t.nft_id = o.nft_id and t.block_number > ${block}
+        ) as amount
+      from collections.nft_ownership o join collections.nfts n on n.id = o.nft_id
+      where n.collection_id = ${collectionId} and not o.exclusive and coalesce(o.verified_block, -1) < ${block}
+    )
     update collections.nft_ownership o set amount = later.amount, verified_block = null
-    from collections.nfts n, lateral (
-      select coalesce(sum(case when t.to_address = o.owner then t.amount else 0 end
-        - case when t.from_address = o.owner then t.amount else 0 end), 0) as amount
-      from collections.transfers t where t.nft_id = n.id and t.block_number > ${block}
-    ) later
-    where n.id = o.nft_id and n.collection_id = ${collectionId} and not o.exclusive
-      and coalesce(o.verified_block, -1) < ${block} and (o.amount <> later.amount or o.verified_block is not null)`);
+    from later
+    where (later.nft_id, later.owner) = (o.nft_id, o.owner) and (o.amount <> later.amount or o.verified_block is not null)`);
   await tx.query(sql`
     delete from collections.nft_ownership o using collections.nfts n
     where n.id = o.nft_id and n.collection_id = ${collectionId} and not o.exclusive and o.amount = 0

@@ -1,3 +1,389 @@
-export async function startAlchemy(_: any): Promise<any> {
-  return { url: 'http://127.0.0.1:1', collections: [], world: {}, startTrickle: () => () => {}, stop: async () => {} };
+/** A stand-in for Alchemy: NFT API v3, Transfers, and the NFT-activity webhook, over a world that goes on. */
+import { createHmac, randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createFaultSwitch, type FaultSwitch, type Faults, readJson, respond } from './faults.ts';
+import {
+  apply,
+  type Collection,
+  createRandom,
+  createWorld,
+  nextTransfer,
+  type Transfer,
+  timeOf,
+  type World,
+} from './world.ts';
+
+export interface AlchemyStandIn {
+  url: string;
+  world: World;
+  collections: Collection[];
+  faults: FaultSwitch;
+  /** Somebody transfers something; gives the transfer. */
+  transfer(): Transfer;
+  /** The last transfer made so is taken out of the chain; gives it. */
+  reorg(): Transfer | undefined;
+  /** Tells a webhook of transfers, signed; gives the answer's status. */
+  notify(options: WebhookOptions, transfers: readonly Transfer[], removed?: boolean): Promise<number>;
+  startTrickle(options: WebhookOptions & { everyMs: number }): () => void;
+  stop(): Promise<void>;
+}
+
+export interface WebhookOptions {
+  webhookUrl: string;
+  signingKey: string;
+}
+
+export interface AlchemyOptions {
+  apiKey: string;
+  seed?: number;
+  /** Where what has happened since the beginning is kept. */
+  statePath?: string;
+}
+
+const nftsAPage = 100;
+const ownersAPage = 1_000;
+const transfersAtMost = 1_000;
+const hex = (number: number | bigint) => `0x${number.toString(16)}`;
+
+/** Starts the stand-in; what happened in earlier runs has happened. */
+export async function startAlchemy({ apiKey, seed = 7, statePath }: AlchemyOptions): Promise<AlchemyStandIn> {
+  const world = createWorld(seed);
+  const made = await remember(world, statePath);
+  const faults = createFaultSwitch();
+  const random = createRandom(world.head);
+  const server = createServer((request, response) => {
+    handle(request, response, { world, apiKey, faults }).catch((error: unknown) => {
+      response.writeHead(500).end(String(error));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+
+  const keep = () =>
+    statePath
+      ? writeFile(
+          statePath,
+          JSON.stringify(made, (_, value) => (typeof value === 'bigint' ? value.toString() : value)),
+        )
+      : undefined;
+  const transfer = () => {
+    const one = nextTransfer(world, random);
+    world.transfers.push(one);
+    made.push(one);
+    apply(world, one, 1n);
+    void keep();
+    return one;
+  };
+  const reorg = () => {
+    const one = made.pop();
+    if (!one) return undefined;
+    world.transfers.splice(world.transfers.indexOf(one), 1);
+    apply(world, one, -1n);
+    void keep();
+    return one;
+  };
+  const stand: AlchemyStandIn = {
+    url: `http://127.0.0.1:${port}`,
+    world,
+    collections: world.collections,
+    faults,
+    transfer,
+    reorg,
+    notify,
+    startTrickle: (options) => trickle(stand, options, random),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return stand;
+}
+
+/** Applies what was kept of earlier runs to the world; gives the list that goes on. */
+async function remember(world: World, statePath: string | undefined): Promise<Transfer[]> {
+  const text = statePath ? await readFile(statePath, 'utf8').catch(() => '[]') : '[]';
+  const made = (
+    JSON.parse(text) as (Omit<Transfer, 'tokens'> & { tokens: { tokenId: string; amount: string }[] })[]
+  ).map((one) => ({
+    ...one,
+    tokens: one.tokens.map(({ tokenId, amount }) => ({ tokenId, amount: BigInt(amount) })),
+  }));
+  for (const one of made) {
+    world.transfers.push(one);
+    apply(world, one, 1n);
+    world.head = Math.max(world.head, one.block);
+  }
+  return made;
+}
+
+/** One transfer after another; now and then one is delivered twice, and now and then the last one is taken back. */
+function trickle(
+  stand: AlchemyStandIn,
+  options: WebhookOptions & { everyMs: number },
+  random: () => number,
+): () => void {
+  const timer = setInterval(async () => {
+    if (random() < 0.05) {
+      const removed = stand.reorg();
+      if (removed) await stand.notify(options, [removed], true).catch(() => 0);
+    }
+    const transfer = stand.transfer();
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const status = await stand.notify(options, [transfer]).catch(() => 0);
+      if (status === 200 && random() > 0.1) break;
+    }
+  }, options.everyMs);
+  return () => clearInterval(timer);
+}
+
+async function notify(
+  { webhookUrl, signingKey }: WebhookOptions,
+  transfers: readonly Transfer[],
+  removed = false,
+): Promise<number> {
+  const body = JSON.stringify({
+    webhookId: 'wh_local',
+    id: `whevt_${randomUUID()}`,
+    createdAt: new Date().toISOString(),
+    type: 'NFT_ACTIVITY',
+    event: { network: 'ETH_MAINNET', activity: transfers.map((transfer) => toActivity(transfer, removed)) },
+  });
+  const signature = createHmac('sha256', signingKey).update(body).digest('hex');
+  const headers = { 'content-type': 'application/json', 'x-alchemy-signature': signature };
+  const { status } = await fetch(webhookUrl, { method: 'POST', headers, body, signal: AbortSignal.timeout(10_000) });
+  return status;
+}
+
+function toActivity({ block, logIndex, hash, contract, from, to, tokens }: Transfer, removed: boolean) {
+  const isBatch = tokens.length > 1 || tokens[0]!.amount > 1n;
+  return {
+    fromAddress: from,
+    toAddress: to,
+    contractAddress: contract,
+    blockNum: hex(block),
+    hash,
+    ...(isBatch
+      ? {
+          category: 'erc1155',
+          erc1155Metadata: tokens.map(({ tokenId, amount }) => ({ tokenId: hex(BigInt(tokenId)), value: hex(amount) })),
+        }
+      : { category: 'erc721', erc721TokenId: hex(BigInt(tokens[0]!.tokenId)) }),
+    log: {
+      address: contract,
+      topics: [],
+      data: '0x',
+      blockNumber: hex(block),
+      transactionHash: hash,
+      transactionIndex: '0x0',
+      blockHash: hash,
+      logIndex: hex(logIndex),
+      removed,
+    },
+  };
+}
+
+interface Standing {
+  world: World;
+  apiKey: string;
+  faults: FaultSwitch;
+}
+
+async function handle(request: IncomingMessage, response: ServerResponse, standing: Standing): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://alchemy');
+  if (pathname === '/__faults') {
+    standing.faults.set((await readJson(request)) as Faults | undefined);
+    return respond(response, 200, {}, undefined);
+  }
+  const [, first, ...rest] = pathname.split('/');
+  const key = first === 'v2' ? rest[0] : rest[1];
+  if (key !== standing.apiKey)
+    return respond(response, 401, { error: { message: 'Must be authenticated!' } }, undefined);
+  const fault = standing.faults.next();
+  if (first === 'v2') return respond(response, 200, answerRpc(standing.world, (await readJson(request)) as Rpc), fault);
+  const answer = answerNft(standing.world, rest[2] ?? '', searchParams);
+  if (fault?.kind === 'garbage' && answer) spoil(answer);
+  return answer
+    ? respond(response, 200, answer, fault)
+    : respond(response, 404, { error: { message: 'Not found' } }, fault);
+}
+
+/** One item of a page is not what it should be. */
+function spoil(answer: Record<string, unknown>): void {
+  for (const name of ['nfts', 'owners']) {
+    if (Array.isArray(answer[name])) (answer[name] as unknown[])[0] = { tokenId: 'not a number', ownerAddress: 17 };
+  }
+}
+
+function answerNft(world: World, operation: string, query: URLSearchParams): Record<string, unknown> | undefined {
+  const contract = (query.get('contractAddress') ?? '').toLowerCase();
+  const collection = world.collections.find(({ address }) => address === contract);
+  switch (operation) {
+    case 'getContractMetadata':
+      return collection ? metadataOf(collection) : { address: contract, tokenType: 'NOT_A_CONTRACT' };
+    case 'getNFTsForContract':
+      return collection ? nftsOf(collection, Number(query.get('startToken') ?? 0)) : { nfts: [] };
+    case 'getOwnersForContract':
+      return collection ? ownersOf(world, collection, Number(query.get('pageKey') ?? 0)) : { owners: [] };
+    case 'getContractsForOwner':
+      return contractsOf(world, (query.get('owner') ?? '').toLowerCase());
+    default:
+      return undefined;
+  }
+}
+
+function metadataOf({
+  address,
+  name,
+  symbol,
+  totalSupply,
+  tokenType,
+  deployer,
+  deployedBlock,
+  floorPrice,
+  description,
+}: Collection) {
+  return {
+    address,
+    name,
+    symbol,
+    totalSupply: String(totalSupply),
+    tokenType,
+    contractDeployer: deployer,
+    deployedBlockNumber: deployedBlock,
+    openSeaMetadata: {
+      floorPrice,
+      collectionName: name,
+      safelistRequestStatus: 'verified',
+      imageUrl: `https://cdn.example.com/${symbol.toLowerCase()}.png`,
+      description,
+      externalUrl: `https://example.com/${symbol.toLowerCase()}`,
+      twitterUsername: symbol.toLowerCase(),
+      discordUrl: `https://discord.example.com/${symbol.toLowerCase()}`,
+      lastIngestedAt: timeOf(deployedBlock),
+    },
+  };
+}
+
+function nftsOf(collection: Collection, start: number): Record<string, unknown> {
+  const end = Math.min(start + nftsAPage, collection.totalSupply);
+  const nfts = collection.traits.slice(start, end).map((attributes, i) => {
+    const tokenId = String(start + i);
+    const image = `https://cdn.example.com/${collection.symbol.toLowerCase()}/${tokenId}`;
+    return {
+      contract: metadataOf(collection),
+      tokenId,
+      tokenType: collection.tokenType,
+      name: `${collection.name} #${tokenId}`,
+      description: collection.description,
+      image: {
+        cachedUrl: `${image}.png`,
+        thumbnailUrl: `${image}-small.png`,
+        pngUrl: `${image}.png`,
+        contentType: 'image/png',
+        size: 20_000,
+        originalUrl: `ipfs://local/${tokenId}`,
+      },
+      raw: {
+        tokenUri: `ipfs://local/${tokenId}.json`,
+        metadata: { name: `${collection.name} #${tokenId}`, attributes },
+        error: null,
+      },
+      tokenUri: `ipfs://local/${tokenId}.json`,
+      timeLastUpdated: timeOf(collection.deployedBlock),
+    };
+  });
+  return { nfts, ...(end < collection.totalSupply ? { pageKey: String(end) } : {}) };
+}
+
+function ownersOf(world: World, { address, totalSupply }: Collection, start: number): Record<string, unknown> {
+  const held = new Map<string, { tokenId: string; balance: string }[]>();
+  for (let tokenId = 0; tokenId < totalSupply; tokenId++) {
+    for (const [wallet, amount] of world.owners.get(`${address}:${tokenId}`) ?? []) {
+      if (amount > 0n)
+        held.set(wallet, [...(held.get(wallet) ?? []), { tokenId: String(tokenId), balance: String(amount) }]);
+    }
+  }
+  const all = [...held]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([ownerAddress, tokenBalances]) => ({ ownerAddress, tokenBalances }));
+  const end = start + ownersAPage;
+  return { owners: all.slice(start, end), ...(end < all.length ? { pageKey: String(end) } : {}) };
+}
+
+function contractsOf(world: World, owner: string): Record<string, unknown> {
+  const contracts = world.collections.flatMap((collection) => {
+    const balances = collection.traits
+      .map((_, tokenId) => world.owners.get(`${collection.address}:${tokenId}`)?.get(owner) ?? 0n)
+      .filter((amount) => amount > 0n);
+    if (balances.length === 0) return [];
+    return [
+      {
+        ...metadataOf(collection),
+        totalBalance: Number(balances.reduce((a, b) => a + b)),
+        numDistinctTokensOwned: balances.length,
+        isSpam: false,
+      },
+    ];
+  });
+  return { contracts, totalCount: contracts.length };
+}
+
+interface Rpc {
+  id: number;
+  method: string;
+  params: Record<string, unknown>[];
+}
+
+function answerRpc(world: World, { id, method, params }: Rpc): Record<string, unknown> {
+  const result =
+    method === 'eth_blockNumber'
+      ? hex(world.head)
+      : method === 'alchemy_getAssetTransfers'
+        ? transfersOf(world, params[0]!)
+        : undefined;
+  return result === undefined
+    ? { jsonrpc: '2.0', id, error: { code: -32_601, message: `Unsupported method: ${method}` } }
+    : { jsonrpc: '2.0', id, result };
+}
+
+function transfersOf(world: World, filter: Record<string, unknown>): Record<string, unknown> {
+  const contracts = new Set((filter.contractAddresses as string[]).map((one) => one.toLowerCase()));
+  const [from, to] = [
+    Number(filter.fromBlock ?? 0),
+    filter.toBlock === undefined || filter.toBlock === 'latest' ? world.head : Number(filter.toBlock),
+  ];
+  const matching = world.transfers.filter(
+    ({ contract, block }) => contracts.has(contract) && block >= from && block <= to,
+  );
+  if (filter.order === 'desc') matching.reverse();
+  const start = Number(filter.pageKey ?? 0);
+  const end = start + Math.min(Number(filter.maxCount ?? transfersAtMost), transfersAtMost);
+  return {
+    transfers: matching.slice(start, end).map(toAssetTransfer),
+    ...(end < matching.length ? { pageKey: String(end) } : {}),
+  };
+}
+
+function toAssetTransfer({ block, logIndex, hash, contract, from, to, tokens }: Transfer) {
+  const isBatch = tokens.length > 1 || tokens[0]!.amount > 1n;
+  const tokenId = hex(BigInt(tokens[0]!.tokenId));
+  return {
+    blockNum: hex(block),
+    uniqueId: `${hash}:log:${logIndex}`,
+    hash,
+    from,
+    to,
+    value: null,
+    erc721TokenId: isBatch ? null : tokenId,
+    erc1155Metadata: isBatch
+      ? tokens.map((one) => ({ tokenId: hex(BigInt(one.tokenId)), value: hex(one.amount) }))
+      : null,
+    tokenId: isBatch ? null : tokenId,
+    asset: null,
+    category: isBatch ? 'erc1155' : 'erc721',
+    rawContract: { value: null, address: contract, decimal: null },
+    metadata: { blockTimestamp: timeOf(block) },
+  };
 }

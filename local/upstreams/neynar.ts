@@ -1,3 +1,85 @@
-export async function startNeynar(_: any): Promise<any> {
-  return { url: 'http://127.0.0.1:1', stop: async () => {} };
+/** A stand-in for Neynar: Farcaster users by id and by verified address. */
+import { createServer } from 'node:http';
+import { createFaultSwitch, type FaultSwitch, type Faults, readJson, respond } from './faults.ts';
+import type { User, World } from './world.ts';
+
+export interface NeynarStandIn {
+  url: string;
+  faults: FaultSwitch;
+  stop(): Promise<void>;
+}
+
+const fidsAtMost = 100;
+const addressesAtMost = 350;
+const registeredAt = '2023-05-01T00:00:00.000Z';
+
+export async function startNeynar({ world, apiKey }: { world: World; apiKey: string }): Promise<NeynarStandIn> {
+  const faults = createFaultSwitch();
+  const server = createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://neynar');
+    if (pathname === '/__faults') {
+      faults.set((await readJson(request)) as Faults | undefined);
+      return respond(response, 200, {}, undefined);
+    }
+    if (request.headers['x-api-key'] !== apiKey)
+      return respond(response, 401, { message: 'Incorrect or missing API key' }, undefined);
+    const { status, body } = answer(world, pathname, searchParams);
+    return respond(response, status, body, faults.next());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    faults,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer(world: World, path: string, query: URLSearchParams): { status: number; body: unknown } {
+  if (path === '/v2/farcaster/user/bulk/') {
+    const fids = (query.get('fids') ?? '').split(',').map(Number);
+    if (fids.length > fidsAtMost) return { status: 400, body: { message: `At most ${fidsAtMost} fids` } };
+    return { status: 200, body: { users: world.users.filter(({ fid }) => fids.includes(fid)).map(toUser) } };
+  }
+  if (path === '/v2/farcaster/user/bulk-by-address/') {
+    const addresses = (query.get('addresses') ?? '').toLowerCase().split(',');
+    if (addresses.length > addressesAtMost)
+      return { status: 400, body: { message: `At most ${addressesAtMost} addresses` } };
+    const found = addresses.flatMap((address) => {
+      const users = world.users.filter(({ wallets }) => wallets.includes(address));
+      return users.length > 0 ? [[address, users.map(toUser)] as const] : [];
+    });
+    return found.length > 0
+      ? { status: 200, body: Object.fromEntries(found) }
+      : { status: 404, body: { message: 'No users found' } };
+  }
+  return { status: 404, body: { message: 'Not found' } };
+}
+
+function toUser({ fid, username, displayName, wallets }: User) {
+  return {
+    object: 'user',
+    fid,
+    username,
+    display_name: displayName,
+    pfp_url: `https://cdn.example.com/users/${fid}.png`,
+    custody_address: wallets[0]!,
+    registered_at: registeredAt,
+    profile: { bio: { text: `Collects things as ${displayName}.` } },
+    follower_count: fid % 977,
+    following_count: fid % 311,
+    verifications: wallets,
+    verified_addresses: {
+      eth_addresses: wallets,
+      sol_addresses: [],
+      primary: { eth_address: wallets[0]!, sol_address: null },
+    },
+    auth_addresses: [],
+    verified_accounts: [],
+    score: 0.5,
+  };
 }

@@ -1,0 +1,66 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** How the next answers go wrong: how many of them, and in which way. */
+export interface Faults {
+  kind: 'rate-limited' | 'server-error' | 'slow' | 'truncated' | 'garbage';
+  /** Answers that still go wrong. */
+  count: number;
+  retryAfterSeconds?: number;
+  delayMs?: number;
+}
+
+/** A switch for faults, settable in code and by `PUT /__faults`. */
+export interface FaultSwitch {
+  set(faults: Faults | undefined): void;
+  /** The fault for this answer, counted down. */
+  next(): Faults | undefined;
+}
+
+export function createFaultSwitch(): FaultSwitch {
+  let current: Faults | undefined;
+  return {
+    set(faults) {
+      current = faults;
+    },
+    next() {
+      if (!current || current.count <= 0) return undefined;
+      current.count--;
+      return current;
+    },
+  };
+}
+
+/** Answers JSON, or as the fault has it. */
+export async function respond(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  fault: Faults | undefined,
+): Promise<void> {
+  const text = JSON.stringify(body);
+  const headers = { 'content-type': 'application/json' };
+  switch (fault?.kind) {
+    case 'rate-limited':
+      response.writeHead(429, { ...headers, 'retry-after': String(fault.retryAfterSeconds ?? 1) });
+      return void response.end(
+        JSON.stringify({ error: { message: 'Your app has exceeded its compute units per second capacity.' } }),
+      );
+    case 'server-error':
+      response.writeHead(503, headers);
+      return void response.end('{"error":{"message":"unavailable"}}');
+    case 'truncated':
+      response.writeHead(status, headers);
+      return void response.end(text.slice(0, text.length / 2));
+    case 'slow':
+      await new Promise((resolve) => setTimeout(resolve, fault.delayMs ?? 1_000));
+  }
+  response.writeHead(status, headers);
+  response.end(text);
+}
+
+/** The body of a request as JSON; undefined where there is none. */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}
