@@ -1,0 +1,272 @@
+/**
+ * The fence under load: a primary, a replica that lags, writers, readers, and the real way of a change: commit, outbox,
+ * relay, bus, queue, fence. Counts reads that are older than a fence raised before they began, and keys that are stale
+ * when all is quiet; the same for a plain read-through cache that is deleted on write.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import sql from 'sql-template-tag';
+import { startEventBus } from '../local/event-bus.ts';
+import { startPostgres } from '../local/postgres.ts';
+import { startQueues } from '../local/queues.ts';
+import { startRedis } from '../local/redis.ts';
+import { startSecrets } from '../local/secrets.ts';
+import { migrate } from '../test/support/migrate.ts';
+
+export interface FenceOptions {
+  seconds: number;
+  keys: number;
+  writers: number;
+  readers: number;
+  /** `fenced`: ours, the whole way. `outboxOnly`: without the direct raise after COMMIT. `deleteOnWrite`: a plain cache. */
+  cache: 'fenced' | 'outboxOnly' | 'deleteOnWrite';
+}
+
+export interface FenceReport {
+  reads: number;
+  writes: number;
+  hitRate: number;
+  /** Reads that returned a value older than one whose fence had been raised before the read began. */
+  staleReads: number;
+  /** Keys whose cached value is old after the load, the queues and the replica have come to rest. */
+  staleKeys: number;
+}
+
+export interface FenceBench {
+  /** Runs a load on keys of its own and counts. */
+  run(options: FenceOptions): Promise<FenceReport>;
+  stop(): Promise<void>;
+}
+
+/** Starts what the loads run against; the replica applies what it gets after the delay. */
+export async function startFenceBench(applyDelayMs: number): Promise<FenceBench> {
+  const world = await startWorld(applyDelayMs);
+  return {
+    async run(options) {
+      const prefix = randomBytes(3).toString('hex');
+      const keys = Array.from({ length: options.keys }, (_, i) => `${prefix}-${i}`);
+      await world.prepare(keys);
+      return load(options, keys, options.cache === 'deleteOnWrite' ? await plainCache(world) : await fencedCache(options.cache, world));
+    },
+    stop: world.stop,
+  };
+}
+
+interface Subject {
+  read(key: string): Promise<{ value: number; hit: boolean }>;
+  /** Gives when nobody may read an older value any more. */
+  write(key: string, value: number): Promise<void>;
+  settle(): Promise<void>;
+}
+
+async function load({ seconds, writers, readers }: FenceOptions, keys: string[], subject: Subject): Promise<FenceReport> {
+  const until = Date.now() + seconds * 1_000;
+  const settled = new Map(keys.map((key) => [key, 0]));
+  const written = new Map(keys.map((key) => [key, 0]));
+  const busy = new Set<string>();
+  const report = { reads: 0, writes: 0, hits: 0, staleReads: 0 };
+  const pick = () => keys[Math.floor(Math.random() ** 2 * keys.length)]!;
+
+  const write = async () => {
+    while (Date.now() < until) {
+      const key = pick();
+      if (!busy.has(key)) {
+        busy.add(key);
+        const value = written.get(key)! + 1;
+        written.set(key, value);
+        await subject.write(key, value);
+        settled.set(key, value);
+        report.writes++;
+        busy.delete(key);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 40 * Math.random() + 5));
+    }
+  };
+  const read = async () => {
+    while (Date.now() < until) {
+      const key = pick();
+      const least = settled.get(key)!;
+      const { value, hit } = await subject.read(key);
+      report.reads++;
+      if (hit) report.hits++;
+      if (value < least) report.staleReads++;
+    }
+  };
+  await Promise.all([...Array.from({ length: writers }, write), ...Array.from({ length: readers }, read)]);
+  await subject.settle();
+  let staleKeys = 0;
+  for (const key of keys) if ((await subject.read(key)).value !== written.get(key)) staleKeys++;
+  const { hits, ...rest } = report;
+  return { ...rest, hitRate: hits / report.reads, staleKeys };
+}
+
+type World = Awaited<ReturnType<typeof startWorld>>;
+
+async function startWorld(applyDelayMs: number) {
+  const directory = await mkdtemp(join(tmpdir(), 'tributary-fence-'));
+  const [postgres, redis, queues] = await Promise.all([
+    startPostgres({ directory, log: () => {} }),
+    startRedis(() => {}, ''),
+    startQueues({ onObjectCreated: async () => {} }),
+  ]);
+  const bus = await startEventBus([{ bus: 'bus', pattern: { source: ['tributary'] }, queues: ['invalidate-cache'] }], (queue, body) => void queues.server.sendMessage(queue, body));
+  const secrets = await startSecrets(new Map([['owner', { username: 'owner', password: 'owner' }]]));
+  for (const name of ['invalidate-cache', 'relay-outbox']) queues.server.createQueue(name);
+  const client = await postgres.connect();
+  await migrate(client);
+  await postgres.setApplyDelay(applyDelayMs);
+  Object.assign(process.env, {
+    STAGE: 'bench',
+    SERVICE: 'fence',
+    LOG_LEVEL: 'ERROR',
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL_SQS: queues.url,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
+    DATABASE_WRITER_HOST: postgres.writer,
+    DATABASE_READER_HOST: postgres.reader,
+    DATABASE_ANALYTICS_HOST: postgres.reader,
+    DATABASE_NAME: 'postgres',
+    DATABASE_SECRET_ARN: 'owner',
+    DATABASE_POOL_SIZE: '16',
+    DATABASE_TLS: 'off',
+    // the lagging replica is what is under test: it is to be read from
+    DATABASE_LAG_THRESHOLD_MS: '3600000',
+    REDIS_URL: redis.url,
+    RELAY_QUEUE_URL: `${queues.url}/000000000000/relay-outbox`,
+    BUS_NAME: 'bus',
+    POWERTOOLS_METRICS_DISABLED: 'true',
+    POWERTOOLS_TRACE_ENABLED: 'false',
+  });
+  const [{ forgetEnv }, { closePools }, resources] = await Promise.all([import('../shared/env.ts'), import('../shared/db/pools.ts'), import('../shared/resources.ts')]);
+  forgetEnv();
+  return {
+    applyDelayMs,
+    queuesUrl: queues.url,
+    resources,
+    async prepare(keys: string[]) {
+      await client.query('create table if not exists things (key text primary key, value integer not null)');
+      await client.query('insert into things select key, 0 from unnest($1::text[]) as key', [keys]);
+      await new Promise((resolve) => setTimeout(resolve, applyDelayMs + 500));
+    },
+    async stop() {
+      await resources.closeResources();
+      await closePools();
+      await client.end();
+      await Promise.all([postgres.stop(), redis.stop(), queues.stop(), bus.stop(), secrets.stop()]);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Ours: reads through the cache, writes through commit(), and the relay and the consumer at work beside them. */
+async function fencedCache(kind: 'fenced' | 'outboxOnly', { resources, queuesUrl, applyDelayMs }: World): Promise<Subject> {
+  const [{ readUnderSnapshot }, { commit, inTransaction }, { relayOutbox }, { handler }] = await Promise.all([
+    import('../shared/db/read.ts'),
+    import('../shared/db/transaction.ts'),
+    import('../shared/events/relay.ts'),
+    import('../functions/platform/invalidate-cache.ts'),
+  ]);
+  const cache = await resources.getCache();
+  const stopping = new AbortController();
+  const pump = pumpEvents(queuesUrl, handler, relayOutbox, stopping.signal);
+  const change = async (key: string, value: number, run: typeof commit) =>
+    run(async (tx) => {
+      await tx.query('update public.things set value = $2 where key = $1', [key, value]);
+      await tx.query(`select platform.announce('thing_changed', array['things:' || $1])`, [key]);
+    });
+  return {
+    async read(key) {
+      const view = { entity: `things:${key}`, view: 'value', dependsOn: [], ttlSeconds: 300, kind: 'fenced' as const };
+      const served = await cache.read(view, async (source) => {
+        const { snapshot, rows } = await readUnderSnapshot<{ value: number }>(sql`select value from public.things where key = ${key}`, source);
+        return { snapshot, status: 200, body: String(rows[0]!.value) };
+      });
+      return { value: Number(served.body.toString()), hit: served.outcome === 'hit' };
+    },
+    async write(key, value) {
+      if (kind === 'fenced') return change(key, value, commit);
+      await change(key, value, inTransaction);
+      await pump.applied(key);
+    },
+    async settle() {
+      await new Promise((resolve) => setTimeout(resolve, applyDelayMs + 1_000));
+      stopping.abort();
+      await pump.done;
+    },
+  };
+}
+
+/** The relay and the consumer, as the schedules and the event source run them. */
+function pumpEvents(queuesUrl: string, handler: (event: never) => Promise<unknown>, relay: (deadline: Date) => Promise<number>, signal: AbortSignal) {
+  const sqs = new SQSClient({ endpoint: queuesUrl, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+  const url = `${queuesUrl}/000000000000/invalidate-cache`;
+  const waiting = new Map<string, (() => void)[]>();
+  const relaying = (async () => {
+    while (!signal.aborted) if ((await relay(new Date(Date.now() + 5_000))) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  })();
+  const consume = async () => {
+    while (!signal.aborted) {
+      const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }));
+      if (Messages.length === 0) continue;
+      await handler({ Records: Messages.map(({ MessageId, Body }) => ({ messageId: MessageId, body: Body })) } as never);
+      for (const { ReceiptHandle, Body } of Messages) {
+        await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: ReceiptHandle! }));
+        for (const entity of JSON.parse(Body!).detail.entities as string[]) for (const resolve of waiting.get(entity)?.splice(0) ?? []) resolve();
+      }
+    }
+  };
+  const consuming = Promise.all([consume(), consume()]);
+  return {
+    done: Promise.all([relaying, consuming]).then(() => sqs.destroy()),
+    /** When the fence of a change has been raised the long way. */
+    applied: (key: string) =>
+      new Promise<void>((resolve) => {
+        const entity = `things:${key}`;
+        waiting.set(entity, [...(waiting.get(entity) ?? []), resolve]);
+      }),
+  };
+}
+
+/** What one would write: read through, with a TTL; load from the replica; delete on write. */
+async function plainCache({ resources, applyDelayMs }: World): Promise<Subject> {
+  const [{ readUnderSnapshot }, { inTransaction }] = await Promise.all([import('../shared/db/read.ts'), import('../shared/db/transaction.ts')]);
+  const { redis } = await resources.getRedis();
+  const prefix = `plain:${randomBytes(4).toString('hex')}`;
+  return {
+    async read(key) {
+      const cached = await redis.get(`${prefix}:${key}`);
+      if (cached !== null) return { value: Number(cached), hit: true };
+      const { rows } = await readUnderSnapshot<{ value: number }>(sql`select value from public.things where key = ${key}`, 'replica');
+      await redis.set(`${prefix}:${key}`, String(rows[0]!.value), 'EX', 300);
+      return { value: rows[0]!.value, hit: false };
+    },
+    async write(key, value) {
+      await inTransaction((tx) => tx.query('update public.things set value = $2 where key = $1', [key, value]));
+      await redis.del(`${prefix}:${key}`);
+    },
+    settle: () => new Promise((resolve) => setTimeout(resolve, applyDelayMs + 1_000)),
+  };
+}
+
+/** `npm run bench -- fence`: thirty seconds of each. */
+export async function benchFence(): Promise<void> {
+  const common = { seconds: 30, keys: 64, writers: 4, readers: 16 };
+  const applyDelayMs = 200;
+  const bench = await startFenceBench(applyDelayMs);
+  console.log(`${common.writers} writers, ${common.readers} readers, ${common.keys} keys, ${common.seconds} s, a replica ${applyDelayMs} ms behind`);
+  for (const cache of ['fenced', 'outboxOnly', 'deleteOnWrite'] as const) {
+    const { reads, writes, hitRate, staleReads, staleKeys } = await bench.run({ ...common, cache });
+    console.log(
+      `${cache.padEnd(14)} ${Math.round(reads / common.seconds)} reads/s, ${Math.round(writes / common.seconds)} writes/s, ` +
+        `hit rate ${(100 * hitRate).toFixed(1)} %, ${staleReads} reads older than a fence raised before them, ` +
+        `${staleKeys} of ${common.keys} keys stale at the end`,
+    );
+  }
+  await bench.stop();
+}

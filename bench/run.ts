@@ -1,0 +1,15 @@
+/** `npm run bench -- NAME`: one measurement, its figures and how to repeat it. Never part of a test. */
+const benches: Record<string, () => Promise<void>> = {
+  cache: async () => (await import('./cache.ts')).benchCache(),
+  bundles: async () => (await import('./bundles.ts')).benchBundles(),
+  fence: async () => (await import('./fence.ts')).benchFence(),
+};
+
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !benches[name]);
+if (names.length === 0 || unknown !== undefined) {
+  console.error(`${unknown ? `There is no bench ${unknown}.` : 'Which bench?'} There are ${Object.keys(benches).join(', ')}.`);
+  process.exit(1);
+}
+for (const name of names) await benches[name]!();
+process.exit(0);
