@@ -1,5 +1,5 @@
 import { respond } from '../../shared/http/endpoint.ts';
-import { columnsOf, takesOtherColumns } from '../../shared/jobs/import.ts';
+import { columnsOf, takesOtherColumns } from '../../shared/jobs/columns.ts';
 import { domains } from '../registry.ts';
 import * as contract from './contract.ts';
 

@@ -9,8 +9,8 @@ import type { Loaded, Served } from './view.ts';
  *
  *     0  u8   layout (1)            4  f64 loaded at, ms        28 f64 xmin
  *     1  u8   flags                12  f64 ends at, ms          36 f64 xmax
- *     2  u16  length of the header 20  f64 as of, ms            44 16 bytes of the body's hash
- *    60  u8   number of dependencies, then 8 bytes of each one's nonce; then xip, f64 each
+ *     2  u16  length of the header 20  f64 as of, ms            44 22 characters of the body's hash
+ *    66  u8   number of dependencies, then 8 bytes of each one's nonce; then xip, f64 each
  *
  * Lua reads `flags` and the snapshot from it (`scripts.ts`); all numbers are big-endian.
  */
@@ -21,14 +21,18 @@ export interface Entry {
   endsAt: number;
   asOf: number | undefined;
   snapshot: PgSnapshot | undefined;
-  hash: Buffer;
+  /** Of the plain body: 128 bits in base64url. */
+  hash: string;
   /** The nonces that the dependencies' fences had when it was stored. */
   nonces: readonly string[];
   body: Buffer;
 }
 
 const layout = 1;
-const fixedLength = 61;
+const hashAt = 44;
+const hashLength = 22;
+const countAt = hashAt + hashLength;
+const fixedLength = countAt + 1;
 const flags = { gzip: 1, notFound: 2, snapshot: 4, asOf: 8 };
 const gzipAboveBytes = 2_048;
 const compress = promisify(gzip);
@@ -49,7 +53,7 @@ export async function toEntry(
     endsAt: loadedAt + lifeMs,
     asOf: loaded.asOf?.getTime(),
     snapshot: loaded.snapshot,
-    hash: createHash('sha256').update(plain).digest().subarray(0, 16),
+    hash: createHash('sha256').update(plain).digest('base64url').slice(0, hashLength),
     nonces,
     body: packs ? await compress(plain, { level: 5 }) : plain,
   };
@@ -71,8 +75,8 @@ export function encodeEntry(entry: Entry): Buffer {
   header.writeUInt16BE(headerLength, 2);
   const numbers = [entry.loadedAt, entry.endsAt, entry.asOf ?? 0, entry.snapshot?.xmin ?? 0, entry.snapshot?.xmax ?? 0];
   for (const [i, number] of numbers.entries()) header.writeDoubleBE(number, 4 + i * 8);
-  entry.hash.copy(header, 44);
-  header.writeUInt8(entry.nonces.length, 60);
+  header.write(entry.hash, hashAt, 'latin1');
+  header.writeUInt8(entry.nonces.length, countAt);
   header.write(entry.nonces.join(''), fixedLength, 'latin1');
   for (const [i, xid] of xip.entries()) header.writeDoubleBE(xid, fixedLength + (entry.nonces.length + i) * 8);
   return Buffer.concat([header, entry.body]);
@@ -83,7 +87,7 @@ export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined
   if (!bytes || bytes.length < fixedLength || bytes[0] !== layout) return undefined;
   const flag = bytes[1]!;
   const headerLength = bytes.readUInt16BE(2);
-  const xipAt = fixedLength + bytes[60]! * 8;
+  const xipAt = fixedLength + bytes[countAt]! * 8;
   if (headerLength < xipAt || headerLength > bytes.length || (headerLength - xipAt) % 8 !== 0) return undefined;
   const nonces: string[] = [];
   for (let at = fixedLength; at < xipAt; at += 8) nonces.push(bytes.toString('latin1', at, at + 8));
@@ -96,7 +100,7 @@ export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined
     endsAt: bytes.readDoubleBE(12),
     asOf: flag & flags.asOf ? bytes.readDoubleBE(20) : undefined,
     snapshot: flag & flags.snapshot ? { xmin: bytes.readDoubleBE(28), xmax: bytes.readDoubleBE(36), xip } : undefined,
-    hash: bytes.subarray(44, 60),
+    hash: bytes.toString('latin1', hashAt, countAt),
     nonces,
     body: bytes.subarray(headerLength),
   };
@@ -109,8 +113,8 @@ export function serve(entry: Entry, outcome: Served['outcome'], now: number): Se
     status: entry.status,
     body: entry.body,
     encoding: entry.encoding,
-    etag: `"${entry.hash.toString('base64url')}"`,
+    etag: `"${entry.hash}"`,
     ageSeconds: Math.max(0, Math.floor((now - entry.loadedAt) / 1_000)),
-    ...(entry.asOf === undefined ? {} : { asOf: new Date(entry.asOf) }),
+    asOf: entry.asOf === undefined ? undefined : new Date(entry.asOf),
   };
 }

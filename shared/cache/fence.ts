@@ -20,10 +20,12 @@ export const fenceLimit = 64;
 /** The fence in a field's bytes; undefined if they are none. */
 export function parseFence(bytes: Buffer | null | undefined): Fence | undefined {
   if (!bytes) return undefined;
-  const [nonce, floor, xids, ...more] = bytes.toString('latin1').split(' ');
-  if (nonce === undefined || nonce.length !== 8 || xids === undefined || more.length > 0) return undefined;
-  const fence = { nonce, floor: Number(floor), xids: xids === '' ? [] : xids.split(',').map(Number) };
-  return Number.isSafeInteger(fence.floor) && fence.xids.every(Number.isSafeInteger) ? fence : undefined;
+  const text = bytes.toString('latin1');
+  const floorEnds = text.indexOf(' ', 9);
+  if (text[8] !== ' ' || floorEnds < 0) return undefined;
+  const xids = floorEnds === text.length - 1 ? [] : text.slice(floorEnds + 1).split(',').map(Number);
+  const fence = { nonce: text.slice(0, 8), floor: Number(text.slice(9, floorEnds)), xids };
+  return Number.isSafeInteger(fence.floor) && xids.every(Number.isSafeInteger) ? fence : undefined;
 }
 
 /** Whether a read under the snapshot saw every change that the fence stands for. */

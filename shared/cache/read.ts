@@ -86,21 +86,21 @@ export function createCache(options: CacheOptions): Cache {
     const known = generations.forRead();
     const { current } = known instanceof Promise ? await known : known;
     const hash = hashOf(current, view.entity);
-    const hashes = view.dependsOn.map((entity) => hashOf(current, entity));
+    if (view.dependsOn.length > 0) return lookUpWithDependencies(view, hash, current);
+    const fields = await connection.attempt((redis) => redis.hmgetBuffer(hash, fenceField, view.view));
+    return { hash, fence: parseFence(fields[0]), entry: decodeEntry(fields[1]), dependencies: [] };
+  }
+
+  async function lookUpWithDependencies(view: CachedView, hash: string, generation: string): Promise<Lookup> {
+    const hashes = view.dependsOn.map((entity) => hashOf(generation, entity));
     const [fields, ...fences] = await connection.attempt((redis) =>
-      hashes.length === 0
-        ? redis.hmgetBuffer(hash, fenceField, view.view).then((found) => [found])
-        : Promise.all([
-            redis.hmgetBuffer(hash, fenceField, view.view),
-            ...hashes.map((dependency) => redis.hmgetBuffer(dependency, fenceField)),
-          ]),
+      Promise.all([
+        redis.hmgetBuffer(hash, fenceField, view.view),
+        ...hashes.map((dependency) => redis.hmgetBuffer(dependency, fenceField)),
+      ]),
     );
-    return {
-      hash,
-      fence: parseFence(fields?.[0]),
-      entry: decodeEntry(fields?.[1]),
-      dependencies: hashes.map((dependency, i) => ({ hash: dependency, fence: parseFence(fences[i]?.[0]) })),
-    };
+    const dependencies = hashes.map((dependency, i) => ({ hash: dependency, fence: parseFence(fences[i]?.[0]) }));
+    return { hash, fence: parseFence(fields[0]), entry: decodeEntry(fields[1]), dependencies };
   }
 
   async function read(view: CachedView, load: Load, { maxStaleSeconds = 0 }: ReadOptions = {}): Promise<Served> {
@@ -288,8 +288,10 @@ function isValid(found: Lookup, view: CachedView): boolean {
   return dependencies.every((one, i) => one.fence?.nonce === entry.nonces[i]) && passesAll(entry, found);
 }
 
-function passesAll({ snapshot }: Entry, found: Lookup): boolean {
-  return snapshot === undefined || fencesOf(found).every((fence) => passes(snapshot, fence));
+function passesAll({ snapshot }: Entry, { fence, dependencies }: Lookup): boolean {
+  if (snapshot === undefined) return true;
+  if (fence && !passes(snapshot, fence)) return false;
+  return dependencies.every((one) => !one.fence || passes(snapshot, one.fence));
 }
 
 function fencesOf({ fence, dependencies }: Lookup): Fence[] {

@@ -25,13 +25,14 @@ const openMs = 1_000;
 const readyWithinMs = 1_000;
 
 /**
- * Connects. Commands fail fast: after 100 ms, without retries and without a queue for a server that is away, so that a
- * read goes on from the database at once. After five failures in a row one probe a second finds out whether it is back.
+ * Connects. Commands fail fast: when nothing has come for 100 ms, without retries and without a queue for a server that
+ * is away, so that a read goes on from the database at once. One timer a connection; one a command costs a hot read a
+ * fifth of its speed. After five failures in a row one probe a second finds out whether it is back.
  */
 export async function connectRedis({ url, password, onFault }: RedisSettings): Promise<RedisConnection> {
   const redis = new Redis(url, {
     ...(password === undefined ? {} : { password }),
-    commandTimeout: 100,
+    socketTimeout: 100,
     connectTimeout: 2_000,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,

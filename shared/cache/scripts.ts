@@ -16,11 +16,11 @@ local function sees(xid, xmin, xmax, xip)
   return true
 end
 local function snapshot_of(entry)
-  if #entry < 61 or math.floor(string.byte(entry, 2) / 4) % 2 == 0 then return nil end
+  if #entry < 67 or math.floor(string.byte(entry, 2) / 4) % 2 == 0 then return nil end
   local length = struct.unpack('>H', string.sub(entry, 3, 4))
   local xmin, xmax = struct.unpack('>d', string.sub(entry, 29, 36)), struct.unpack('>d', string.sub(entry, 37, 44))
   local xip = {}
-  for at = 62 + string.byte(entry, 61) * 8, length, 8 do xip[#xip + 1] = struct.unpack('>d', string.sub(entry, at, at + 7)) end
+  for at = 68 + string.byte(entry, 67) * 8, length, 8 do xip[#xip + 1] = struct.unpack('>d', string.sub(entry, at, at + 7)) end
   return xmin, xmax, xip
 end
 local function keep(key, ms)

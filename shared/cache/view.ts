@@ -40,7 +40,7 @@ export interface Served {
   encoding: 'identity' | 'gzip';
   /** Strong, quoted. */
   etag: string;
-  asOf?: Date;
+  asOf: Date | undefined;
   /** Whole seconds since it was loaded. */
   ageSeconds: number;
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Transaction } from '../db/transaction.ts';
 import type { ImportDeclaration } from '../kernel/declaration.ts';
 import { InvalidInput, TributaryError } from '../kernel/errors.ts';
+import { columnsOf, takesOtherColumns } from './columns.ts';
 import { openObject, type StoredObject } from './object.ts';
 import { type FileRecord, openFile } from './records.ts';
 import { type Batch, type Run, runSync } from './sync.ts';
@@ -102,21 +103,6 @@ function givenColumns({ name, settable }: ImportDeclaration, { metadata }: Store
   if (unknown !== undefined)
     throw new InvalidInput(`${name} does not take --set ${unknown}; it takes ${settable.join(', ')}.`);
   return given.data;
-}
-
-/** What a declaration says of its columns. */
-export function columnsOf(declaration: ImportDeclaration): { name: string; required: boolean }[] {
-  const { shape } = declaration.row as z.ZodObject;
-  return Object.entries(shape).map(([name, schema]) => ({
-    name,
-    required: !(schema as z.ZodType).safeParse(undefined).success,
-  }));
-}
-
-/** Whether columns beyond the named ones are taken. */
-export function takesOtherColumns(declaration: ImportDeclaration): boolean {
-  const catchall = (declaration.row as z.ZodObject).def.catchall as z.ZodType | undefined;
-  return catchall !== undefined && catchall.def.type !== 'never';
 }
 
 function checkColumns(
