@@ -13,18 +13,31 @@ const environment = { ...process.env, STAGE: 'bench', SERVICE: 'bench', AWS_REGI
 
 /** `npm run bench -- bundles` */
 export async function benchBundles(): Promise<void> {
-  const { status, stderr } = spawnSync('cdk', ['synth', '--quiet', '-c', 'stage=prod', '-c', 'nag=off'], { cwd: root, encoding: 'utf8' });
+  const { status, stderr } = spawnSync('cdk', ['synth', '--quiet', '-c', 'stage=prod', '-c', 'nag=off'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(stderr);
   const folder = await mkdtemp(join(tmpdir(), 'empty-'));
   const empty = join(folder, 'index.mjs');
   await writeFile(empty, 'export const handler = async () => undefined;\n');
   const floor = importOf(empty);
-  console.log(`an empty handler: ${floor.ms.toFixed(1)} ms, ${floor.mb.toFixed(0)} MB; medians of ${runs} fresh processes`);
-  console.log(`${'function'.padEnd(20)} ${'at start KB'.padStart(12)} ${'in all KB'.padStart(10)} ${'import ms'.padStart(10)} ${'beyond ms'.padStart(10)} ${'MB'.padStart(5)}`);
+  console.log(
+    `an empty handler: ${floor.ms.toFixed(1)} ms, ${floor.mb.toFixed(0)} MB; medians of ${runs} fresh processes`,
+  );
+  console.log(
+    `${'function'.padEnd(20)} ${'at start KB'.padStart(12)} ${'in all KB'.padStart(10)} ${'import ms'.padStart(10)} ${'beyond ms'.padStart(10)} ${'MB'.padStart(5)}`,
+  );
   for (const name of (await readdir(functionsFolder)).sort()) {
     const sizes = await sizesOf(join(functionsFolder, name));
     const { ms, mb } = importOf(join(functionsFolder, name, 'index.mjs'));
-    const columns = [kb(sizes.index).padStart(12), kb(sizes.all).padStart(10), ms.toFixed(1).padStart(10), (ms - floor.ms).toFixed(1).padStart(10), mb.toFixed(0).padStart(5)];
+    const columns = [
+      kb(sizes.index).padStart(12),
+      kb(sizes.all).padStart(10),
+      ms.toFixed(1).padStart(10),
+      (ms - floor.ms).toFixed(1).padStart(10),
+      mb.toFixed(0).padStart(5),
+    ];
     console.log(`${name.padEnd(20)} ${columns.join(' ')}`);
   }
   await rm(folder, { recursive: true });
@@ -36,13 +49,19 @@ const kb = (bytes: number) => (bytes / 1_000).toFixed(0);
 async function sizesOf(folder: string): Promise<{ index: number; all: number }> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.mjs'));
   const sizes = await Promise.all(files.map(async (file) => ({ file, bytes: (await stat(join(folder, file))).size })));
-  return { index: sizes.find(({ file }) => file === 'index.mjs')!.bytes, all: sizes.reduce((sum, { bytes }) => sum + bytes, 0) };
+  return {
+    index: sizes.find(({ file }) => file === 'index.mjs')!.bytes,
+    all: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
 }
 
 function importOf(file: string): { ms: number; mb: number } {
   const code = `const t = performance.now(); await import(${JSON.stringify(pathToFileURL(file).href)}); console.log(performance.now() - t, process.memoryUsage().rss / 1e6); process.exit(0);`;
   const found = Array.from({ length: runs }, () => {
-    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', env: environment });
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+      encoding: 'utf8',
+      env: environment,
+    });
     if (status !== 0) throw new Error(`${file} cannot be imported: ${stderr}`);
     return stdout.trim().split(' ').map(Number) as [number, number];
   });

@@ -19,7 +19,9 @@ type Read = () => Promise<unknown>;
 /** `npm run bench -- cache` */
 export async function benchCache(): Promise<void> {
   const server = await startRedis(() => {}, '');
-  console.log(`${inFlight} reads in flight, ${readsARound} a round, medians of ${rounds} rounds in turn; ratios are to the limit within a round`);
+  console.log(
+    `${inFlight} reads in flight, ${readsARound} a round, medians of ${rounds} rounds in turn; ratios are to the limit within a round`,
+  );
   for (const bytes of [2_000, 64_000]) await benchSize(server.url, bytes);
   await server.stop();
 }
@@ -31,19 +33,26 @@ async function benchSize(url: string, bytes: number): Promise<void> {
   const rates = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
   for (const read of contestants.values()) await rate(read, readsARound / 4);
   for (let round = 0; round < rounds; round++) {
-    for (const [name, read] of contestants) rates.get(name)!.push(await rate(read, bytes > 10_000 ? readsARound / 4 : readsARound));
+    for (const [name, read] of contestants)
+      rates.get(name)!.push(await rate(read, bytes > 10_000 ? readsARound / 4 : readsARound));
   }
   const limit = rates.get('raw GET')!;
   console.log(`\n${Buffer.byteLength(body)} bytes of JSON`);
   for (const [name, found] of rates) {
     const ratios = found.map((one, i) => one / limit[i]!);
     const [low, middle, high] = [Math.min(...ratios), median(ratios), Math.max(...ratios)].map((one) => one.toFixed(2));
-    console.log(`  ${name.padEnd(28)} ${String(Math.round(median(found))).padStart(7)} reads/s   ${middle} of the limit (${low} to ${high})`);
+    console.log(
+      `  ${name.padEnd(28)} ${String(Math.round(median(found))).padStart(7)} reads/s   ${middle} of the limit (${low} to ${high})`,
+    );
   }
   await close();
 }
 
-async function prepare(url: string, value: unknown, body: string): Promise<{ contestants: Map<string, Read>; close(): Promise<void> }> {
+async function prepare(
+  url: string,
+  value: unknown,
+  body: string,
+): Promise<{ contestants: Map<string, Read>; close(): Promise<void> }> {
   const raw = new Redis(url, { enableAutoPipelining: true });
   await raw.set('raw', body);
   const connection = await connectRedis({ url, onFault: () => {} });
@@ -55,7 +64,10 @@ async function prepare(url: string, value: unknown, body: string): Promise<{ con
   await cache.read(view, load);
 
   const bentoConnection = new Redis(url, { enableAutoPipelining: true });
-  const bento = new BentoCache({ default: 'redis', stores: { redis: bentostore().useL2Layer(redisDriver({ connection: bentoConnection })) } });
+  const bento = new BentoCache({
+    default: 'redis',
+    stores: { redis: bentostore().useL2Layer(redisDriver({ connection: bentoConnection })) },
+  });
   await bento.set({ key: 'bento', value, ttl: '1d' });
   const cachifiedConnection = new Redis(url, { enableAutoPipelining: true });
   const store = {
@@ -72,7 +84,10 @@ async function prepare(url: string, value: unknown, body: string): Promise<{ con
     ['raw GET again (noise)', () => raw.getBuffer('raw')],
     ['tributary', () => cache.read(view, load)],
     ['bentocache', async () => JSON.stringify(await bento.get({ key: 'bento' }))],
-    ['cachified', async () => JSON.stringify(await cachified({ key: 'cachified', cache: store, getFreshValue, ttl: 86_400_000 }))],
+    [
+      'cachified',
+      async () => JSON.stringify(await cachified({ key: 'cachified', cache: store, getFreshValue, ttl: 86_400_000 })),
+    ],
   ]);
   return {
     contestants,
@@ -98,7 +113,12 @@ async function rate(read: Read, reads: number): Promise<number> {
 function makeValue(bytes: number): unknown {
   const nfts: unknown[] = [];
   for (let i = 0; JSON.stringify({ nfts }).length < bytes; i++) {
-    nfts.push({ tokenId: String(i), name: `Harbour Lights #${i}`, imageUrl: `https://cdn.example.com/hrbr/${i}.png`, traits: [{ type: 'Fog', value: `Amber ${(i * 7_919) % 101}` }] });
+    nfts.push({
+      tokenId: String(i),
+      name: `Harbour Lights #${i}`,
+      imageUrl: `https://cdn.example.com/hrbr/${i}.png`,
+      traits: [{ type: 'Fog', value: `Amber ${(i * 7_919) % 101}` }],
+    });
   }
   return { nfts };
 }

@@ -49,7 +49,11 @@ export async function startFenceBench(applyDelayMs: number): Promise<FenceBench>
       const prefix = randomBytes(3).toString('hex');
       const keys = Array.from({ length: options.keys }, (_, i) => `${prefix}-${i}`);
       await world.prepare(keys);
-      return load(options, keys, options.cache === 'deleteOnWrite' ? await plainCache(world) : await fencedCache(options.cache, world));
+      return load(
+        options,
+        keys,
+        options.cache === 'deleteOnWrite' ? await plainCache(world) : await fencedCache(options.cache, world),
+      );
     },
     stop: world.stop,
   };
@@ -62,7 +66,11 @@ interface Subject {
   settle(): Promise<void>;
 }
 
-async function load({ seconds, writers, readers }: FenceOptions, keys: string[], subject: Subject): Promise<FenceReport> {
+async function load(
+  { seconds, writers, readers }: FenceOptions,
+  keys: string[],
+  subject: Subject,
+): Promise<FenceReport> {
   const until = Date.now() + seconds * 1_000;
   const settled = new Map(keys.map((key) => [key, 0]));
   const written = new Map(keys.map((key) => [key, 0]));
@@ -112,7 +120,10 @@ async function startWorld(applyDelayMs: number) {
     startRedis(() => {}, ''),
     startQueues({ onObjectCreated: async () => {} }),
   ]);
-  const bus = await startEventBus([{ bus: 'bus', pattern: { source: ['tributary'] }, queues: ['invalidate-cache'] }], (queue, body) => void queues.server.sendMessage(queue, body));
+  const bus = await startEventBus(
+    [{ bus: 'bus', pattern: { source: ['tributary'] }, queues: ['invalidate-cache'] }],
+    (queue, body) => void queues.server.sendMessage(queue, body),
+  );
   const secrets = await startSecrets(new Map([['owner', { username: 'owner', password: 'owner' }]]));
   for (const name of ['invalidate-cache', 'relay-outbox']) queues.server.createQueue(name);
   const client = await postgres.connect();
@@ -143,7 +154,11 @@ async function startWorld(applyDelayMs: number) {
     POWERTOOLS_METRICS_DISABLED: 'true',
     POWERTOOLS_TRACE_ENABLED: 'false',
   });
-  const [{ forgetEnv }, { closePools }, resources] = await Promise.all([import('../shared/env.ts'), import('../shared/db/pools.ts'), import('../shared/resources.ts')]);
+  const [{ forgetEnv }, { closePools }, resources] = await Promise.all([
+    import('../shared/env.ts'),
+    import('../shared/db/pools.ts'),
+    import('../shared/resources.ts'),
+  ]);
   forgetEnv();
   return {
     applyDelayMs,
@@ -165,7 +180,10 @@ async function startWorld(applyDelayMs: number) {
 }
 
 /** Ours: reads through the cache, writes through commit(), and the relay and the consumer at work beside them. */
-async function fencedCache(kind: 'fenced' | 'outboxOnly', { resources, queuesUrl, applyDelayMs }: World): Promise<Subject> {
+async function fencedCache(
+  kind: 'fenced' | 'outboxOnly',
+  { resources, queuesUrl, applyDelayMs }: World,
+): Promise<Subject> {
   const [{ readUnderSnapshot }, { commit, inTransaction }, { relayOutbox }, { handler }] = await Promise.all([
     import('../shared/db/read.ts'),
     import('../shared/db/transaction.ts'),
@@ -184,7 +202,10 @@ async function fencedCache(kind: 'fenced' | 'outboxOnly', { resources, queuesUrl
     async read(key) {
       const view = { entity: `things:${key}`, view: 'value', dependsOn: [], ttlSeconds: 300, kind: 'fenced' as const };
       const served = await cache.read(view, async (source) => {
-        const { snapshot, rows } = await readUnderSnapshot<{ value: number }>(sql`select value from public.things where key = ${key}`, source);
+        const { snapshot, rows } = await readUnderSnapshot<{ value: number }>(
+          sql`select value from public.things where key = ${key}`,
+          source,
+        );
         return { snapshot, status: 200, body: String(rows[0]!.value) };
       });
       return { value: Number(served.body.toString()), hit: served.outcome === 'hit' };
@@ -203,21 +224,36 @@ async function fencedCache(kind: 'fenced' | 'outboxOnly', { resources, queuesUrl
 }
 
 /** The relay and the consumer, as the schedules and the event source run them. */
-function pumpEvents(queuesUrl: string, handler: (event: never) => Promise<unknown>, relay: (deadline: Date) => Promise<number>, signal: AbortSignal) {
-  const sqs = new SQSClient({ endpoint: queuesUrl, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+function pumpEvents(
+  queuesUrl: string,
+  handler: (event: never) => Promise<unknown>,
+  relay: (deadline: Date) => Promise<number>,
+  signal: AbortSignal,
+) {
+  const sqs = new SQSClient({
+    endpoint: queuesUrl,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
   const url = `${queuesUrl}/000000000000/invalidate-cache`;
   const waiting = new Map<string, (() => void)[]>();
   const relaying = (async () => {
-    while (!signal.aborted) if ((await relay(new Date(Date.now() + 5_000))) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!signal.aborted)
+      if ((await relay(new Date(Date.now() + 5_000))) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   })();
   const consume = async () => {
     while (!signal.aborted) {
-      const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }));
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }),
+      );
       if (Messages.length === 0) continue;
-      await handler({ Records: Messages.map(({ MessageId, Body }) => ({ messageId: MessageId, body: Body })) } as never);
+      await handler({
+        Records: Messages.map(({ MessageId, Body }) => ({ messageId: MessageId, body: Body })),
+      } as never);
       for (const { ReceiptHandle, Body } of Messages) {
         await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: ReceiptHandle! }));
-        for (const entity of JSON.parse(Body!).detail.entities as string[]) for (const resolve of waiting.get(entity)?.splice(0) ?? []) resolve();
+        for (const entity of JSON.parse(Body!).detail.entities as string[])
+          for (const resolve of waiting.get(entity)?.splice(0) ?? []) resolve();
       }
     }
   };
@@ -235,14 +271,20 @@ function pumpEvents(queuesUrl: string, handler: (event: never) => Promise<unknow
 
 /** What one would write: read through, with a TTL; load from the replica; delete on write. */
 async function plainCache({ resources, applyDelayMs }: World): Promise<Subject> {
-  const [{ readUnderSnapshot }, { inTransaction }] = await Promise.all([import('../shared/db/read.ts'), import('../shared/db/transaction.ts')]);
+  const [{ readUnderSnapshot }, { inTransaction }] = await Promise.all([
+    import('../shared/db/read.ts'),
+    import('../shared/db/transaction.ts'),
+  ]);
   const { redis } = await resources.getRedis();
   const prefix = `plain:${randomBytes(4).toString('hex')}`;
   return {
     async read(key) {
       const cached = await redis.get(`${prefix}:${key}`);
       if (cached !== null) return { value: Number(cached), hit: true };
-      const { rows } = await readUnderSnapshot<{ value: number }>(sql`select value from public.things where key = ${key}`, 'replica');
+      const { rows } = await readUnderSnapshot<{ value: number }>(
+        sql`select value from public.things where key = ${key}`,
+        'replica',
+      );
       await redis.set(`${prefix}:${key}`, String(rows[0]!.value), 'EX', 300);
       return { value: rows[0]!.value, hit: false };
     },
@@ -259,7 +301,9 @@ export async function benchFence(): Promise<void> {
   const common = { seconds: 30, keys: 64, writers: 4, readers: 16 };
   const applyDelayMs = 200;
   const bench = await startFenceBench(applyDelayMs);
-  console.log(`${common.writers} writers, ${common.readers} readers, ${common.keys} keys, ${common.seconds} s, a replica ${applyDelayMs} ms behind`);
+  console.log(
+    `${common.writers} writers, ${common.readers} readers, ${common.keys} keys, ${common.seconds} s, a replica ${applyDelayMs} ms behind`,
+  );
   for (const cache of ['fenced', 'outboxOnly', 'deleteOnWrite'] as const) {
     const { reads, writes, hitRate, staleReads, staleKeys } = await bench.run({ ...common, cache });
     console.log(

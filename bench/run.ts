@@ -8,7 +8,9 @@ const benches: Record<string, () => Promise<void>> = {
 const names = process.argv.slice(2);
 const unknown = names.find((name) => !benches[name]);
 if (names.length === 0 || unknown !== undefined) {
-  console.error(`${unknown ? `There is no bench ${unknown}.` : 'Which bench?'} There are ${Object.keys(benches).join(', ')}.`);
+  console.error(
+    `${unknown ? `There is no bench ${unknown}.` : 'Which bench?'} There are ${Object.keys(benches).join(', ')}.`,
+  );
   process.exit(1);
 }
 for (const name of names) await benches[name]!();

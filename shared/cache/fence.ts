@@ -23,7 +23,13 @@ export function parseFence(bytes: Buffer | null | undefined): Fence | undefined 
   const text = bytes.toString('latin1');
   const floorEnds = text.indexOf(' ', 9);
   if (text[8] !== ' ' || floorEnds < 0) return undefined;
-  const xids = floorEnds === text.length - 1 ? [] : text.slice(floorEnds + 1).split(',').map(Number);
+  const xids =
+    floorEnds === text.length - 1
+      ? []
+      : text
+          .slice(floorEnds + 1)
+          .split(',')
+          .map(Number);
   const fence = { nonce: text.slice(0, 8), floor: Number(text.slice(9, floorEnds)), xids };
   return Number.isSafeInteger(fence.floor) && xids.every(Number.isSafeInteger) ? fence : undefined;
 }
