@@ -1,0 +1,123 @@
+import { beforeAll, expect, test } from 'vitest';
+import { recordTransfers } from '../../functions/collections/record-transfers.ts';
+import { commit } from '../../shared/db/transaction.ts';
+import { createCollections } from '../support/collections.ts';
+
+const { call, importFile, database } = await createCollections();
+const contract = `0x${'c0'.repeat(20)}`;
+const wallet = (n: number) => `0x${n.toString(16).padStart(40, '0')}`;
+const tokens = 137;
+
+beforeAll(async () => {
+  const lines = Array.from({ length: tokens }, (_, i) => `${i},Hat,${i % 3 === 0 ? 'Red' : 'Blue'}`);
+  await importFile('traits', 'traits.csv', ['token_id,trait_type,trait_value', ...lines].join('\n'), {
+    collection: contract,
+  });
+  // many holders of equally many tokens: the order has ties
+  await commit((tx) =>
+    recordTransfers(
+      tx,
+      Array.from({ length: tokens }, (_, i) => transfer(i, i % 45)),
+    ),
+  );
+});
+
+function transfer(token: number, holder: number, block = 100) {
+  const transactionHash = `0x${(block * 1_000 + token).toString(16).padStart(64, '0')}`;
+  return {
+    collection: contract,
+    tokenId: String(token),
+    blockNumber: block,
+    logIndex: token,
+    transactionHash,
+    from: wallet(0),
+    to: wallet(holder + 1),
+  };
+}
+
+test('the first read misses, the next hits, with the same bytes and tag', async () => {
+  const first = await call(`/v1/collections/${contract}/traits`);
+  const second = await call(`/v1/collections/${contract}/traits`);
+  expect([first.headers['x-cache'], second.headers['x-cache']]).toEqual(['miss', 'hit']);
+  expect([second.text, second.headers.etag]).toEqual([first.text, first.headers.etag]);
+});
+
+test('who has the answer already is told so', async () => {
+  const { headers } = await call(`/v1/collections/${contract}/traits`);
+  const again = await call(`/v1/collections/${contract}/traits`, { headers: { 'if-none-match': `W/${headers.etag}` } });
+  expect([again.status, again.text]).toEqual([304, '']);
+  const other = await call(`/v1/collections/${contract}/traits`, { headers: { 'If-None-Match': '"other"' } });
+  expect(other.status).toBe(200);
+});
+
+test('a large answer is packed for who takes it, and unpacked for who does not', async () => {
+  const target = `/v1/collections/${contract}/nfts?pageSize=100`;
+  const plain = await call(target);
+  const packed = await call(target, { headers: { 'accept-encoding': 'br, gzip' } });
+  const refused = await call(target, { headers: { 'accept-encoding': 'gzip;q=0' } });
+  expect([
+    plain.headers['content-encoding'],
+    packed.headers['content-encoding'],
+    refused.headers['content-encoding'],
+  ]).toEqual([undefined, 'gzip', undefined]);
+  expect([packed.text, refused.text]).toEqual([plain.text, plain.text]);
+});
+
+test('a walk by cursors sees every row once, ties and all', async () => {
+  for (const limit of [1, 7, 45, 200]) {
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { json } = await call(
+        `/v1/collections/${contract}/holders?limit=${limit}${cursor ? `&cursor=${cursor}` : ''}`,
+      );
+      seen.push(...json.holders.map((one: { address: string }) => one.address));
+      cursor = json.nextCursor;
+    }
+    expect([limit, seen.length, new Set(seen).size]).toEqual([limit, 45, 45]);
+  }
+});
+
+test('pages see every token once, and filters those that fit', async () => {
+  const seen: string[] = [];
+  for (let page = 1; page <= 3; page++) {
+    const { json } = await call(`/v1/collections/${contract}/nfts?pageSize=50&page=${page}`);
+    expect([json.total, json.pages]).toEqual([tokens, 3]);
+    seen.push(...json.nfts.map((one: { tokenId: string }) => one.tokenId));
+  }
+  expect(seen).toEqual(Array.from({ length: tokens }, (_, i) => String(i)));
+  const red = await call(`/v1/collections/${contract}/nfts?trait.Hat=Red`);
+  const both = await call(`/v1/collections/${contract}/nfts?trait.Hat=Red&trait.Hat=Blue`);
+  const owned = await call(`/v1/collections/${contract}/nfts?trait.Hat=Red&owner=${wallet(1)}`);
+  const { rows } = await database.pool.query(
+    `select count(*)::int as n from generate_series(0, ${tokens - 1}) as i where i % 3 = 0 and i % 45 = 0`,
+  );
+  expect([red.json.total, both.json.total, owned.json.total]).toEqual([Math.ceil(tokens / 3), 0, rows[0].n]);
+});
+
+test('a change is seen by the very next read, whatever was cached', async () => {
+  const targets = [
+    `/v1/collections/${contract}/nfts/5/owner`,
+    `/v1/wallets/${wallet(900)}/collections`,
+    `/v1/collections/${contract}/holders?limit=200`,
+    `/v1/collections/${contract}/nfts/5/transfers`,
+  ];
+  for (const target of targets) await call(target);
+  for (const target of targets) expect([target, (await call(target)).headers['x-cache']]).toEqual([target, 'hit']);
+  await commit((tx) => recordTransfers(tx, [{ ...transfer(5, 899, 200), from: wallet(6) }]));
+  const [owner, held, holders, transfers] = await Promise.all(targets.map((target) => call(target)));
+  expect(owner!.json.owner).toBe(wallet(900));
+  expect(held!.json.collections).toMatchObject([{ address: contract, tokenCount: 1 }]);
+  expect(holders!.json.holders).toContainEqual({ address: wallet(900), tokenCount: 1, amount: '1' });
+  expect(transfers!.json.transfers).toHaveLength(2);
+  expect([owner, held, holders, transfers].map((one) => one!.headers['x-cache'])).toEqual([
+    'miss',
+    'miss',
+    'miss',
+    'miss',
+  ]);
+});
+
+test('a client may take an older answer', async () => {
+  const { status } = await call('/v1/collections?sort=-tokens', { headers: { 'cache-control': 'max-stale=60' } });
+  expect(status).toBe(200);
+});

@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { recordCollection } from '../../functions/collections/record-collection.ts';
+import { startPostgres } from '../../local/postgres.ts';
+import { startRedis } from '../../local/redis.ts';
+import { commit } from '../../shared/db/transaction.ts';
+import { createCollections } from '../support/collections.ts';
+import { migrate } from '../support/migrate.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const directory = await mkdtemp(join(tmpdir(), 'tributary-faults-'));
+const [postgres, redis] = await Promise.all([startPostgres({ directory, log: () => {} }), startRedis(() => {}, '')]);
+const client = await postgres.connect();
+await migrate(client);
+await client.end();
+const { call } = await createCollections({
+  DATABASE_WRITER_HOST: postgres.writer,
+  DATABASE_READER_HOST: postgres.reader,
+  DATABASE_ANALYTICS_HOST: postgres.reader,
+  DATABASE_NAME: 'postgres',
+  REDIS_URL: redis.url,
+});
+afterAll(async () => {
+  await Promise.all([postgres.stop(), redis.stop()]);
+  await rm(directory, { recursive: true, force: true });
+});
+
+const read = () => call('/v1/collections/some-list');
+
+test('with the replica behind, a read sees what was written before it', async () => {
+  await postgres.setApplyDelay(2_000);
+  expect((await read()).status).toBe(404);
+  await commit((tx) => recordCollection(tx, { collection: 'some-list', name: 'One' }));
+  expect((await read()).json.name).toBe('One');
+  await commit((tx) => recordCollection(tx, { collection: 'some-list', name: 'Two' }));
+  expect((await read()).json.name).toBe('Two');
+  await postgres.setApplyDelay(0);
+});
+
+test('with the replica stopped, reads go to the writer', async () => {
+  await postgres.stopReplica();
+  for (let i = 0; i < 5; i++) {
+    await commit((tx) => recordCollection(tx, { collection: 'some-list', name: `Three ${i}` }));
+    const { status, json } = await read();
+    expect([status, json.name]).toEqual([200, `Three ${i}`]);
+  }
+  await postgres.startReplica();
+});
+
+test('with Redis stalled, reads go on from the database, and it is taken up again', async () => {
+  redis.process!.kill('SIGSTOP');
+  const answers = await Promise.all(Array.from({ length: 30 }, read));
+  expect(new Set(answers.map(({ status, headers }) => `${status} ${headers['x-cache']}`))).toEqual(
+    new Set(['200 bypass']),
+  );
+  redis.process!.kill('SIGCONT');
+  await waitFor('a hit', async () => (await read()).headers['x-cache'] === 'hit');
+});
+
+test('with Redis killed, reads go on and writes are kept', async () => {
+  redis.process!.kill('SIGKILL');
+  await commit((tx) => recordCollection(tx, { collection: 'some-list', name: 'Four' }));
+  await waitFor('the change', async () => (await read()).json.name === 'Four');
+  expect((await read()).status).toBe(200);
+});
