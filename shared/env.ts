@@ -20,7 +20,7 @@ export const variables = {
   STAGE: variable(text, 'Stage of the deployment: dev, prod.'),
   SERVICE: variable(text, 'Name of the function, in logs and metrics.'),
   LOG_LEVEL: variable(
-    z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
+    z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'SILENT']).default('INFO'),
     'The least severe logs that are kept.',
   ),
   AWS_REGION: variable(text, 'Region; the Lambda runtime sets it.'),

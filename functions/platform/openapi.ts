@@ -140,7 +140,7 @@ function toJsonSchema(schema: z.ZodType, schemas: Json): Json {
 function relink(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(relink);
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => key !== '$id' && key !== 'id');
+  const entries = Object.entries(value).filter(([key, inner]) => key !== '$id' && !(key === 'id' && typeof inner === 'string'));
   return Object.fromEntries(
     entries.map(([key, inner]) => [
       key,

@@ -56,6 +56,8 @@ async function open(host: Host): Promise<pg.Pool> {
     allowExitOnIdle: true,
     application_name: `tributary ${env('SERVICE')}`,
   });
+  // a connection that is lost while it is in use tells the query; without a listener it would end the process as well
+  opened.on('connect', (client) => client.on('error', () => {}));
   opened.on('error', (error: Error & { code?: string }) => {
     if (error.code?.startsWith('28')) forgetSecret(arn);
     log.warn('an idle database connection was lost', { host, error });

@@ -41,8 +41,6 @@ export interface Run {
   deadline: Date;
 }
 
-const smallestSample = 100;
-
 /**
  * Runs a sync from its checkpoint: each batch, its counts, its rejected rows and the checkpoint in one transaction. A
  * crash repeats at most one batch, which changes nothing.
@@ -114,7 +112,7 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
 
 async function refuseTooManyRejected<Row>({ maxRejectedShare = 0.01 }: Sync<Row>, { jobId }: Run): Promise<void> {
   const { read, rejected } = await countsOf(jobId);
-  if (rejected === 0 || rejected <= maxRejectedShare * Math.max(read, smallestSample)) return;
+  if (rejected === 0 || rejected <= maxRejectedShare * read) return;
   const share = `${rejected} of ${read} rows were rejected, more than ${maxRejectedShare * 100} %`;
   throw new Integrity(`${share}; the others were applied.`, { details: { read, rejected } });
 }

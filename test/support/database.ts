@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, inject } from 'vitest';
 import { closePools } from '../../shared/db/pools.ts';
@@ -23,7 +24,7 @@ export async function createDatabase(environment: Record<string, string> = {}): 
   Object.assign(process.env, {
     STAGE: 'test',
     SERVICE: name,
-    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'ERROR',
+    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'SILENT',
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
@@ -38,7 +39,7 @@ export async function createDatabase(environment: Record<string, string> = {}): 
     DATABASE_POOL_SIZE: '4',
     DATABASE_TLS: 'off',
     DATABASE_LAG_THRESHOLD_MS: '10000',
-    REDIS_URL: services.redisUrl,
+    REDIS_URL: await emptyRedis(services.redisUrl),
     POWERTOOLS_DEV: 'false',
     POWERTOOLS_METRICS_DISABLED: 'true',
     POWERTOOLS_TRACE_ENABLED: 'false',
@@ -50,15 +51,33 @@ export async function createDatabase(environment: Record<string, string> = {}): 
     await closeResources();
     await closePools();
     await pool.end();
-    const left = await admin.query(
+    const left = await leftOpen(admin, name);
+    await admin.query(`drop database ${name} with (force)`);
+    await admin.end();
+    if (left.length > 0) throw new Error(`connections were left open: ${JSON.stringify(left)}`);
+  });
+  return { name, pool };
+}
+
+/** A logical database of Redis for this worker, which runs one suite at a time. */
+async function emptyRedis(url: string): Promise<string> {
+  const own = `${url}/${process.env.VITEST_POOL_ID ?? 0}`;
+  const redis = new Redis(own);
+  await redis.flushdb();
+  await redis.quit();
+  return own;
+}
+
+/** The connections to a database that do not go by themselves: one that was just ended takes the server a moment. */
+async function leftOpen(admin: pg.Pool, name: string): Promise<unknown[]> {
+  for (let look = 0; ; look++) {
+    const { rows } = await admin.query(
       `select application_name, state, left(query, 80) as query from pg_stat_activity where datname = $1 and backend_type = 'client backend'`,
       [name],
     );
-    await admin.query(`drop database ${name} with (force)`);
-    await admin.end();
-    if (left.rows.length > 0) throw new Error(`connections were left open: ${JSON.stringify(left.rows)}`);
-  });
-  return { name, pool };
+    if (rows.length === 0 || look === 50) return rows;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 function connection(database: string): pg.Pool {

@@ -1,0 +1,216 @@
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { afterEach, expect, test, vi } from 'vitest';
+import { commit, inTransaction } from '../../shared/db/transaction.ts';
+import { insertJob } from '../../shared/jobs/job.ts';
+import { moveCheckpoint, takeLease } from '../../shared/jobs/lease.ts';
+import { runSync, type Sync } from '../../shared/jobs/sync.ts';
+import { ulid } from '../../shared/kernel/ulid.ts';
+import { createCollections } from '../support/collections.ts';
+import { drain } from '../support/queues.ts';
+
+const { call, importFile, database, runMessage, jobRow, jobsQueue } = await createCollections();
+const contract = (n: number) => `0x${n.toString(16).padStart(40, 'a')}`;
+const csv = (...lines: string[]) => ['token_id,trait_type,trait_value', ...lines].join('\n');
+const rejectedOf = async (id: string) =>
+  (
+    await database.pool.query('select position::int, reason from platform.rejected_rows where job_id = $1 order by 1', [
+      id,
+    ])
+  ).rows;
+afterEach(() => vi.restoreAllMocks());
+
+test('good rows go in, bad ones are listed with their line and reason', async () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${i},Hat,Red`);
+  const job = await importFile('traits', 'a.csv', csv(...rows, '-1,Hat,Red', '7,Hat', '8,Hat,'), {
+    collection: contract(1),
+  });
+  expect(job).toMatchObject({ status: 'succeeded', rows_read: 303, rows_applied: 300, rows_rejected: 3 });
+  expect(await rejectedOf(job.id)).toEqual([
+    { position: 302, reason: 'token_id must be a whole number from 0 to 2^256 - 1, in decimal' },
+    { position: 303, reason: 'has 2 fields, the header 3' },
+    { position: 304, reason: expect.stringContaining('trait_value') },
+  ]);
+});
+
+test('over the threshold the run fails and says why; the good rows stand', async () => {
+  const job = await importFile('traits', 'a.csv', csv('1,Hat,Red', 'x,Hat,Red', 'y,Hat,Red'), {
+    collection: contract(2),
+  });
+  expect(job).toMatchObject({ status: 'failed', rows_applied: 1, rows_rejected: 2 });
+  expect(job.error).toEqual({
+    code: 'integrity',
+    message: '2 of 3 rows were rejected, more than 1 %; the others were applied.',
+  });
+  expect((await call(`/v1/collections/${contract(2)}/traits`)).json.tokenCount).toBe(1);
+});
+
+const refused: [what: string, name: string, content: Buffer | string, set: Record<string, string>, reason: string][] = [
+  [
+    'a missing column',
+    'a.csv',
+    'token_id,trait_type\n1,Hat',
+    { collection: contract(3) },
+    'lacks the columns trait_value',
+  ],
+  ['a missing column that could be set', 'a.csv', csv('1,Hat,Red'), {}, 'collection (or --set collection=…)'],
+  [
+    'an unknown column',
+    'a.csv',
+    'token_id,trait_type,trait_value,colour\n1,Hat,Red,x',
+    { collection: contract(3) },
+    'does not know the columns colour',
+  ],
+  [
+    'a column set that is in the file',
+    'a.csv',
+    csv('1,Hat,Red'),
+    { collection: contract(3), trait_type: 'Hat' },
+    'has a column trait_type of its own',
+  ],
+  [
+    'an unknown column set',
+    'a.csv',
+    csv('1,Hat,Red'),
+    { collection: contract(3), owner: 'x' },
+    'does not take --set owner',
+  ],
+  ['an empty file', 'a.csv', '', { collection: contract(3) }, 'is empty'],
+  ['another format', 'a.xlsx', 'x', { collection: contract(3) }, 'neither .csv'],
+  [
+    'a file cut short',
+    'a.csv.gz',
+    gzipSync(csv(...Array.from({ length: 500 }, (_, i) => `${i},Hat,${i}`))).subarray(0, 900),
+    { collection: contract(3) },
+    'cut short',
+  ],
+  ['a file that is not gzip', 'a.csv.gz', csv('1,Hat,Red'), { collection: contract(3) }, 'not gzip'],
+  ['a Parquet file that is none', 'a.parquet', 'PAR1 is not enough', { collection: contract(3) }, 'not Parquet'],
+];
+
+test.each(refused)('%s is refused, and named', async (_, name, content, set, reason) => {
+  const job = await importFile('traits', name, content, set);
+  expect([job.status, job.error?.code]).toEqual(['failed', 'invalid_input']);
+  expect(job.error!.message).toContain(reason);
+});
+
+test('the same rows come in as CSV, NDJSON and Parquet; numbers keep their digits', async () => {
+  const large = (2n ** 200n).toString();
+  const ndjson = `{"token_id": ${large}, "trait_type": "Hat", "trait_value": "Red"}\n`;
+  await importFile('traits', 'a.ndjson', ndjson, { collection: contract(4) });
+  const parquet = parquetWriteBuffer({
+    columnData: [
+      { name: 'token_id', data: [large], type: 'STRING' },
+      { name: 'trait_type', data: ['Hat'], type: 'STRING' },
+      { name: 'trait_value', data: ['Red'], type: 'STRING' },
+    ],
+  });
+  for (const [name, content] of [
+    ['a.csv.gz', gzipSync(csv(`${large},Hat,Red`))],
+    ['a.parquet', Buffer.from(parquet)],
+    ['a.jsonl.gz', gzipSync(ndjson)],
+  ] as const) {
+    expect([name, await importFile('traits', name, content, { collection: contract(4) })]).toMatchObject([
+      name,
+      { status: 'succeeded', rows_read: 1, rows_applied: 0, rows_unchanged: 1 },
+    ]);
+  }
+  expect((await call(`/v1/collections/${contract(4)}/nfts/${large}`)).json.tokenId).toBe(large);
+});
+
+test('a dataset that is not there is refused', async () => {
+  const job = await importFile('sales', 'a.csv', csv('1,Hat,Red'));
+  expect([job.status, job.error?.message]).toEqual([
+    'failed',
+    expect.stringContaining('names no dataset of collections'),
+  ]);
+});
+
+test('a run that has too little time goes on from its checkpoint in the next message', async () => {
+  const rows = Array.from({ length: 4_500 }, (_, i) => `${i},Hat,${i % 7}`);
+  const { putObject } = await import('../support/queues.ts');
+  const jobId = ulid();
+  const key = `collections/traits/${jobId}/a.csv`;
+  await putObject(process.env.IMPORTS_BUCKET!, key, csv(...rows), { collection: contract(5) });
+  await runMessage({ Records: [{ s3: { bucket: { name: process.env.IMPORTS_BUCKET }, object: { key } } }] }, 0);
+  expect(await jobRow(jobId)).toMatchObject({ status: 'running', rows_read: 2_000 });
+  const [again] = (await drain(jobsQueue.url)) as { jobId: string }[];
+  expect(again).toMatchObject({ jobId, job: 'collections.import' });
+  await runMessage(again);
+  expect(await jobRow(jobId)).toMatchObject({ status: 'succeeded', rows_read: 4_500, rows_applied: 4_500 });
+  await runMessage(again);
+  expect(await jobRow(jobId)).toMatchObject({ rows_read: 4_500 });
+});
+
+/** A sync of numbers in batches, into a table of its own, that may fail at one of its steps. */
+function numbers(name: string, failAt?: { batch: number; step: 'read' | 'apply' | 'after' }): Sync<number> {
+  return {
+    name,
+    async *read(position) {
+      for (let batch = (position as number | null) ?? 0; batch < 6; batch++) {
+        if (failAt?.step === 'read' && failAt.batch === batch) throw new Error('cut off');
+        yield { rows: [batch * 2, batch * 2 + 1], rejected: [], next: batch + 1 };
+      }
+    },
+    async apply(tx, rows) {
+      const { rowCount } = await tx.query(
+        `insert into public.numbers select $1, n from unnest($2::int[]) as n on conflict do nothing`,
+        [name, rows],
+      );
+      await tx.query(`select platform.announce('number_added', array['numbers:' || $1])`, [name]);
+      if (failAt?.step === 'apply' && rows[0] === failAt.batch * 2) throw new Error('cut off');
+      return { applied: rowCount!, unchanged: rows.length - rowCount! };
+    },
+  };
+}
+const numberTable = database.pool.query('create table public.numbers (name text, n integer, primary key (name, n))');
+
+test('a run that is cut off anywhere and begun again ends as one that was not', async () => {
+  await numberTable;
+  let runs = 0;
+  const crash = fc.record({ batch: fc.nat({ max: 5 }), step: fc.constantFrom('read' as const, 'apply' as const) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(crash, { maxLength: 4 }), async (crashes) => {
+      const name = `crash-${++runs}`;
+      const { id } = await insertJob('test.numbers', { name }, 'test');
+      const run = { jobId: id, deadline: new Date(Date.now() + 60_000) };
+      for (const one of crashes) await runSync(numbers(name, one), run).catch(() => {});
+      expect(await runSync(numbers(name), run)).toBe('done');
+      const { rows } = await database.pool.query(
+        `select array_agg(n order by n) as ns, (select count(*)::int from platform.outbox where entities = array['numbers:' || $1::text]) as events from public.numbers where name = $1`,
+        [name],
+      );
+      expect(rows[0].ns).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+      expect(rows[0].events).toBeGreaterThanOrEqual(6);
+      expect(await jobRow(id)).toMatchObject({ rows_applied: 12 });
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('of two runs of one sync the second leaves', async () => {
+  await numberTable;
+  const { id } = await insertJob('test.numbers', { name: 'two' }, 'test');
+  const run = { jobId: id, deadline: new Date(Date.now() + 60_000) };
+  const lease = await takeLease('two');
+  await expect(runSync(numbers('two'), run)).rejects.toMatchObject({ code: 'conflict' });
+  expect((await database.pool.query(`select 1 from public.numbers where name = 'two'`)).rowCount).toBe(0);
+  expect(lease.position).toBeNull();
+});
+
+test('a run whose lease was taken over cannot write any more', async () => {
+  await numberTable;
+  const zombie = await takeLease('zombie');
+  await inTransaction((tx) =>
+    tx.query(`update platform.checkpoints set lease_until = now() - interval '1 second' where name = 'zombie'`),
+  );
+  const successor = await takeLease('zombie');
+  const write = commit(async (tx) => {
+    await tx.query(`insert into public.numbers values ('zombie', 1)`);
+    await moveCheckpoint(tx, zombie, 1);
+  });
+  await expect(write).rejects.toMatchObject({ code: 'conflict' });
+  expect((await database.pool.query(`select 1 from public.numbers where name = 'zombie'`)).rowCount).toBe(0);
+  await inTransaction((tx) => moveCheckpoint(tx, successor, 2));
+});

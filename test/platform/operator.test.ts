@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import type { APIGatewayRequestAuthorizerEventV2 } from 'aws-lambda';
+import pg from 'pg';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { collections } from '../../functions/collections/domain.ts';
+import { recordCollection } from '../../functions/collections/record-collection.ts';
+import { handler as authorize } from '../../functions/platform/authorize.ts';
+import { platform } from '../../functions/platform/domain.ts';
+import { startSecrets } from '../../local/secrets.ts';
+import { closePools } from '../../shared/db/pools.ts';
+import { commit } from '../../shared/db/transaction.ts';
+import { forgetEnv } from '../../shared/env.ts';
+import { createCaller } from '../support/api.ts';
+import { createCollections } from '../support/collections.ts';
+
+const { call, importFile, database } = await createCollections({ QUEUES: '{}' });
+const { handler } = await import('../../functions/platform/api.ts');
+const operator = createCaller(platform, handler as never);
+
+beforeAll(async () => {
+  await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Kept' }));
+});
+
+test('clearing the cache makes everything cached void, or what is kept for the named entities', async () => {
+  const read = async () => (await call('/v1/collections/kept')).headers['x-cache'];
+  await read();
+  expect(await read()).toBe('hit');
+  const cleared = await operator('/v1/admin/cache/clear', { method: 'POST', body: { entities: ['collections:kept'] } });
+  expect([cleared.json.cleared, await read(), await read()]).toEqual(['entities', 'miss', 'hit']);
+  expect((await operator('/v1/admin/cache/clear', { method: 'POST' })).json.cleared).toBe('all');
+  expect([await read(), await read()]).toEqual(['miss', 'hit']);
+  expect((await operator('/v1/admin/cache/clear', { method: 'POST', body: { keys: ['*'] } })).status).toBe(400);
+});
+
+test('why an answer is served can be seen', async () => {
+  await call('/v1/collections/kept');
+  const { json } = await operator('/v1/admin/cache/explain?entity=collections:kept');
+  expect(json).toMatchObject({
+    entity: 'collections:kept',
+    views: [{ view: 'metadata', passes: true, snapshot: expect.stringMatching(/^\d+:\d+:/) }],
+  });
+});
+
+test('the health of the parts is told', async () => {
+  expect((await operator('/v1/health')).json).toEqual({
+    status: 'ok',
+    parts: { writer: 'ok', reader: 'ok', cache: 'ok' },
+  });
+});
+
+test('a job can be followed, its rejected rows read, its absence told', async () => {
+  const { id } = await importFile('traits', 'a.csv', 'token_id,trait_type,trait_value\nx,Hat,Red\n1,Hat,Red', {
+    collection: 'kept',
+  });
+  expect((await operator(`/v1/jobs/${id}`)).json).toMatchObject({
+    id,
+    status: 'failed',
+    progress: { read: 2, applied: 1, rejected: 1 },
+    rejectedRows: `/v1/jobs/${id}/rejected-rows`,
+  });
+  expect((await operator(`/v1/jobs/${id}/rejected-rows`)).json.rejectedRows).toMatchObject([
+    { position: 2, row: { token_id: 'x' } },
+  ]);
+  expect((await operator('/v1/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV')).status).toBe(404);
+  expect((await operator('/v1/jobs/nonsense')).status).toBe(400);
+});
+
+test('the kinds of import are told with their columns', async () => {
+  const { imports } = (await operator('/v1/imports')).json;
+  expect(imports.map((one: { dataset: string }) => one.dataset)).toEqual(
+    collections.imports.map(({ name }) => `collections.${name}`),
+  );
+});
+
+test('every operation of every domain is described', async () => {
+  const { json } = await operator('/v1/openapi.json');
+  for (const { path, method, operationId } of [...collections.operations, ...platform.operations]) {
+    expect(json.paths[path][method.toLowerCase()].operationId).toBe(operationId);
+  }
+});
+
+test('the operator is let in by their token alone', async () => {
+  const secrets = await startSecrets(
+    new Map([['operator', { sha256: createHash('sha256').update('right').digest('hex') }]]),
+  );
+  Object.assign(process.env, { ADMIN_TOKEN_SECRET_ARN: 'operator', AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url });
+  forgetEnv();
+  const ask = (authorization?: string) =>
+    authorize({ headers: { authorization } } as unknown as APIGatewayRequestAuthorizerEventV2);
+  expect(await Promise.all(['Bearer right', 'Bearer wrong', 'Bearer ', 'Basic right', undefined].map(ask))).toEqual(
+    [true, false, false, false, false].map((isAuthorized) => ({ isAuthorized })),
+  );
+  await secrets.stop();
+  process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER = inject('services').secretsUrl;
+  forgetEnv();
+});
+
+test('a fresh database is migrated, once, with roles that can do no more than they should', async () => {
+  const name = `${database.name}_fresh`;
+  await database.pool.query(`create database ${name}`);
+  const roles = { writer: `w_${name}`, reader: `r_${name}`, console: `c_${name}` };
+  const values = Object.entries(roles).map(
+    ([role, username]) => [role, { username: username.replace(/\d/g, 'x'), password: `it's ${role}` }] as const,
+  );
+  const secrets = await startSecrets(new Map([...values, ['owner', { username: 'owner', password: 'owner' }]]));
+  Object.assign(process.env, {
+    DATABASE_NAME: name,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
+    DATABASE_ROLE_SECRETS: JSON.stringify({ writer: 'writer', reader: 'reader', console: 'console' }),
+  });
+  forgetEnv();
+  await closePools();
+  const { migrateDatabase } = await import('../../shared/db/migrate.ts');
+  const folder = new URL('../../migrations/', import.meta.url);
+  expect((await migrateDatabase(folder)).length).toBeGreaterThanOrEqual(6);
+  expect(await migrateDatabase(folder)).toEqual([]);
+  const as = async (role: string, statement: string) => {
+    const { username, password } = Object.fromEntries(values)[role]!;
+    const [host, port] = inject('services').writer.split(':');
+    const client = new pg.Client({ host: host!, port: Number(port), database: name, user: username, password });
+    await client.connect();
+    return client
+      .query(statement)
+      .then(
+        () => 'done',
+        (error: { code: string }) => error.code,
+      )
+      .finally(() => client.end());
+  };
+  const denied = '42501';
+  expect(await as('writer', `insert into collections.collections (slug) values ('x')`)).toBe('done');
+  expect(await as('writer', 'create table collections.more (id integer)')).toBe(denied);
+  expect(await as('reader', 'select * from collections.collections')).toBe('done');
+  expect(await as('reader', `insert into collections.collections (slug) values ('y')`)).toBe(denied);
+  expect(await as('console', 'delete from platform.jobs')).toBe(denied);
+  await closePools();
+  await secrets.stop();
+  await database.pool.query(`drop database ${name} with (force)`);
+  for (const [, { username }] of values) await database.pool.query(`drop role ${username}`);
+});
