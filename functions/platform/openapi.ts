@@ -32,6 +32,8 @@ const problemTitles: Record<number, string> = {
   413: 'The body is too large',
   429: 'Over a budget; `Retry-After` says when to come again',
   500: 'A fault of ours',
+  502: 'The upstream failed',
+  504: 'It took too long',
   503: 'A part is not to be had just now',
 };
 
@@ -65,7 +67,9 @@ export function describeApi(domains: readonly Domain[]): Json {
 
 function describeOperation(domain: Domain, operation: Operation, schemas: Json): Json {
   const description = [operation.description, operation.cache?.staleness].filter(Boolean).join(' ');
-  const problems = [400, ...(operation.problems ?? []), 500, 503];
+  const own = operation.problems ?? [];
+  // what has a budget asks an upstream
+  const problems = [400, ...own, 500, ...(own.includes(429) ? [502] : []), 503, 504];
   return {
     operationId: operation.operationId,
     tags: [domain.name],
@@ -140,7 +144,9 @@ function toJsonSchema(schema: z.ZodType, schemas: Json): Json {
 function relink(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(relink);
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([key, inner]) => key !== '$id' && !(key === 'id' && typeof inner === 'string'));
+  const entries = Object.entries(value).filter(
+    ([key, inner]) => key !== '$id' && !(key === 'id' && typeof inner === 'string'),
+  );
   return Object.fromEntries(
     entries.map(([key, inner]) => [
       key,

@@ -288,7 +288,6 @@ function nftsOf(collection: Collection, start: number): Record<string, unknown> 
       raw: {
         tokenUri: `ipfs://local/${tokenId}.json`,
         metadata: { name: `${collection.name} #${tokenId}`, attributes },
-        error: null,
       },
       tokenUri: `ipfs://local/${tokenId}.json`,
       timeLastUpdated: timeOf(collection.deployedBlock),
@@ -298,11 +297,11 @@ function nftsOf(collection: Collection, start: number): Record<string, unknown> 
 }
 
 function ownersOf(world: World, { address, totalSupply }: Collection, start: number): Record<string, unknown> {
-  const held = new Map<string, { tokenId: string; balance: string }[]>();
+  const held = new Map<string, { tokenId: string; balance: number }[]>();
   for (let tokenId = 0; tokenId < totalSupply; tokenId++) {
     for (const [wallet, amount] of world.owners.get(`${address}:${tokenId}`) ?? []) {
       if (amount > 0n)
-        held.set(wallet, [...(held.get(wallet) ?? []), { tokenId: String(tokenId), balance: String(amount) }]);
+        held.set(wallet, [...(held.get(wallet) ?? []), { tokenId: String(tokenId), balance: Number(amount) }]);
     }
   }
   const all = [...held]
@@ -327,7 +326,7 @@ function contractsOf(world: World, owner: string): Record<string, unknown> {
       },
     ];
   });
-  return { contracts, totalCount: contracts.length };
+  return { contracts, totalCount: String(contracts.length) };
 }
 
 interface Rpc {

@@ -5,6 +5,7 @@ import { afterAll, inject } from 'vitest';
 import { closePools } from '../../shared/db/pools.ts';
 import { forgetEnv } from '../../shared/env.ts';
 import { closeResources } from '../../shared/resources.ts';
+import { waitFor } from './wait-for.ts';
 
 export interface TestDatabase {
   name: string;
@@ -21,6 +22,7 @@ export async function createDatabase(environment: Record<string, string> = {}): 
   const name = `suite_${randomBytes(6).toString('hex')}`;
   const admin = connection('postgres');
   await admin.query(`create database ${name} template template_migrated`);
+  await replicaCaughtUp(admin);
   Object.assign(process.env, {
     STAGE: 'test',
     SERVICE: name,
@@ -57,6 +59,17 @@ export async function createDatabase(environment: Record<string, string> = {}): 
     if (left.length > 0) throw new Error(`connections were left open: ${JSON.stringify(left)}`);
   });
   return { name, pool };
+}
+
+/** Waits until the replica has what the primary has: the new database too. */
+async function replicaCaughtUp(admin: pg.Pool): Promise<void> {
+  const { rows } = await admin.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+  await waitFor('the replica', async () => {
+    const replayed = await admin.query(`select 1 from pg_stat_replication where replay_lsn >= $1::pg_lsn`, [
+      rows[0]!.lsn,
+    ]);
+    return replayed.rowCount === 1;
+  });
 }
 
 /** A logical database of Redis for this worker, which runs one suite at a time. */

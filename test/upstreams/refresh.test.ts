@@ -1,0 +1,175 @@
+import { afterAll, expect, test } from 'vitest';
+import { startAlchemy } from '../../local/upstreams/alchemy.ts';
+import { startNeynar } from '../../local/upstreams/neynar.ts';
+import type { Collection } from '../../local/upstreams/world.ts';
+import { createCollections } from '../support/collections.ts';
+import { drain } from '../support/queues.ts';
+
+const alchemy = await startAlchemy({ apiKey: 'alchemy-test-key' });
+const neynar = await startNeynar({ world: alchemy.world, apiKey: 'neynar-test-key' });
+const { call, runMessage, jobRow, jobsQueue, database } = await createCollections({
+  ALCHEMY_BASE_URL: alchemy.url,
+  NEYNAR_BASE_URL: neynar.url,
+});
+afterAll(() => Promise.all([alchemy.stop(), neynar.stop()]));
+const { collections } = await import('../../functions/collections/domain.ts');
+// the budget of the real upstream would make the tests wait
+for (const upstream of collections.upstreams) upstream.requestsPerSecond = 1_000;
+
+const [small, shared] = [alchemy.collections[4]!, alchemy.collections[5]!];
+const webhook = { webhookUrl: '', signingKey: 'whsec-test' };
+
+async function refresh({ address }: Collection) {
+  const { json } = await call(`/v1/collections/${address}/refresh`, { method: 'POST' });
+  for (const message of await drain(jobsQueue.url)) await runMessage(message);
+  return jobRow(json.jobId);
+}
+
+/** What the API says of a token's owners, against the world. */
+async function expectOwners({ address }: Collection, tokenIds: number[]) {
+  for (const tokenId of tokenIds) {
+    const { json } = await call(`/v1/collections/${address}/nfts/${tokenId}/owner`);
+    const held = [...(alchemy.world.owners.get(`${address}:${tokenId}`) ?? new Map<string, bigint>())].filter(
+      ([, amount]) => amount > 0n,
+    );
+    const found = json.owners.map((one: { address: string; amount: string }) => [one.address, one.amount]);
+    expect([tokenId, found.sort()]).toEqual([tokenId, held.map(([wallet, amount]) => [wallet, String(amount)]).sort()]);
+  }
+}
+
+/** Sends activity as Alchemy does: signed over the very bytes. */
+async function deliver(
+  transfers: Parameters<typeof alchemy.notify>[1],
+  removed = false,
+  change = (body: string) => body,
+) {
+  const { createServer } = await import('node:http');
+  const { promise, resolve } = Promise.withResolvers<{ body: string; signature: string }>();
+  const catcher = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    resolve({ body, signature: String(request.headers['x-alchemy-signature']) });
+    response.end();
+  });
+  await new Promise<void>((listening) => catcher.listen(0, '127.0.0.1', listening));
+  await alchemy.notify(
+    { ...webhook, webhookUrl: `http://127.0.0.1:${(catcher.address() as { port: number }).port}` },
+    transfers,
+    removed,
+  );
+  const { body, signature } = await promise;
+  catcher.closeAllConnections();
+  catcher.close();
+  return call('/v1/webhooks/alchemy', {
+    method: 'POST',
+    rawBody: change(body),
+    headers: { 'x-alchemy-signature': signature },
+  });
+}
+
+test('a collection nobody has asked for is fetched on its first read, and the rest by a job', async () => {
+  const first = await call(`/v1/collections/${small.address}`);
+  expect([first.status, first.json.name, first.json.completeness]).toEqual([200, small.name, 'metadata']);
+  for (const message of await drain(jobsQueue.url)) await runMessage(message);
+  expect((await call(`/v1/collections/${small.address}`)).json.completeness).toBe('complete');
+  expect((await call(`/v1/collections/0x${'12'.repeat(20)}`)).status).toBe(404);
+});
+
+test('an upstream that stays away is told as such, without its key', async () => {
+  alchemy.faults.set({ kind: 'server-error', count: 1_000 });
+  const { status, json, text } = await call(`/v1/collections/${alchemy.collections[0]!.address}`);
+  expect([status, json.type]).toEqual([502, 'urn:tributary:problem:upstream']);
+  expect(text).not.toContain('alchemy-test-key');
+  alchemy.faults.set(undefined);
+});
+
+test('a refresh ends with the tokens, traits and owners of the world', async () => {
+  expect(await refresh(shared)).toMatchObject({ status: 'succeeded', rows_rejected: 0 });
+  for (const collection of [small, shared]) {
+    const { json } = await call(`/v1/collections/${collection.address}/traits`);
+    expect(json.tokenCount).toBe(collection.totalSupply);
+    const counts = new Map<string, number>();
+    for (const { trait_type, value } of collection.traits.flat())
+      counts.set(`${trait_type} ${value}`, (counts.get(`${trait_type} ${value}`) ?? 0) + 1);
+    const found = json.traits.flatMap(
+      ({ type, values }: { type: string; values: { value: string; count: number }[] }) =>
+        values.map(({ value, count }) => [`${type} ${value}`, count]),
+    );
+    expect(new Map(found)).toEqual(counts);
+    await expectOwners(collection, [0, 1, 7, 13, 21, 39]);
+  }
+  const again = await refresh(shared);
+  expect(again).toMatchObject({ status: 'succeeded', rows_applied: 0 });
+});
+
+test('transfers told by the webhook are seen at once; told twice they change nothing', async () => {
+  for (let i = 0; i < 20; i++) {
+    const transfer = alchemy.transfer();
+    const collection = alchemy.collections.find(({ address }) => address === transfer.contract)!;
+    const known = [small, shared].includes(collection);
+    const first = await deliver([transfer]);
+    expect([first.status, first.json]).toEqual([200, { applied: 1, unchanged: 0, reverted: 0, rejected: 0 }]);
+    expect((await deliver([transfer])).json).toEqual({ applied: 0, unchanged: 1, reverted: 0, rejected: 0 });
+    if (known) await expectOwners(collection, [Number(transfer.tokens[0]!.tokenId)]);
+  }
+});
+
+test('a reorg takes back what it removed, whatever comes late', async () => {
+  let transfer = alchemy.transfer();
+  while (![small.address, shared.address].includes(transfer.contract)) transfer = alchemy.transfer();
+  const collection = [small, shared].find(({ address }) => address === transfer.contract)!;
+  const tokenId = Number(transfer.tokens[0]!.tokenId);
+  await deliver([transfer]);
+  alchemy.reorg();
+  expect((await deliver([transfer], true)).json.reverted).toBe(1);
+  await expectOwners(collection, [tokenId]);
+  await deliver([transfer], true);
+  await expectOwners(collection, [tokenId]);
+});
+
+test('a webhook with another signature stores nothing', async () => {
+  const transfer = alchemy.transfer();
+  const before = (await database.pool.query('select count(*)::int as n from collections.transfers')).rows[0].n;
+  const changed = [
+    (body: string) => body.replace('NFT_ACTIVITY', 'NFT_ACTIVITY '),
+    (body: string) => JSON.stringify(JSON.parse(body), null, 1),
+  ];
+  for (const change of changed) expect((await deliver([transfer], false, change)).status).toBe(401);
+  for (const signature of ['', 'zz', 'ab'.repeat(31), 'ab'.repeat(32), 'ab'.repeat(33)]) {
+    const { status } = await call('/v1/webhooks/alchemy', {
+      method: 'POST',
+      body: {},
+      headers: { 'x-alchemy-signature': signature },
+    });
+    expect(status).toBe(401);
+  }
+  expect((await database.pool.query('select count(*)::int as n from collections.transfers')).rows[0].n).toBe(before);
+});
+
+test('faults of the upstream are ridden out; a page with a bad row costs that row alone', async () => {
+  for (const kind of ['rate-limited', 'server-error', 'truncated'] as const) {
+    alchemy.faults.set({ kind, count: 2, retryAfterSeconds: 0 });
+    expect([kind, (await refresh(shared)).status]).toEqual([kind, 'succeeded']);
+  }
+  alchemy.faults.set({ kind: 'garbage', count: 3 });
+  expect(await refresh(small)).toMatchObject({ rows_rejected: expect.any(Number) });
+  alchemy.faults.set(undefined);
+});
+
+test('a Farcaster user nobody has asked for is fetched with their wallets', async () => {
+  const user = alchemy.world.users[3]!;
+  const { json } = await call(`/v1/users/${user.fid}`);
+  expect([json.username, json.wallets]).toEqual([user.username, [...user.wallets].sort()]);
+  expect((await call('/v1/users/999999')).status).toBe(404);
+  const held = await call(`/v1/users/${user.fid}/collections`);
+  expect(held.status).toBe(200);
+});
+
+test('who asks for too much that nobody knows is told to wait', async () => {
+  const statuses = new Set<number>();
+  for (let i = 0; i < 15; i++)
+    statuses.add(
+      (await call(`/v1/collections/0x${(i + 100).toString(16).padStart(40, '0')}`, { clientIp: '10.9.9.9' })).status,
+    );
+  expect(statuses).toEqual(new Set([404, 429]));
+});
