@@ -15,6 +15,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import {
   AuroraPostgresEngineVersion,
   CfnDBClusterEndpoint,
+  type CfnDBInstance,
   CfnDBProxyEndpoint,
   ClusterInstance,
   Credentials,
@@ -182,12 +183,14 @@ export class DataStack extends Stack {
   }
 
   private createAnalyticsEndpoint(stage: string): string {
-    const instance = this.cluster.node.findChild('analytics').node.defaultChild as { ref?: string } | undefined;
+    const instance = this.cluster.node.findChild('analytics').node.defaultChild as CfnDBInstance;
+    // the last to be promoted: long queries are not to meet the writer's work
+    instance.promotionTier = 15;
     const endpoint = new CfnDBClusterEndpoint(this, 'Analytics', {
       dbClusterEndpointIdentifier: `tributary-${stage}-analytics`,
       dbClusterIdentifier: this.cluster.clusterIdentifier,
       customEndpointType: 'READER',
-      staticMembers: [instance?.ref ?? ''],
+      staticMembers: [instance.ref],
     });
     return endpoint.attrEndpoint;
   }

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { startAlchemy } from './alchemy.ts';
+import { type AlchemyStandIn, startAlchemy } from './alchemy.ts';
 import { startNeynar } from './neynar.ts';
 
 export interface Upstreams {
+  alchemy: AlchemyStandIn;
+  /** What Alchemy signs its webhooks with. */
+  signingKey: string;
   /** Their addresses, by the settings' names. */
   settings: Record<string, string>;
   /** What their secrets hold, by the upstream's name. */
@@ -23,6 +26,8 @@ export async function startUpstreams(statePath: string): Promise<Upstreams> {
   const alchemy = await startAlchemy({ statePath, apiKey: alchemyKey });
   const neynar = await startNeynar({ world: alchemy.world, apiKey: neynarKey });
   return {
+    alchemy,
+    signingKey,
     settings: { ALCHEMY_BASE_URL: alchemy.url, NEYNAR_BASE_URL: neynar.url },
     secrets: { alchemy: { apiKey: alchemyKey, webhookSigningKey: signingKey }, neynar: { apiKey: neynarKey } },
     collections: alchemy.collections,

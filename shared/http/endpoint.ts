@@ -19,6 +19,8 @@ import type { Request } from './request.ts';
 export interface Endpoint {
   operation: Operation;
   handle(input: OperationInput<Operation>, request: Request): Promise<Answer>;
+  /** The statement of a cached read, for those who look at its plan. */
+  statement?(input: OperationInput<Operation>): Sql;
 }
 
 /** The one row of a read: the answer's JSON as text, and the data's own time where it has one. */
@@ -46,6 +48,7 @@ export function read<O extends Operation>(operation: O, reading: Reading<O>): En
   if (!declared) throw new Error(`${operation.operationId} declares no cached view`);
   return {
     operation,
+    statement: (input) => reading.load(input as OperationInput<O>),
     async handle(anyInput, request) {
       const input = anyInput as OperationInput<O>;
       const load = (source: Source) => loadBody(operation, reading, input, request, source);

@@ -1,0 +1,194 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { domains } from '../../functions/registry.ts';
+import { isSubHourly } from '../../infra/constructs/scheduled-job.ts';
+import { planOf } from '../../local/plan.ts';
+import { type Resource, readTemplate, resourcesOf } from '../../local/template.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const output = await mkdtemp(join(tmpdir(), 'tributary-synth-'));
+afterAll(() => rm(output, { recursive: true }));
+
+function synth(stage: string) {
+  const folder = join(output, stage);
+  const { status, stderr, stdout } = spawnSync('cdk', ['synth', '--quiet', '-c', `stage=${stage}`, '-o', folder], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return { folder, status, output: stdout + stderr };
+}
+
+const stages = { dev: synth('dev'), prod: synth('prod') };
+const overrides = {
+  ...Object.fromEntries(
+    ['DATABASE_WRITER_HOST', 'DATABASE_READER_HOST', 'DATABASE_ANALYTICS_HOST', 'REDIS_URL'].map((name) => [
+      name,
+      'local',
+    ]),
+  ),
+};
+const load = async (stage: keyof typeof stages) => {
+  const template = await readTemplate(stages[stage].folder);
+  const text = JSON.stringify(template.stacks);
+  return { template, text, plan: planOf(template, { queuesUrl: 'http://queues', overrides }) };
+};
+const schedules = domains.flatMap(({ name, jobs }) =>
+  jobs.filter(({ schedule }) => schedule).map((job) => ({ domain: name, ...job })),
+);
+
+test('an unknown stage is refused in one line', () => {
+  const { status, output: said } = synth('staging');
+  expect([status, said]).toEqual([1, expect.stringContaining('There is no stage staging; there are dev, prod.')]);
+});
+
+describe.each(['dev', 'prod'] as const)('%s', (stage) => {
+  test('is synthesized without a finding of the AwsSolutions pack', () => {
+    expect([stages[stage].status, stages[stage].output]).toEqual([0, expect.not.stringMatching(/AwsSolutions-\w+\d/)]);
+  });
+
+  test('has a route for each operation, with the operator’s behind the authorizer', async () => {
+    const { plan } = await load(stage);
+    const declared = domains.flatMap((domain) =>
+      domain.operations.map(({ method, path, access }) => ({
+        key: `${method} ${path}`,
+        functionName: `${domain.name}-api`,
+        ...(access === 'admin' ? { authorizer: 'authorize' } : {}),
+      })),
+    );
+    const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+    expect([...plan.routes].sort(byKey)).toEqual(declared.sort(byKey));
+  });
+
+  test('has a dead-letter queue after five receives and alarms for each queue', async () => {
+    const { template, plan } = await load(stage);
+    const dead = plan.queues.filter(({ name }) => name.endsWith('-dead'));
+    const living = plan.queues.filter(({ name }) => !name.endsWith('-dead'));
+    expect(living.length).toBe(dead.length);
+    for (const { name, attributes } of living) {
+      expect(JSON.parse(attributes.RedrivePolicy!)).toEqual({
+        deadLetterTargetArn: expect.stringMatching(`:${name}-dead$`),
+        maxReceiveCount: 5,
+      });
+    }
+    expect(
+      resourcesOf(template, 'AWS::CloudWatch::Alarm').filter(({ logicalId }) => logicalId.startsWith('Queue')).length,
+    ).toBe(living.length * 2);
+    for (const { queueName } of plan.eventSources) expect(living.map(({ name }) => name)).toContain(queueName);
+  });
+
+  test('runs every function on arm64 and Node 24, after the migration', async () => {
+    const { template, plan } = await load(stage);
+    const ours = resourcesOf(template, 'AWS::Lambda::Function').filter(({ properties }) =>
+      plan.functions.some(({ name }) => isNamed(properties, name)),
+    );
+    expect(ours.length).toBe(plan.functions.length);
+    for (const { properties } of ours)
+      expect([properties.Runtime, properties.Architectures, properties.TracingConfig]).toEqual([
+        'nodejs24.x',
+        ['arm64'],
+        { Mode: 'Active' },
+      ]);
+    const [[trigger]] = [Object.entries(serviceOf(template)).filter(([, { Type }]) => Type === 'Custom::Trigger')] as [
+      [string, Resource][],
+    ];
+    for (const { logicalId, properties } of ours) {
+      const { DependsOn = [] } = serviceOf(template)[logicalId] as Resource & { DependsOn?: string[] };
+      if (!isNamed(properties, 'migrate'))
+        expect([logicalId, DependsOn]).toEqual([logicalId, expect.arrayContaining([trigger![0]])]);
+    }
+  });
+
+  test('grants no function everything', async () => {
+    const { template } = await load(stage);
+    for (const { logicalId, properties } of resourcesOf(template, 'AWS::IAM::Policy')) {
+      for (const { Action, Resource: on } of (
+        properties.PolicyDocument as { Statement: { Action: string | string[]; Resource: unknown }[] }
+      ).Statement) {
+        expect([logicalId, [Action].flat().filter((action) => action === '*' || /^\w+:\*$/.test(action))]).toEqual([
+          logicalId,
+          [],
+        ]);
+        if (on === '*')
+          expect([
+            logicalId,
+            [Action].flat().every((action) => /^(xray|ec2):/.test(action) || action === 'lambda:ListFunctions'),
+          ]).toEqual([logicalId, true]);
+      }
+    }
+  });
+
+  test('holds no secret', async () => {
+    const { text } = await load(stage);
+    expect(text).not.toMatch(/"SecretString":/);
+    expect(text).not.toMatch(/"(MasterUserPassword|AuthToken)":"(?!\{\{resolve)/);
+  });
+
+  test('tells a domain’s jobs of files dropped below its name', async () => {
+    const { plan } = await load(stage);
+    const withEtl = domains.filter(({ jobs, imports }) => jobs.length + imports.length > 0);
+    expect(plan.notifications.map(({ prefix, queue }) => [prefix, queue])).toEqual(
+      withEtl.map(({ name }) => [`${name}/`, `tributary-${stage}-${name}-jobs`]),
+    );
+  });
+});
+
+test('prod schedules every job, and the relay every minute', async () => {
+  const { plan } = await load('prod');
+  const found = Object.fromEntries(plan.schedules.map(({ name, expression }) => [name, expression]));
+  expect(found).toEqual({
+    'tributary-prod-relay-outbox': 'rate(1 minute)',
+    'tributary-prod-create-partitions': 'cron(30 2 * * ? *)',
+    ...Object.fromEntries(
+      schedules.map(({ domain, name, schedule }) => [`tributary-prod-${domain}-${name}`, schedule]),
+    ),
+  });
+});
+
+test('dev can pause: nothing runs more often than hourly, and there is no proxy', async () => {
+  const { template, plan, text } = await load('dev');
+  expect(plan.schedules.filter(({ expression }) => isSubHourly(expression))).toEqual([]);
+  expect(resourcesOf(template, 'AWS::RDS::DBProxy')).toEqual([]);
+  expect(text).toContain('"MinCapacity":0');
+});
+
+test('prod has a writer, a reader, and a reader apart for analytics behind its own endpoint', async () => {
+  const { template } = await load('prod');
+  expect(resourcesOf(template, 'AWS::RDS::DBInstance').length).toBe(3);
+  const [endpoint] = resourcesOf(template, 'AWS::RDS::DBClusterEndpoint');
+  const [member] = endpoint!.properties.StaticMembers as { Ref: string }[];
+  const analytics = resourcesOf(template, 'AWS::RDS::DBInstance').find(({ logicalId }) => logicalId === member!.Ref);
+  expect(analytics?.properties.PromotionTier).toBe(15);
+  expect(resourcesOf(template, 'AWS::RDS::DBProxyEndpoint').map(({ properties }) => properties.TargetRole)).toEqual([
+    'READ_ONLY',
+  ]);
+  const [cluster] = resourcesOf(template, 'AWS::RDS::DBCluster');
+  expect(cluster!.properties).toMatchObject({
+    EngineVersion: '18.4',
+    DeletionProtection: true,
+    BackupRetentionPeriod: 35,
+    StorageEncrypted: true,
+  });
+});
+
+test('the bundles of the API weigh a megabyte at most', async () => {
+  for (const { name } of domains) {
+    const code = await readFile(join(root, '.build', 'functions', `${name}-api`, 'index.mjs'));
+    expect([name, code.length <= 1_000_000]).toEqual([name, true]);
+  }
+});
+
+function isNamed(properties: Record<string, unknown>, name: string): boolean {
+  return (properties.Environment as { Variables?: { SERVICE?: string } } | undefined)?.Variables?.SERVICE === name;
+}
+
+function serviceOf({
+  stacks,
+}: {
+  stacks: { name: string; resources: Record<string, Resource> }[];
+}): Record<string, Resource> {
+  return stacks.find(({ name }) => name.endsWith('Service'))!.resources;
+}

@@ -1,0 +1,223 @@
+/** `npm run new:domain NAME`: a room with one read, one write, one event, one migration and their tests, all green. */
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+
+/** The files of a new room, by their path. */
+export function filesOf(name: string, migration: string): Record<string, string> {
+  return {
+    [`functions/${name}/cache.ts`]: `/** The ${name} room's cached views. */
+import type { ViewDeclaration } from '../../shared/kernel/declaration.ts';
+
+export const item: ViewDeclaration = { entity: '${name}:{id}', view: 'item', ttl: 'hot' };
+`,
+    [`functions/${name}/contract.ts`]: `/** The ${name} room's HTTP operations. */
+import * as z from 'zod';
+import { operation } from '../../shared/kernel/declaration.ts';
+import * as views from './cache.ts';
+
+const id = z.string().regex(/^[a-z0-9-]{1,64}$/, 'must be a-z, 0-9 and -');
+
+export const getItem = operation({
+  operationId: '${operationOf(name)}',
+  method: 'GET',
+  path: '/v1/${name}/{id}',
+  summary: 'One item of ${name}.',
+  access: 'public',
+  pathParameters: z.strictObject({ id }),
+  query: z.strictObject({}),
+  status: 200,
+  response: z.strictObject({ id, name: z.string(), updatedAt: z.iso.datetime() }),
+  problems: [404],
+  cache: views.item,
+});
+`,
+    [`functions/${name}/events.ts`]: `/** The facts the ${name} room announces. */
+import * as z from 'zod';
+import type { EventDeclaration } from '../../shared/kernel/declaration.ts';
+
+export const itemChanged: EventDeclaration = {
+  type: '${name}_item_changed',
+  summary: 'Items of ${name} are new or different.',
+  entities: ['${name}:{id}'],
+  detail: z.object({}),
+};
+`,
+    [`functions/${name}/tables.ts`]: `/** The ${name} room's tables. */
+import type { TableDeclaration } from '../../shared/kernel/declaration.ts';
+
+export const tables: readonly TableDeclaration[] = [
+  { name: 'items', summary: 'One row an item.', announces: ['${name}:{id}'] },
+];
+`,
+    [`functions/${name}/domain.ts`]: `/** What the ${name} room is, in pure values. */
+import type { Domain } from '../../shared/kernel/declaration.ts';
+import * as contract from './contract.ts';
+import * as events from './events.ts';
+import { tables } from './tables.ts';
+
+export const ${variableOf(name)}: Domain = {
+  name: '${name}',
+  title: '${name[0]!.toUpperCase()}${name.slice(1)}',
+  summary: 'Items of ${name}.',
+  operations: [contract.getItem],
+  events: [events.itemChanged],
+  jobs: [],
+  imports: [],
+  tables,
+  upstreams: [],
+};
+`,
+    [`functions/${name}/get-item.ts`]: `import sql from 'sql-template-tag';
+import { read } from '../../shared/http/endpoint.ts';
+import * as contract from './contract.ts';
+
+/**
+ * One item. Fresh: a change hides the cached answer at once.
+ *
+ * @throws NotFound  there is no such item
+ */
+export const getItem = read(contract.getItem, {
+  load: ({ path }) => sql\`
+    select jsonb_build_object('id', i.id, 'name', i.name, 'updatedAt', platform.iso(i.updated_at))::text as body,
+      i.updated_at as as_of
+    from ${name}.items i where i.id = \${path.id}\`,
+});
+`,
+    [`functions/${name}/record-item.ts`]: `import type { Transaction } from '../../shared/db/transaction.ts';
+
+/** Records an item; one that is the same already writes nothing and announces nothing. */
+export async function recordItem(tx: Transaction, item: { id: string; name: string }): Promise<void> {
+  await tx.query(
+    \`insert into ${name}.items as i (id, name) values ($1, $2)
+     on conflict (id) do update set name = excluded.name, updated_at = now() where i.name <> excluded.name\`,
+    [item.id, item.name],
+  );
+}
+`,
+    [`functions/${name}/api.ts`]: `import { createApi } from '../../shared/http/api.ts';
+import { ${variableOf(name)} } from './domain.ts';
+import { getItem } from './get-item.ts';
+
+export const handler = createApi(${variableOf(name)}, [getItem]);
+`,
+    [`functions/${name}/README.md`]: `# ${name}
+
+Items of ${name}.
+
+## Routes
+<!-- generated:routes -->
+<!-- /generated:routes -->
+
+## Tables
+<!-- generated:tables -->
+<!-- /generated:tables -->
+
+## Events
+<!-- generated:events -->
+<!-- /generated:events -->
+`,
+    [`migrations/${migration}_${name}.sql`]: `-- Up Migration
+create schema ${name};
+
+create table ${name}.items (
+  id text primary key,
+  name text not null,
+  updated_at timestamptz not null default now()
+);
+
+create function ${name}.announce_items() returns trigger language plpgsql as $$
+begin
+  perform platform.announce('${name}_item_changed', (select array_agg('${name}:' || id) from changed_rows));
+  return null;
+end $$;
+
+create trigger items_inserted after insert on ${name}.items
+  referencing new table as changed_rows for each statement execute function ${name}.announce_items();
+create trigger items_updated after update on ${name}.items
+  referencing new table as changed_rows for each statement execute function ${name}.announce_items();
+
+-- Down Migration
+drop schema ${name} cascade;
+`,
+    [`test/${name}/get-item.test.ts`]: `import { expect, test } from 'vitest';
+import { handler } from '../../functions/${name}/api.ts';
+import { ${variableOf(name)} } from '../../functions/${name}/domain.ts';
+import { recordItem } from '../../functions/${name}/record-item.ts';
+import { commit } from '../../shared/db/transaction.ts';
+import { createCaller } from '../support/api.ts';
+import { createDatabase } from '../support/database.ts';
+import { createQueue } from '../support/queues.ts';
+
+await createDatabase({ RELAY_QUEUE_URL: (await createQueue('relay')).url });
+const call = createCaller(${variableOf(name)}, handler as never);
+
+test('an item is read, cached, changed, and read as it is now', async () => {
+  expect((await call('/v1/${name}/one')).status).toBe(404);
+  await commit((tx) => recordItem(tx, { id: 'one', name: 'One' }));
+  expect((await call('/v1/${name}/one')).json.name).toBe('One');
+  expect((await call('/v1/${name}/one')).headers['x-cache']).toBe('hit');
+  await commit((tx) => recordItem(tx, { id: 'one', name: 'Uno' }));
+  expect((await call('/v1/${name}/one')).json.name).toBe('Uno');
+});
+
+test('an id that cannot be one is refused', async () => {
+  expect((await call('/v1/${name}/NO')).status).toBe(400);
+});
+`,
+  };
+}
+
+/** The registry with one more line, its imports in order. */
+export function registerIn(registry: string, name: string): string {
+  const imports = [...registry.matchAll(/^import .*$/gm)].map(([line]) => line);
+  const added = [...imports, `import { ${variableOf(name)} } from './${name}/domain.ts';`].sort((a, b) =>
+    pathIn(a) < pathIn(b) ? -1 : 1,
+  );
+  const withImports = registry.replace(imports.join('\n'), added.join('\n'));
+  return withImports.replace(
+    /\[([^\]]*)\] as const/,
+    (_, standing: string) => `[${standing}, ${variableOf(name)}] as const`,
+  );
+}
+
+function pathIn(line: string): string {
+  return line.slice(line.indexOf("'"));
+}
+
+function variableOf(name: string): string {
+  return name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function operationOf(name: string): string {
+  const variable = variableOf(name);
+  return `get${variable[0]!.toUpperCase()}${variable.slice(1)}Item`;
+}
+
+async function createDomain(name: string | undefined): Promise<void> {
+  if (!name || !/^[a-z][a-z0-9_]{1,30}$/.test(name))
+    throw new Error('Usage: npm run new:domain NAME, with a name of a-z, 0-9 and _.');
+  const taken = await stat(join(root, 'functions', name)).then(
+    () => true,
+    () => false,
+  );
+  if (taken) throw new Error(`There is a domain ${name} already.`);
+  const last = (await readdir(join(root, 'migrations'))).sort().at(-1)!;
+  const migration = String(Number(last.slice(0, 4)) + 1).padStart(4, '0');
+  for (const [path, text] of Object.entries(filesOf(name, migration))) {
+    await mkdir(join(root, dirname(path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  const registry = join(root, 'functions/registry.ts');
+  await writeFile(registry, registerIn(await readFile(registry, 'utf8'), name));
+  console.log(`functions/${name} is there. Next: npm run generate && npm run check && npm test -- test/${name}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await createDomain(process.argv[2]).catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}
