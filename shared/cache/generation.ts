@@ -59,3 +59,5 @@ function parse(text: string | null): Generation | undefined {
   const [current, previous, ...more] = (text ?? '').split(' ');
   return current && previous && more.length === 0 ? { current, previous } : undefined;
 }
+
+export type Generations = ReturnType<typeof createGenerations>;

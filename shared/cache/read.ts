@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { decodeEntry, type Entry, encodeEntry, serve, toEntry } from './entry.ts';
-import { type Fence, fenceField, parseFence, passes } from './fence.ts';
+import { passes } from './fence.ts';
+import { createFences, type Explanation } from './fences.ts';
 import { createGenerations, type GenerationSource } from './generation.ts';
+import { createLookups, fencesOf, isValid, type Lookup, leaseOf, newToken, passesAll, resultOf } from './lookup.ts';
 import type { RedisConnection } from './redis.ts';
 import type { CachedView, Loaded, Served, Source } from './view.ts';
 
@@ -36,30 +37,11 @@ export interface Cache {
   explain(entity: string): Promise<Explanation>;
 }
 
-export interface Explanation {
-  entity: string;
-  generation: string;
-  fence: Fence | null;
-  views: { view: string; snapshot: string | null; passes: boolean; endsAt: string; bytes: number }[];
-}
-
-/** What stood in Redis when a read began. */
-interface Lookup {
-  hash: string;
-  fence: Fence | undefined;
-  entry: Entry | undefined;
-  /** The dependencies' hashes and fences, in their order. */
-  dependencies: { hash: string; fence: Fence | undefined }[];
-}
-
 const notFoundTtlMs = 30_000;
 const fieldLimit = 512;
 const inlineRefreshMs = 300;
 const resultMs = 2_000;
-const raisedAtOnce = 100;
 const pollMs = { least: 8, most: 30 };
-
-const newToken = () => randomBytes(6).toString('base64url');
 
 /**
  * The fenced cache.
@@ -80,28 +62,9 @@ export function createCache(options: CacheOptions): Cache {
   const generations = createGenerations(connection, options.generation, namespace);
   const limit = pLimit(maxLoads);
 
-  const hashOf = (generation: string, entity: string) => `${namespace}:${generation}:{${entity}}`;
-
-  async function lookUp(view: CachedView): Promise<Lookup> {
-    const known = generations.forRead();
-    const { current } = known instanceof Promise ? await known : known;
-    const hash = hashOf(current, view.entity);
-    if (view.dependsOn.length > 0) return lookUpWithDependencies(view, hash, current);
-    const fields = await connection.attempt((redis) => redis.hmgetBuffer(hash, fenceField, view.view));
-    return { hash, fence: parseFence(fields[0]), entry: decodeEntry(fields[1]), dependencies: [] };
-  }
-
-  async function lookUpWithDependencies(view: CachedView, hash: string, generation: string): Promise<Lookup> {
-    const hashes = view.dependsOn.map((entity) => hashOf(generation, entity));
-    const [fields, ...fences] = await connection.attempt((redis) =>
-      Promise.all([
-        redis.hmgetBuffer(hash, fenceField, view.view),
-        ...hashes.map((dependency) => redis.hmgetBuffer(dependency, fenceField)),
-      ]),
-    );
-    const dependencies = hashes.map((dependency, i) => ({ hash: dependency, fence: parseFence(fences[i]?.[0]) }));
-    return { hash, fence: parseFence(fields[0]), entry: decodeEntry(fields[1]), dependencies };
-  }
+  const keys = { namespace, fenceMarginMs, loadDeadlineMs };
+  const { lookUp, begin } = createLookups(connection, generations, keys);
+  const { raise, explain } = createFences(connection, generations, keys);
 
   async function read(view: CachedView, load: Load, { maxStaleSeconds = 0 }: ReadOptions = {}): Promise<Served> {
     const found = await lookUp(view).catch((): undefined => undefined);
@@ -208,26 +171,6 @@ export function createCache(options: CacheOptions): Cache {
     return load('writer');
   }
 
-  /**
-   * Tries for the lease and then, in the same pipeline, looks what stands; makes the fences of the view's entities where
-   * there were none, so that a fill has a nonce to be held against.
-   */
-  async function begin(view: CachedView, token: string): Promise<{ holder: string | null; found: Lookup }> {
-    const { current } = await generations.forRead();
-    const hash = hashOf(current, view.entity);
-    const hashes = view.dependsOn.map((entity) => hashOf(current, entity));
-    const [holder, fence, entry, ...fences] = await connection.attempt((redis) =>
-      Promise.all([
-        redis.takeLease(leaseOf(hash, view), token, loadDeadlineMs),
-        redis.ensureFenceBuffer(hash, newToken(), fenceMarginMs),
-        redis.hgetBuffer(hash, view.view),
-        ...hashes.map((key) => redis.ensureFenceBuffer(key, newToken(), fenceMarginMs)),
-      ]),
-    );
-    const dependencies = hashes.map((key, i) => ({ hash: key, fence: parseFence(fences[i]) }));
-    return { holder, found: { hash, fence: parseFence(fence), entry: decodeEntry(entry), dependencies } };
-  }
-
   /** Past its soft TTL: a load that is done within 300 ms is served, else what stands. */
   async function refreshInline(view: CachedView, load: Load): Promise<Served | undefined> {
     const token = newToken();
@@ -246,56 +189,7 @@ export function createCache(options: CacheOptions): Cache {
     return serve(await toEntry(loaded, [], startedAt, lifeMs(view, loaded)), outcome, Date.now());
   }
 
-  async function raise(entities: readonly string[], xid: number): Promise<void> {
-    const { current, previous } = await generations.forRaise();
-    const hashes = entities.flatMap((entity) => [hashOf(current, entity), hashOf(previous, entity)]);
-    // in parts, so that one command of many does not wait past its time-out for the others
-    for (let at = 0; at < hashes.length; at += raisedAtOnce) {
-      const part = hashes.slice(at, at + raisedAtOnce);
-      await connection.attempt((redis) =>
-        Promise.all(part.map((hash) => redis.raiseFence(hash, xid, newToken(), fenceMarginMs))),
-      );
-    }
-  }
-
-  async function explain(entity: string): Promise<Explanation> {
-    const { current } = await generations.forRaise();
-    const fields = await connection.attempt((redis) => redis.hgetallBuffer(hashOf(current, entity)));
-    const fence = parseFence(fields[fenceField]);
-    const views = Object.entries(fields).flatMap(([view, bytes]) => {
-      const entry = view === fenceField ? undefined : decodeEntry(bytes);
-      if (!entry) return [];
-      const { snapshot, endsAt } = entry;
-      return {
-        view,
-        snapshot: snapshot ? `${snapshot.xmin}:${snapshot.xmax}:${snapshot.xip.join(',')}` : null,
-        passes: fence !== undefined && (!snapshot || passes(snapshot, fence)),
-        endsAt: new Date(endsAt).toISOString(),
-        bytes: bytes.length,
-      };
-    });
-    return { entity, generation: current, fence: fence ?? null, views };
-  }
-
   return { read, raise, renewGeneration: generations.renew, explain };
-}
-
-/** Whether an entry may be served: it was stored under the fences that stand, and has seen all they stand for. */
-function isValid(found: Lookup, view: CachedView): boolean {
-  const { entry, fence, dependencies } = found;
-  if (!entry || !fence || entry.nonces.length !== dependencies.length) return false;
-  if (view.kind !== 'fenced') return true;
-  return dependencies.every((one, i) => one.fence?.nonce === entry.nonces[i]) && passesAll(entry, found);
-}
-
-function passesAll({ snapshot }: Entry, { fence, dependencies }: Lookup): boolean {
-  if (snapshot === undefined) return true;
-  if (fence && !passes(snapshot, fence)) return false;
-  return dependencies.every((one) => !one.fence || passes(snapshot, one.fence));
-}
-
-function fencesOf({ fence, dependencies }: Lookup): Fence[] {
-  return [fence, ...dependencies.map((one) => one.fence)].filter((one) => one !== undefined);
 }
 
 function lifeMs(view: CachedView, { status }: Loaded): number {
@@ -307,6 +201,3 @@ function lifeMs(view: CachedView, { status }: Loaded): number {
 function isUnavailable(error: unknown): boolean {
   return ['unavailable', 'deadline'].includes((error as { code?: string }).code ?? '');
 }
-
-const leaseOf = (hash: string, { view }: CachedView) => `${hash}~lease:${view}`;
-const resultOf = (hash: string, { view }: CachedView) => `${hash}~result:${view}`;
