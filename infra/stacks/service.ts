@@ -1,15 +1,10 @@
 /** What runs: functions, routes, bus, queues, schedules and alarms, as they follow from the domains. Replaceable. */
-import { type CfnElement, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { type CfnStage, CorsHttpMethod, HttpApi, type HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
-import { HttpLambdaAuthorizer, HttpLambdaResponseType } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
-import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import { Dashboard, GraphWidget, MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import { type CfnElement, CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket } from 'aws-cdk-lib/aws-s3';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, SqsSendMessage } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -21,6 +16,9 @@ import { domains } from '../../functions/registry.ts';
 import type { Domain } from '../../shared/kernel/declaration.ts';
 import { acknowledge } from '../constructs/acknowledge.ts';
 import type { Bundles } from '../constructs/bundle.ts';
+import { createDashboard } from '../constructs/dashboard.ts';
+import { addRoutes, createHttpApi } from '../constructs/http-api.ts';
+import { createImportsBucket, notifyOfImports } from '../constructs/imports-bucket.ts';
 import { NodeFunction } from '../constructs/node-function.ts';
 import { isSubHourly, scheduleJob } from '../constructs/scheduled-job.ts';
 import { SubscriberQueue } from '../constructs/subscriber-queue.ts';
@@ -65,7 +63,7 @@ export class ServiceStack extends Stack {
     const { settings } = props;
     this.alarms = this.createAlarmTopic();
     this.bus = new EventBus(this, 'Bus', { eventBusName: `tributary-${settings.stage}` });
-    this.imports = this.createImportsBucket();
+    this.imports = createImportsBucket(this);
     this.adminToken = this.externalSecret('AdminToken', `The hash of the operator's bearer token: {"sha256": "…"}`);
 
     this.addQueue('relay-outbox', consumerTimeout);
@@ -83,10 +81,20 @@ export class ServiceStack extends Stack {
       ),
     );
     for (const domain of domains) this.addDomain(domain, secrets);
-    this.notifyOfImports();
-    this.addRoutes(this.createApi());
+    const jobsQueues = domains
+      .filter(hasEtl)
+      .map(({ name }) => [name, this.queues.get(`${name}-jobs`)!.queue] as const);
+    notifyOfImports(this.imports, new Map(jobsQueues));
+    const api = createHttpApi(this, settings);
+    addRoutes(api, (name) => this.functions.get(name)!.function);
     this.addMigration();
-    this.addDashboard();
+    createDashboard(
+      this,
+      settings.stage,
+      [...this.queues.values()].map(({ deadLetterQueue }) => deadLetterQueue),
+    );
+    new CfnOutput(this, 'Url', { value: api.apiEndpoint });
+    new CfnOutput(this, 'ImportsBucket', { value: this.imports.bucketName });
   }
 
   private createAlarmTopic(): Topic {
@@ -94,18 +102,6 @@ export class ServiceStack extends Stack {
     const { alarmEmail } = this.props.settings;
     if (alarmEmail) topic.addSubscription(new EmailSubscription(alarmEmail));
     return topic;
-  }
-
-  private createImportsBucket(): Bucket {
-    const bucket = new Bucket(this, 'Imports', {
-      encryption: BucketEncryption.S3_MANAGED,
-      enforceSSL: true,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      removalPolicy: RemovalPolicy.RETAIN,
-      lifecycleRules: [{ expiration: Duration.days(30), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
-    });
-    acknowledge(bucket, 'S1', 'Files pass through it for 30 days; each import is a job with its own record.');
-    return bucket;
   }
 
   /** A secret whose value an operator puts in after the deployment. */
@@ -344,92 +340,6 @@ export class ServiceStack extends Stack {
     }
   }
 
-  /** A file dropped below a domain's name goes to that domain's jobs. */
-  private notifyOfImports(): void {
-    const bucket = this.imports.node.defaultChild as CfnBucket;
-    const queueConfigurations = domains.filter(hasEtl).map(({ name }) => {
-      const { queue } = this.queues.get(`${name}-jobs`)!;
-      queue.addToResourcePolicy(
-        new PolicyStatement({
-          principals: [new ServicePrincipal('s3.amazonaws.com')],
-          actions: ['sqs:SendMessage'],
-          resources: [queue.queueArn],
-          // not by the bucket's ARN: bucket and policy would wait for each other
-          conditions: { StringEquals: { 'aws:SourceAccount': this.account } },
-        }),
-      );
-      bucket.node.addDependency(queue.node.findChild('Policy'));
-      return {
-        event: 's3:ObjectCreated:*',
-        queue: queue.queueArn,
-        filter: { s3Key: { rules: [{ name: 'prefix', value: `${name}/` }] } },
-      };
-    });
-    bucket.notificationConfiguration = { queueConfigurations };
-  }
-
-  private createApi(): HttpApi {
-    const { settings } = this.props;
-    const api = new HttpApi(this, 'Api', {
-      apiName: `tributary-${settings.stage}`,
-      corsPreflight: {
-        allowOrigins: ['*'],
-        allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST],
-        allowHeaders: ['content-type', 'authorization', 'if-none-match', 'x-correlation-id'],
-        exposeHeaders: ['etag', 'x-cache', 'as-of', 'x-correlation-id'],
-        maxAge: Duration.hours(1),
-      },
-    });
-    const logs = new LogGroup(this, 'AccessLogs', {
-      retention: settings.logDays as RetentionDays,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
-    const stage = api.defaultStage!.node.defaultChild as CfnStage;
-    stage.defaultRouteSettings = {
-      throttlingRateLimit: settings.api.requestsPerSecond,
-      throttlingBurstLimit: settings.api.burst,
-    };
-    stage.accessLogSettings = {
-      destinationArn: logs.logGroupArn,
-      format: JSON.stringify({
-        requestId: '$context.requestId',
-        ip: '$context.identity.sourceIp',
-        route: '$context.routeKey',
-        status: '$context.status',
-        latencyMs: '$context.responseLatency',
-        bytes: '$context.responseLength',
-        at: '$context.requestTimeEpoch',
-      }),
-    };
-    new CfnOutput(this, 'Url', { value: api.apiEndpoint });
-    new CfnOutput(this, 'ImportsBucket', { value: this.imports.bucketName });
-    return api;
-  }
-
-  private addRoutes(api: HttpApi): void {
-    const authorizer = new HttpLambdaAuthorizer('Operator', this.functions.get('authorize')!.function, {
-      responseTypes: [HttpLambdaResponseType.SIMPLE],
-      resultsCacheTtl: Duration.seconds(0),
-    });
-    for (const domain of domains) {
-      const integration = new HttpLambdaIntegration(
-        `${domain.name}-api`,
-        this.functions.get(`${domain.name}-api`)!.function,
-      );
-      for (const { method, path, access, operationId } of domain.operations) {
-        const [route] = api.addRoutes({
-          path,
-          methods: [method as HttpMethod],
-          integration,
-          ...(access === 'admin' ? { authorizer } : {}),
-        });
-        if (access === 'public') acknowledge(route!, 'APIG4', `${operationId} is for everybody.`);
-        if (access === 'signed')
-          acknowledge(route!, 'APIG4', `${operationId} checks a signature over the body itself.`);
-      }
-    }
-  }
-
   /** Migrations run before any other function's new code takes traffic. */
   private addMigration(): void {
     const trigger = new Trigger(this, 'Migrate', {
@@ -449,55 +359,6 @@ export class ServiceStack extends Stack {
       acknowledge(provider, 'IAM5', reason);
       acknowledge(provider, 'L1', 'Its runtime is the CDK’s choice.');
     }
-  }
-
-  private addDashboard(): void {
-    const { stage } = this.props.settings;
-    const metric = (metricName: string, dimensionsMap: Record<string, string>, statistic: string) =>
-      new Metric({ namespace: 'Tributary', metricName, dimensionsMap, statistic, period: Duration.minutes(1) });
-    const reads = domains.flatMap(({ name, operations }) =>
-      operations
-        .filter(({ cache }) => cache)
-        .map(({ operationId }) => {
-          const [h, m] = [`${operationId}Hits`, `${operationId}Misses`];
-          const outcome = (is: string) =>
-            metric('CacheReads', { service: `${name}-api`, operation: operationId, outcome: is }, 'Sum');
-          return new MathExpression({
-            expression: `100 * ${h} / (${h} + ${m})`,
-            label: operationId,
-            usingMetrics: { [h]: outcome('hit'), [m]: outcome('miss') },
-            period: Duration.minutes(1),
-          });
-        }),
-    );
-    const latencies = domains.flatMap(({ name, operations }) =>
-      operations.map(({ operationId }) =>
-        metric('RequestLatency', { service: `${name}-api`, operation: operationId, status: '2xx' }, 'p99'),
-      ),
-    );
-    new Dashboard(this, 'Dashboard', {
-      dashboardName: `tributary-${stage}`,
-      widgets: [
-        [
-          new GraphWidget({ title: 'Cache hit rate, %', left: reads, width: 12 }),
-          new GraphWidget({ title: 'Latency p99, ms', left: latencies, width: 12 }),
-        ],
-        [
-          new GraphWidget({
-            title: 'Outbox lag, ms',
-            left: [metric('OutboxLag', { service: 'relay-outbox' }, 'Maximum')],
-            width: 12,
-          }),
-          new GraphWidget({
-            title: 'Dead letters',
-            left: [...this.queues.values()].map(({ deadLetterQueue }) =>
-              deadLetterQueue.metricApproximateNumberOfMessagesVisible(),
-            ),
-            width: 12,
-          }),
-        ],
-      ],
-    });
   }
 }
 
