@@ -95,7 +95,6 @@ async function start(
     REDIS_URL: redis.url,
     REDIS_SECRET_ARN: '',
     NODE_EXTRA_CA_CERTS: '',
-    NODE_OPTIONS: '',
     POWERTOOLS_TRACE_ENABLED: 'false',
     ...upstreams,
   });

@@ -1,6 +1,7 @@
 import { commit } from '../../shared/db/transaction.ts';
 import type { Request } from '../../shared/http/request.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
+import { toBytes } from '../../shared/kernel/address.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 import { recordCollection } from './record-collection.ts';
 import { getAlchemy, getFirstReads } from './upstreams.ts';
@@ -28,7 +29,13 @@ export async function recordMetadata(name: string, request: Pick<Request, 'clien
     if (error instanceof NotFound) return undefined;
     throw error;
   });
-  if (!found) return false;
+  if (!found) {
+    // known by an import alone: upstream is not asked again at every read
+    await commit((tx) =>
+      tx.query('update collections.collections set refreshed_at = now() where address = $1', [toBytes(name)]),
+    );
+    return false;
+  }
   await commit((tx) => recordCollection(tx, found));
   return true;
 }

@@ -10,7 +10,8 @@ import { countRead } from './popularity.ts';
  *
  * Amounts are decimal texts, times UTC. Fresh: a change hides the cached answer at once.
  *
- * One that nobody has asked for yet is fetched first: its metadata at once, the rest by a job.
+ * One that nobody has asked for yet, or that is known by an import alone, is fetched first: its metadata at once, the
+ * rest by a job.
  *
  * @throws NotFound     nobody knows it (remembered for 30 seconds)
  * @throws RateLimited  it would have to be fetched, and the budget for that is used up
@@ -34,7 +35,7 @@ export const getCollection = read(contract.getCollection, {
         'completeness', c.completeness,
         'refreshedAt', platform.iso(c.refreshed_at)
       )::text as body,
-      c.refreshed_at as as_of
+      c.refreshed_at as as_of, c.address is not null and c.refreshed_at is null as incomplete
     from collections.collections c
     where ${collectionNamed(path.address)}`,
   fetch: ({ path }, request) => fetchCollection(path.address, request),

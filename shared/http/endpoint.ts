@@ -27,13 +27,15 @@ export interface Endpoint {
 export interface BodyRow {
   body: string;
   as_of?: Date | null;
+  /** There is something, but its source has not been asked yet. */
+  incomplete?: boolean;
 }
 
 /** How a cached read is answered, beside its contract. */
 export interface Reading<O extends Operation> {
   /** The statement that gives the answer as one row of JSON text, or no row where there is nothing. */
   load(input: OperationInput<O>): Sql;
-  /** Told when there is nothing: may fetch it from upstream; true if it is worth looking again. */
+  /** Told when there is nothing, or not all: may fetch it from upstream; true if it is worth looking again. */
   fetch?(input: OperationInput<O>, request: Request): Promise<boolean>;
   /** Told of every answer, before it goes out. */
   served?(input: OperationInput<O>): Promise<void>;
@@ -111,8 +113,14 @@ async function loadBody<O extends Operation>(
   source: Source,
 ): Promise<Loaded> {
   let { snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), source);
-  if (rows.length === 0 && (await reading.fetch?.(input, request))) {
-    ({ snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), 'writer'));
+  const isMissing = rows.length === 0;
+  if (reading.fetch && (isMissing || rows[0]!.incomplete)) {
+    const fetched = await reading.fetch(input, request).catch((error: unknown) => {
+      // what there is will do
+      if (isMissing) throw error;
+      return false;
+    });
+    if (fetched) ({ snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), 'writer'));
   }
   const row = rows[0];
   if (!row) return { snapshot, status: 404, body: notFoundBody(operation) };

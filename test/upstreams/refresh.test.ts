@@ -83,6 +83,23 @@ test('an upstream that stays away is told as such, without its key', async () =>
   alchemy.faults.set(undefined);
 });
 
+test('one that an import made is fetched on its first read; one that upstream does not know is served as it is', async () => {
+  const { commit } = await import('../../shared/db/transaction.ts');
+  const { recordTraits } = await import('../../functions/collections/record-nfts.ts');
+  const imported = alchemy.collections[3]!;
+  const unknown = `0x${'77'.repeat(20)}`;
+  await commit((tx) =>
+    recordTraits(
+      tx,
+      [imported.address, unknown].map((collection) => ({ collection, tokenId: '1', type: 'Hat', value: 'Red' })),
+    ),
+  );
+  expect((await call(`/v1/collections/${imported.address}`)).json.name).toBe(imported.name);
+  for (let i = 0; i < 2; i++)
+    expect(await call(`/v1/collections/${unknown}`)).toMatchObject({ status: 200, json: { name: null } });
+  await drain(jobsQueue.url);
+});
+
 test('a refresh ends with the tokens, traits and owners of the world', async () => {
   expect(await refresh(shared)).toMatchObject({ status: 'succeeded', rows_rejected: 0 });
   for (const collection of [small, shared]) {
