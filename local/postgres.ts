@@ -22,6 +22,8 @@ export interface Postgres {
   connect(database?: string): Promise<pg.Client>;
   /** Makes the replica lag by this much from now on. */
   setApplyDelay(milliseconds: number): Promise<void>;
+  /** Of the servers' processes. */
+  pids: number[];
   stopReplica(): Promise<void>;
   startReplica(): Promise<void>;
   stop(): Promise<void>;
@@ -73,6 +75,7 @@ export async function startPostgres({ directory, log }: PostgresOptions): Promis
       await client.query('select pg_reload_conf()');
       await client.end();
     },
+    pids: [primary.pid!, replica.pid!],
     stopReplica,
     async startReplica() {
       replica ??= await start(replicaDir, replicaPort);

@@ -72,12 +72,14 @@ async function start(
     directory,
     port,
     log: say,
+    onServers: (servers) => writeFile(lockFile, JSON.stringify({ pid: process.pid, servers })),
     upstreams: upstreams.settings,
     upstreamSecrets: upstreams.secrets,
   });
   stops.push(() => runtime.stop());
   const { url, s3Url, importsBucket, adminToken } = runtime;
-  await writeFile(lockFile, JSON.stringify({ pid: process.pid, url, s3Url, importsBucket }));
+  const { servers } = JSON.parse(await readFile(lockFile, 'utf8'));
+  await writeFile(lockFile, JSON.stringify({ pid: process.pid, servers, url, s3Url, importsBucket }));
   const kept = await readFile(join(directory, 'loaded'), 'utf8').catch(() => undefined);
   if (!empty && !kept) {
     await loadSample(url, upstreams.collections);
@@ -105,12 +107,29 @@ Tributary runs.
 Ctrl-C stops everything.`);
 }
 
+/** @throws Error  another run is under way; what one that was killed has left behind is ended */
 async function refuseSecondRun(): Promise<void> {
-  const lock = JSON.parse(await readFile(lockFile, 'utf8').catch(() => '{}')) as { pid?: number; url?: string };
-  if (lock.pid === undefined || !isAlive(lock.pid)) return;
+  const lock = JSON.parse(await readFile(lockFile, 'utf8').catch(() => '{}')) as {
+    pid?: number;
+    url?: string;
+    servers?: number[];
+  };
+  if (lock.pid === undefined) return;
+  if (!isAlive(lock.pid)) return endServers(lock.servers ?? []);
   throw new Error(
     `Tributary runs already${lock.url ? ` at ${lock.url}` : ''} (process ${lock.pid}); stop it with Ctrl-C there.`,
   );
+}
+
+async function endServers(pids: number[]): Promise<void> {
+  const ours: number[] = [];
+  for (const pid of pids) {
+    // the number may be another's by now
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (/postgres|redis|valkey/.test(command)) ours.push(pid);
+  }
+  for (const pid of ours) process.kill(pid, 'SIGINT');
+  while (ours.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 function isAlive(pid: number): boolean {

@@ -28,6 +28,8 @@ export interface RuntimeOptions {
   /** Values of the upstreams' secrets, by the upstream's name. */
   upstreamSecrets: Record<string, Record<string, string>>;
   log(line: string): void;
+  /** Told of the servers' processes, so that a run after one that was killed can end them. */
+  onServers?(pids: number[]): Promise<void>;
 }
 
 export interface Runtime {
@@ -59,7 +61,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 }
 
 async function start(
-  { template: folder, directory, port, upstreams, upstreamSecrets, log }: RuntimeOptions,
+  { template: folder, directory, port, upstreams, upstreamSecrets, log, onServers }: RuntimeOptions,
   logs: string,
   stops: (() => Promise<unknown> | unknown)[],
   stop: () => Promise<void>,
@@ -77,6 +79,7 @@ async function start(
     () => redis.stop(),
     () => queues.stop(),
   );
+  await onServers?.([...postgres.pids, ...(redis.process?.pid ? [redis.process.pid] : [])]);
   await createDatabase(postgres);
 
   const secretsUrl = { current: 'http://127.0.0.1:1' };
