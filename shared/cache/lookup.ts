@@ -39,13 +39,22 @@ export const resultOf = (hash: string, { view }: CachedView) => `${hash}~result:
 export function createLookups(connection: RedisConnection, generations: Generations, keys: Keys) {
   const { namespace, fenceMarginMs, loadDeadlineMs } = keys;
 
-  async function lookUp(view: CachedView): Promise<Lookup> {
+  /** What stands; undefined where Redis does not answer. The hot path: no more promises than it needs. */
+  function lookUp(view: CachedView): Promise<Lookup | undefined> {
     const known = generations.forRead();
-    const { current } = known instanceof Promise ? await known : known;
-    const hash = hashOf(namespace, current, view.entity);
-    if (view.dependsOn.length > 0) return lookUpWithDependencies(view, hash, current);
-    const fields = await connection.attempt((redis) => redis.hmgetBuffer(hash, fenceField, view.view));
-    return { hash, fence: parseFence(fields[0]), entry: decodeEntry(fields[1]), dependencies: [] };
+    if (!(known instanceof Promise)) return lookIn(known.current, view);
+    return known.then(({ current }) => lookIn(current, view)).catch((): undefined => undefined);
+  }
+
+  function lookIn(generation: string, view: CachedView): Promise<Lookup | undefined> {
+    const hash = hashOf(namespace, generation, view.entity);
+    if (view.dependsOn.length > 0) return lookUpWithDependencies(view, hash, generation).catch((): undefined => undefined);
+    return connection
+      .attempt((redis) => redis.hmgetBuffer(hash, fenceField, view.view))
+      .then(
+        ([fence, entry]) => ({ hash, fence: parseFence(fence), entry: decodeEntry(entry), dependencies: [] }),
+        (): undefined => undefined,
+      );
   }
 
   async function lookUpWithDependencies(view: CachedView, hash: string, generation: string): Promise<Lookup> {

@@ -67,7 +67,7 @@ export function createCache(options: CacheOptions): Cache {
   const { raise, explain } = createFences(connection, generations, keys);
 
   async function read(view: CachedView, load: Load, { maxStaleSeconds = 0 }: ReadOptions = {}): Promise<Served> {
-    const found = await lookUp(view).catch((): undefined => undefined);
+    const found = await lookUp(view);
     if (!found) return bypass(view, load);
     const now = Date.now();
     const entry = isValid(found, view) ? found.entry : undefined;
@@ -115,7 +115,7 @@ export function createCache(options: CacheOptions): Cache {
   ): Promise<Served | undefined> {
     await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
     const now = Date.now();
-    const found = await lookUp(view).catch((): undefined => undefined);
+    const found = await lookUp(view);
     if (found?.entry && isValid(found, view) && now < found.entry.endsAt) return serve(found.entry, 'hit', now);
     const result = await connection
       .attempt((redis) => redis.getBuffer(resultOf(atArrival.hash, view)))

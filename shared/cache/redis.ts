@@ -46,22 +46,24 @@ export async function connectRedis({ url, password, onFault }: RedisSettings): P
   let openUntil = 0;
   return {
     redis: connection,
-    async attempt(work) {
+    attempt(work) {
       if (failures >= failuresToOpen) {
-        if (Date.now() < openUntil) throw new Unavailable('Redis is left alone for a moment.');
+        if (Date.now() < openUntil) return Promise.reject(new Unavailable('Redis is left alone for a moment.'));
         // half open: this one is the probe, the next waits for its outcome
         openUntil = Date.now() + openMs;
       }
-      try {
-        const result = await work(connection);
-        failures = 0;
-        return result;
-      } catch (cause) {
-        failures++;
-        openUntil = Date.now() + openMs;
-        onFault(cause);
-        throw new Unavailable('Redis does not answer.', { cause });
-      }
+      return work(connection).then(
+        (result) => {
+          failures = 0;
+          return result;
+        },
+        (cause: unknown) => {
+          failures++;
+          openUntil = Date.now() + openMs;
+          onFault(cause);
+          throw new Unavailable('Redis does not answer.', { cause });
+        },
+      );
     },
     async close() {
       redis.disconnect();
