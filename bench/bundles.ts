@@ -1,6 +1,6 @@
 /** What each function's bundle weighs, and how long a fresh process takes to import it, beyond an empty handler. */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -32,7 +32,7 @@ export async function benchBundles(): Promise<void> {
     const sizes = await sizesOf(join(functionsFolder, name));
     const { ms, mb } = importOf(join(functionsFolder, name, 'index.mjs'));
     const columns = [
-      kb(sizes.index).padStart(12),
+      kb(sizes.atStart).padStart(12),
       kb(sizes.all).padStart(10),
       ms.toFixed(1).padStart(10),
       (ms - floor.ms).toFixed(1).padStart(10),
@@ -45,14 +45,22 @@ export async function benchBundles(): Promise<void> {
 
 const kb = (bytes: number) => (bytes / 1_000).toFixed(0);
 
-/** Bytes of the entry file, and of all code with it that may be loaded. */
-async function sizesOf(folder: string): Promise<{ index: number; all: number }> {
+/** Bytes of code that importing the entry loads, and of all code with it that may be loaded. */
+export async function sizesOf(folder: string): Promise<{ atStart: number; all: number }> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.mjs'));
-  const sizes = await Promise.all(files.map(async (file) => ({ file, bytes: (await stat(join(folder, file))).size })));
-  return {
-    index: sizes.find(({ file }) => file === 'index.mjs')!.bytes,
-    all: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+  const code = new Map(
+    await Promise.all(files.map(async (file) => [file, await readFile(join(folder, file), 'utf8')] as const)),
+  );
+  const loaded = new Set<string>();
+  const load = (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    for (const [, imported] of code.get(file)!.matchAll(/(?:^|[;}\s])(?:import|from)\s*"\.\/([\w-]+\.mjs)"/g))
+      load(imported!);
   };
+  load('index.mjs');
+  const bytes = (of: Iterable<string>) => [...of].reduce((sum, file) => sum + Buffer.byteLength(code.get(file)!), 0);
+  return { atStart: bytes(loaded), all: bytes(files) };
 }
 
 function importOf(file: string): { ms: number; mb: number } {

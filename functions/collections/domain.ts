@@ -33,11 +33,11 @@ export const collections: Domain = {
     events.userUpdated,
   ],
   jobs: [
-    jobs.refreshCollection,
+    jobs.loadCollection,
     jobs.syncTransfers,
     jobs.verifyOwnership,
     jobs.syncUsers,
-    jobs.fetchUser,
+    jobs.loadUser,
     jobs.warmPopular,
   ],
   imports: [imports.nfts, imports.traits, imports.transfers, imports.users, imports.holders],

@@ -4,7 +4,6 @@ import { enqueueJob } from '../../shared/jobs/job.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 import { recordCollection } from './record-collection.ts';
-import { getAlchemy, getFirstReads } from './upstreams.ts';
 
 /**
  * Fetches a collection that nobody has asked for yet: its metadata at once, the rest by a job. True if it is there now.
@@ -14,13 +13,15 @@ import { getAlchemy, getFirstReads } from './upstreams.ts';
  */
 export async function fetchCollection(name: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
   if (!(await recordMetadata(name, request))) return false;
-  await enqueueJob('collections.refreshCollection', { address: name }, 'first read');
+  await enqueueJob('collections.loadCollection', { address: name }, 'first read');
   return true;
 }
 
 /** Fetches and records the metadata of a collection that is not known yet. False if upstream does not know it. */
 export async function recordMetadata(name: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
   if (!name.startsWith('0x')) return false;
+  // what asks upstreams is loaded when one is asked: most reads never do
+  const { getAlchemy, getFirstReads } = await import('./upstreams.ts');
   const { perClient, inAll } = await getFirstReads();
   await perClient.take(request.clientIp);
   await inAll.take('all');

@@ -3,8 +3,8 @@ import * as z from 'zod';
 import { address } from '../../shared/kernel/address.ts';
 import type { JobDeclaration } from '../../shared/kernel/declaration.ts';
 
-export const refreshCollection: JobDeclaration = {
-  name: 'refreshCollection',
+export const loadCollection: JobDeclaration = {
+  name: 'loadCollection',
   summary: 'Fetches metadata, tokens, traits, owners and new transfers of one collection, then warms its views.',
   params: z.strictObject({ address }),
 };
@@ -31,8 +31,8 @@ export const syncUsers: JobDeclaration = {
   schedule: 'rate(12 hours)',
 };
 
-export const fetchUser: JobDeclaration = {
-  name: 'fetchUser',
+export const loadUser: JobDeclaration = {
+  name: 'loadUser',
   summary: 'Fetches one Farcaster user and the collections of their wallets.',
   params: z.strictObject({ fid: z.string().regex(/^[1-9]\d{0,14}$/) }),
 };

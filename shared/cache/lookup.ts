@@ -48,7 +48,8 @@ export function createLookups(connection: RedisConnection, generations: Generati
 
   function lookIn(generation: string, view: CachedView): Promise<Lookup | undefined> {
     const hash = hashOf(namespace, generation, view.entity);
-    if (view.dependsOn.length > 0) return lookUpWithDependencies(view, hash, generation).catch((): undefined => undefined);
+    if (view.dependsOn.length > 0)
+      return lookUpWithDependencies(view, hash, generation).catch((): undefined => undefined);
     return connection
       .attempt((redis) => redis.hmgetBuffer(hash, fenceField, view.view))
       .then(

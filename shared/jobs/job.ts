@@ -25,7 +25,7 @@ export interface Counts {
 }
 
 /**
- * Queues a job of a domain (`collections.refreshCollection`) and gives its id; the id of the same job with the same
+ * Queues a job of a domain (`collections.loadCollection`) and gives its id; the id of the same job with the same
  * parameters where one is queued or running already.
  *
  * @throws Unavailable  the database or SQS failed (retryable)
