@@ -17,7 +17,6 @@ const wholeNumber = z.string().regex(/^\d+$/, 'must be a whole number').transfor
 const variable = <T>(schema: z.ZodType<T, string | undefined>, purpose: string): Variable<T> => ({ schema, purpose });
 
 export const variables = {
-  STAGE: variable(text, 'Stage of the deployment: dev, prod.'),
   SERVICE: variable(text, 'Name of the function, in logs and metrics.'),
   LOG_LEVEL: variable(
     z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'SILENT']).default('INFO'),
@@ -44,9 +43,6 @@ export const variables = {
   REDIS_SECRET_ARN: variable(text.optional(), 'Secret {password} of the cache.'),
   BUS_NAME: variable(text, 'Event bus the relay publishes on.'),
   RELAY_QUEUE_URL: variable(text, 'Queue whose messages make the relay run at once.'),
-  REFRESH_QUEUE_URL: variable(text, 'Queue for views to be refreshed after they were served.'),
-  IMPORTS_BUCKET: variable(text, 'Bucket that files to be imported are dropped into.'),
-  ARCHIVE_BUCKET: variable(text, 'Bucket of the cold partitions.'),
   ALCHEMY_BASE_URL: variable(z.url(), 'Alchemy API.'),
   ALCHEMY_SECRET_ARN: variable(text, 'Secret {apiKey, webhookSigningKey}.'),
   NEYNAR_BASE_URL: variable(z.url(), 'Neynar API.'),

@@ -56,7 +56,7 @@ export class NodeFunction extends Construct {
       tracing: Tracing.ACTIVE,
       role,
       logGroup,
-      environment: { STAGE: stage, SERVICE: name, ...props.environment },
+      environment: { SERVICE: name, ...props.environment },
       ...(network ? { vpc: network.vpc, securityGroups: [network.securityGroup] } : {}),
     });
     acknowledge(role, 'IAM5[Resource::*]', 'X-Ray takes segments for no resource in particular.');

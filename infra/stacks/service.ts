@@ -250,7 +250,7 @@ export class ServiceStack extends Stack {
   }
 
   private addDomain(domain: Domain, upstreamSecrets: ReadonlyMap<string, Secret>): void {
-    const { settings, data } = this.props;
+    const { settings } = this.props;
     const relayQueue = this.queues.get('relay-outbox')!.queue;
     const jobs = this.queues.get(`${domain.name}-jobs`);
     const upstreams = domain.upstreams.map((one) => ({ ...one, secret: upstreamSecrets.get(one.name)! }));
@@ -280,11 +280,7 @@ export class ServiceStack extends Stack {
         poolSize: 4,
         role: 'writer',
         redis: true,
-        environment: {
-          ...environment,
-          IMPORTS_BUCKET: this.imports.bucketName,
-          ARCHIVE_BUCKET: data.archive.bucketName,
-        },
+        environment,
         ...domain.functions?.etl,
       });
       etl.function.addEventSource(

@@ -14,7 +14,9 @@ export interface Fence {
   xids: readonly number[];
 }
 
+/** The field of an entity's hash that its fence stands in. */
 export const fenceField = '~fence';
+/** Transactions that a fence names before the smallest moves into its floor. */
 export const fenceLimit = 64;
 
 /** The fence in a field's bytes; undefined if they are none. */

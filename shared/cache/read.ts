@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { notFoundTtlSeconds } from '../kernel/declaration.ts';
 import { decodeEntry, type Entry, encodeEntry, serve, toEntry } from './entry.ts';
 import { passes } from './fence.ts';
 import { createFences, type Explanation } from './fences.ts';
@@ -37,7 +38,6 @@ export interface Cache {
   explain(entity: string): Promise<Explanation>;
 }
 
-const notFoundTtlMs = 30_000;
 const fieldLimit = 512;
 const inlineRefreshMs = 300;
 const resultMs = 2_000;
@@ -194,7 +194,7 @@ export function createCache(options: CacheOptions): Cache {
 
 function lifeMs(view: CachedView, { status }: Loaded): number {
   const ttlMs = view.ttlSeconds * 1_000;
-  const life = status === 404 ? Math.min(notFoundTtlMs, ttlMs) : ttlMs;
+  const life = status === 404 ? Math.min(notFoundTtlSeconds * 1_000, ttlMs) : ttlMs;
   return Math.ceil(life * (1 - Math.random() * 0.1));
 }
 

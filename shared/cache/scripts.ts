@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { fenceLimit } from './fence.ts';
 
 /** What Lua has to know of fences and entries; `entry.ts` and `fence.ts` say what they are. */
 const common = `
@@ -40,7 +41,7 @@ if xid <= floor then return 0 end
 for _, known in ipairs(set) do if known == xid then return 0 end end
 set[#set + 1] = xid
 table.sort(set)
-while #set > 64 do floor = table.remove(set, 1) end
+while #set > ${fenceLimit} do floor = table.remove(set, 1) end
 for i, one in ipairs(set) do set[i] = string.format('%.0f', one) end
 redis.call('HSET', KEYS[1], '~fence', nonce .. ' ' .. string.format('%.0f', floor) .. ' ' .. table.concat(set, ','))
 keep(KEYS[1], tonumber(ARGV[3]))

@@ -13,14 +13,10 @@ export const transactionHash = z
   .regex(/^0x[0-9a-fA-F]{64}$/, 'must be 0x and 64 hex digits')
   .transform((text) => text.toLowerCase());
 
+/** Where tokens come from when they are minted, and go to when they are burnt. */
 export const zeroAddress = `0x${'0'.repeat(40)}`;
 
 /** The bytes of a `0x…` text, as `bytea` columns hold them. */
 export function toBytes(hex: string): Buffer {
   return Buffer.from(hex.slice(2), 'hex');
-}
-
-/** The lower-case `0x…` text of a `bytea`. */
-export function toHex(bytes: Uint8Array): string {
-  return `0x${Buffer.from(bytes).toString('hex')}`;
 }

@@ -116,7 +116,6 @@ export interface TableDeclaration {
   summary: string;
   /** Entities that a change of the table is announced for; or why views over it live by TTL alone. */
   announces: readonly string[] | { ttlOnly: string };
-  partitioning?: { by: 'day' | 'month'; column: string; createAhead: number; keepDays: number };
 }
 
 /** A third party whose API the domain calls. */

@@ -18,8 +18,6 @@ export const log = {
   error: (message: string, fields: Fields = {}) => write('error', message, fields),
 };
 
-export type Log = typeof log;
-
 function write(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Fields): void {
   logger ??= new Logger({ serviceName: env('SERVICE'), logLevel: env('LOG_LEVEL') });
   logger[level](message, { ...fields, correlationId: correlationId() });

@@ -3,7 +3,7 @@
  * required, so everything that may be missing is taken as such; one bad item does not cost its page.
  */
 import * as z from 'zod';
-import { address, transactionHash } from '../../../shared/kernel/address.ts';
+import { address, transactionHash, zeroAddress } from '../../../shared/kernel/address.ts';
 import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
 import type { RequestJson } from '../../../shared/upstream/request.ts';
 import type { CollectionRecord } from '../record-collection.ts';
@@ -236,7 +236,6 @@ function toNft(contract: string, one: z.output<typeof nft>): NftRecord {
 
 /** One transfer for ERC-721; one for each token of an ERC-1155 batch. */
 function toTransfers(contract: string, one: z.output<typeof transfer>): TransferRecord[] {
-  const zero = `0x${'0'.repeat(40)}`;
   const logIndex = /:log:(\d+)$/.exec(one.uniqueId)?.[1];
   const common = {
     collection: one.rawContract?.address ?? contract,
@@ -244,7 +243,7 @@ function toTransfers(contract: string, one: z.output<typeof transfer>): Transfer
     logIndex: logIndex === undefined ? undefined : Number(logIndex),
     transactionHash: one.hash,
     from: one.from,
-    to: one.to ?? zero,
+    to: one.to ?? zeroAddress,
     timestamp: one.metadata ? new Date(one.metadata.blockTimestamp) : undefined,
   };
   if (one.erc1155Metadata) {
