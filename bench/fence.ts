@@ -4,9 +4,7 @@
  * when all is quiet; the same for a plain read-through cache that is deleted on write.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import sql from 'sql-template-tag';
 import { startEventBus } from '../local/event-bus.ts';
@@ -15,6 +13,7 @@ import { startQueues } from '../local/queues.ts';
 import { startRedis } from '../local/redis.ts';
 import { startSecrets } from '../local/secrets.ts';
 import { migrate } from '../test/support/migrate.ts';
+import { tempFolder } from '../test/support/temp-folder.ts';
 
 export interface FenceOptions {
   seconds: number;
@@ -114,7 +113,7 @@ async function load(
 type World = Awaited<ReturnType<typeof startWorld>>;
 
 async function startWorld(applyDelayMs: number) {
-  const directory = await mkdtemp(join(tmpdir(), 'tributary-fence-'));
+  const directory = await tempFolder('tributary-fence');
   const [postgres, redis, queues] = await Promise.all([
     startPostgres({ directory, log: () => {} }),
     startRedis(() => {}, ''),

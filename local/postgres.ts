@@ -142,6 +142,11 @@ async function initialise(
   log(output);
 }
 
+/** Removes what a folder keeps, wherever it had to be put. */
+export async function removePostgres(directory: string): Promise<void> {
+  await rm(await reachableByPostgres(directory), { recursive: true, force: true });
+}
+
 /** Root's postgres user has to get to the data: a folder that others may not enter gets a stand-in that they may. */
 async function reachableByPostgres(directory: string): Promise<string> {
   if (process.getuid?.() !== 0 || (await othersMayEnter(directory))) return directory;

@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { removePostgres } from './postgres.ts';
 import { startRuntime } from './runtime.ts';
 import { loadSample } from './sample.ts';
 import { startUpstreams } from './upstreams/start.ts';
@@ -45,7 +46,10 @@ function readOptions(): Options {
 async function run({ empty, reset, port }: Options): Promise<void> {
   await refuseSecondRun();
   const directory = join(stateFolder, empty ? 'empty' : 'sample');
-  if (reset) await rm(directory, { recursive: true, force: true });
+  if (reset) {
+    await removePostgres(join(directory, 'postgres'));
+    await rm(directory, { recursive: true, force: true });
+  }
   await mkdir(directory, { recursive: true });
   await writeFile(lockFile, JSON.stringify({ pid: process.pid }));
   const stops: (() => Promise<unknown> | unknown)[] = [() => rm(lockFile, { force: true })];

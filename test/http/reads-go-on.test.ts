@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { afterAll, expect, test } from 'vitest';
 import { recordCollection } from '../../functions/collections/record-collection.ts';
 import { startPostgres } from '../../local/postgres.ts';
@@ -8,9 +6,10 @@ import { startRedis } from '../../local/redis.ts';
 import { commit } from '../../shared/db/transaction.ts';
 import { createCollections } from '../support/collections.ts';
 import { migrate } from '../support/migrate.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const directory = await mkdtemp(join(tmpdir(), 'tributary-faults-'));
+const directory = await tempFolder('tributary-faults');
 const [postgres, redis] = await Promise.all([startPostgres({ directory, log: () => {} }), startRedis(() => {}, '')]);
 const client = await postgres.connect();
 await migrate(client);

@@ -1,6 +1,5 @@
 /** Starts what every suite needs, once: Postgres with a replica, Redis, SQS and S3, secrets; and a migrated template. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { databaseOwner, startPostgres } from '../../local/postgres.ts';
@@ -8,6 +7,7 @@ import { startQueues } from '../../local/queues.ts';
 import { startRedis } from '../../local/redis.ts';
 import { startSecrets } from '../../local/secrets.ts';
 import { migrate } from './migrate.ts';
+import { tempFolder } from './temp-folder.ts';
 
 export interface Services {
   writer: string;
@@ -24,7 +24,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const directory = await mkdtemp(join(tmpdir(), 'tributary-test-'));
+  const directory = await tempFolder('tributary-test');
   const quiet = () => {};
   const [postgres, redis, queues] = await Promise.all([
     startPostgres({ directory: join(directory, 'postgres'), log: quiet }),

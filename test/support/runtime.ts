@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Runtime, startRuntime } from '../../local/runtime.ts';
 import { startUpstreams, type Upstreams } from '../../local/upstreams/start.ts';
+import { tempFolder } from './temp-folder.ts';
 
 export interface TestRuntime extends Runtime {
   upstreams: Upstreams;
@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The whole system, run from a template synthesized for it, with an empty state of its own. */
 export async function startTestRuntime(): Promise<TestRuntime> {
-  const directory = await mkdtemp(join(tmpdir(), 'tributary-runtime-'));
+  const directory = await tempFolder('tributary-runtime');
   const template = join(directory, 'cdk.out');
   const { status, stderr } = spawnSync(
     'cdk',
