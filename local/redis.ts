@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { freePort } from './ports.ts';
 
@@ -54,17 +55,24 @@ function install(log: (line: string) => void): string {
     log('Redis is not on this machine: installing redis-server with apt-get');
     const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const apt = (...args: string[]) => spawnSync('apt-get', args, { env: environment, stdio: 'ignore' });
-    // without this the package would start a server of its own
-    spawnSync('sh', [
-      '-c',
-      '[ -e /usr/sbin/policy-rc.d ] || { echo "exit 101" > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }',
-    ]);
     apt('update', '-qq');
-    apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server');
+    withoutServices(() => apt('install', '-y', '-qq', '--no-install-recommends', 'redis-server'));
     const found = find();
     if (found) return found;
   }
   throw new Error('Redis is needed: install redis-server or valkey-server, or set REDIS_URL.');
+}
+
+/** While a package is installed here it starts no server of its own; the machine is left as it was. */
+function withoutServices(install: () => unknown): unknown {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return install();
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return install();
+  } finally {
+    rmSync(policy);
+  }
 }
 
 async function accepts(port: number, child: ChildProcess): Promise<void> {
