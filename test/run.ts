@@ -7,7 +7,7 @@ const filters = arguments_.filter((argument) => argument !== '--browser');
 
 const vitest = await startVitest('test', filters, {
   watch: false,
-  ...(browser ? { include: ['test/browser/**/*.browser.test.ts'] } : {}),
+  ...(browser ? { include: ['test/browser/**/*.browser.ts'] } : {}),
 });
 const states = vitest.state.getFiles().flatMap((file) => testsOf(file));
 const count = (state: string) => states.filter((one) => one === state).length;
