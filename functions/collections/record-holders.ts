@@ -18,7 +18,7 @@ const columns = {
   snapshot_at: 'timestamptz',
   owner: 'bytea',
   token_count: 'integer',
-};
+} as const;
 
 /**
  * Records lines of lists of holders. A list that is new stays unseen until `settleHolders` of the same `jobId`, so that

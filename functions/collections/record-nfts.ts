@@ -27,14 +27,14 @@ export async function recordNfts(tx: Transaction, records: readonly NftRecord[])
   );
   const columns = {
     collection_id: 'integer',
-    token_id: 'numeric(78, 0)',
+    token_id: 'numeric',
     name: 'text',
     description: 'text',
     image_url: 'text',
     token_uri: 'text',
     attributes: 'jsonb',
     traits: 'jsonb',
-  };
+  } as const;
   const rows = records.map((one) => [
     ids.get(one.collection)!,
     one.tokenId,
@@ -96,7 +96,7 @@ export async function recordTraits(tx: Transaction, records: readonly TraitRecor
     tx,
     records.map(({ collection }) => collection),
   );
-  const columns = { collection_id: 'integer', token_id: 'numeric(78, 0)', trait_type: 'text', trait_value: 'text' };
+  const columns = { collection_id: 'integer', token_id: 'numeric', trait_type: 'text', trait_value: 'text' } as const;
   const rows = records.map(({ collection, tokenId, type, value }) => [ids.get(collection)!, tokenId, type, value]);
   await stageRows(tx, 'staged_traits', columns, rows);
   await makeTraits(tx, 'select collection_id, trait_type, trait_value from pg_temp.staged_traits');

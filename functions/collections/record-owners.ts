@@ -13,7 +13,7 @@ export interface OwnerRecord {
   amount: string;
 }
 
-const columns = { collection_id: 'integer', token_id: 'numeric', owner: 'bytea', amount: 'numeric' };
+const columns = { collection_id: 'integer', token_id: 'numeric', owner: 'bytea', amount: 'numeric' } as const;
 
 /** A list of owners that names under this share of the tokens known to be owned is not believed. */
 const plausibleShare = 0.5;

@@ -1,4 +1,5 @@
-import { type StagedValue, stageRows } from '../../shared/db/stage-rows.ts';
+import type { CopyValue } from '../../shared/db/copy-binary.ts';
+import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import type { Changed } from './changed.ts';
@@ -42,7 +43,7 @@ const columns = {
   block_timestamp: 'timestamptz',
   block_hash: 'bytea',
   reported_at: 'timestamptz',
-};
+} as const;
 
 /**
  * Records transfers; triggers derive the owners and announce both.
@@ -173,7 +174,7 @@ async function learnTokenTypes(
   );
 }
 
-function toColumns(row: TransferRecord, collectionId: number): StagedValue[] {
+function toColumns(row: TransferRecord, collectionId: number): CopyValue[] {
   return [
     collectionId,
     row.tokenId,

@@ -18,7 +18,7 @@ export interface SeenWallet {
  * @source the import `collections.users`
  */
 export async function recordSeenWallets(tx: Transaction, records: readonly SeenWallet[]): Promise<Changed> {
-  const columns = { fid: 'bigint', wallet: 'bytea', username: 'text', seen_at: 'timestamptz' };
+  const columns = { fid: 'bigint', wallet: 'bytea', username: 'text', seen_at: 'timestamptz' } as const;
   await stageRows(
     tx,
     'staged_users',
@@ -69,7 +69,7 @@ export interface UserRecord {
  * @source Neynar user/bulk and user/bulk-by-address
  */
 export async function recordUsers(tx: Transaction, users: readonly UserRecord[]): Promise<Changed> {
-  const columns = { fid: 'bigint', username: 'text', display_name: 'text', image_url: 'text' };
+  const columns = { fid: 'bigint', username: 'text', display_name: 'text', image_url: 'text' } as const;
   await stageRows(
     tx,
     'staged_profiles',

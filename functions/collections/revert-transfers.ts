@@ -21,7 +21,7 @@ const columns = {
   block_hash: 'bytea',
   block_number: 'bigint',
   reported_at: 'timestamptz',
-};
+} as const;
 
 /**
  * Takes transfers back whose block is no longer part of the chain; how many there were. The owners follow from what

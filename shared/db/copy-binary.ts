@@ -1,0 +1,201 @@
+/** Rows in the format of COPY … WITH (FORMAT binary): half the server's work of the text format, and nothing to escape. */
+
+/** The types that rows can be staged as; what Node has in a text (`numeric`, `jsonb`) is given as text. */
+export type CopyType =
+  | 'smallint'
+  | 'integer'
+  | 'bigint'
+  | 'boolean'
+  | 'text'
+  | 'bytea'
+  | 'jsonb'
+  | 'numeric'
+  | 'timestamptz';
+
+/** A `timestamptz` is a Date, or a bigint of microseconds since 1970; a whole number may be a text of its digits. */
+export type CopyValue = string | number | bigint | boolean | Date | Uint8Array | null | undefined;
+
+const bytesAChunk = 64 * 1024;
+const signature = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+const trailer = Buffer.from([0xff, 0xff]);
+/** Microseconds from 1970 to 2000, where Postgres's times begin. */
+const postgresEpochMicros = 946_684_800_000_000n;
+
+/** The bytes of a COPY of these rows, in chunks of some 64 KB; each row has a value for each type, in its order. */
+export function* encodeCopy(types: readonly CopyType[], rows: Iterable<readonly CopyValue[]>): Iterable<Buffer> {
+  const encoders = types.map((type) => encoderOf[type]);
+  const out = new Writer();
+  out.put(signature);
+  for (const row of rows) {
+    out.int16(types.length);
+    for (let i = 0; i < encoders.length; i++) {
+      const value = row[i];
+      if (value === null || value === undefined) out.int32(-1);
+      else encoders[i]!(out, value);
+    }
+    if (out.length >= bytesAChunk) yield out.take();
+  }
+  out.put(trailer);
+  yield out.take();
+}
+
+type Encoder = (out: Writer, value: NonNullable<CopyValue>) => void;
+
+const encoderOf: Record<CopyType, Encoder> = {
+  smallint(out, value) {
+    out.int32(2);
+    out.int16(Number(value));
+  },
+  integer(out, value) {
+    out.int32(4);
+    out.int32(Number(value));
+  },
+  bigint(out, value) {
+    out.int32(8);
+    if (typeof value === 'number') out.int64OfNumber(value);
+    else out.int64(BigInt(value as string | bigint));
+  },
+  boolean(out, value) {
+    out.int32(1);
+    out.byte(value ? 1 : 0);
+  },
+  text(out, value) {
+    out.text(withoutNul(String(value)));
+  },
+  bytea(out, value) {
+    const bytes = value as Uint8Array;
+    out.int32(bytes.length);
+    out.put(bytes);
+  },
+  jsonb(out, value) {
+    out.text(withoutNul(String(value)), 1);
+  },
+  numeric(out, value) {
+    out.numeric(String(value));
+  },
+  timestamptz(out, value) {
+    out.int32(8);
+    if (value instanceof Date) out.int64OfNumber(value.getTime() * 1_000 - Number(postgresEpochMicros));
+    else out.int64((value as bigint) - postgresEpochMicros);
+  },
+};
+
+/** Postgres has no text with a NUL in it. */
+function withoutNul(text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '') : text;
+}
+
+/** A buffer that grows; numbers are big-endian. */
+class Writer {
+  #buffer = Buffer.allocUnsafe(bytesAChunk * 2);
+  length = 0;
+
+  take(): Buffer {
+    const taken = this.#buffer.subarray(0, this.length);
+    this.#buffer = Buffer.allocUnsafe(bytesAChunk * 2);
+    this.length = 0;
+    return taken;
+  }
+
+  put(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#buffer[this.length++] = value;
+  }
+
+  int16(value: number): void {
+    this.#reserve(2);
+    this.length = this.#buffer.writeInt16BE(value, this.length);
+  }
+
+  int32(value: number): void {
+    this.#reserve(4);
+    this.length = this.#buffer.writeInt32BE(value, this.length);
+  }
+
+  int64(value: bigint): void {
+    this.#reserve(8);
+    this.length = this.#buffer.writeBigInt64BE(value, this.length);
+  }
+
+  /** A whole number that a double holds exactly. */
+  int64OfNumber(value: number): void {
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a whole number`);
+    this.#reserve(8);
+    const high = Math.floor(value / 2 ** 32);
+    this.length = this.#buffer.writeInt32BE(high, this.length);
+    this.length = this.#buffer.writeUInt32BE(value - high * 2 ** 32, this.length);
+  }
+
+  /** A text with its length before it; `version` is the byte that jsonb has in front. */
+  text(value: string, version?: number): void {
+    const extra = version === undefined ? 0 : 1;
+    this.#reserve(4 + extra + value.length * 3);
+    const start = this.length + 4 + extra;
+    const written = this.#buffer.write(value, start, 'utf8');
+    this.#buffer.writeInt32BE(written + extra, this.length);
+    if (version !== undefined) this.#buffer[start - 1] = version;
+    this.length = start + written;
+  }
+
+  /** A decimal text (`12`, `-0.0005`, `1e-18`) as Postgres has it: groups of four digits and their weight. */
+  numeric(value: string): void {
+    const { negative, digits, weight, scale } = toGroups(value);
+    this.int32(8 + digits.length * 2);
+    this.int16(digits.length);
+    this.int16(weight);
+    this.int16(negative ? 0x4000 : 0);
+    this.int16(scale);
+    for (const digit of digits) this.int16(digit);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.length + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.length + bytes));
+    this.#buffer.copy(larger, 0, 0, this.length);
+    this.#buffer = larger;
+  }
+}
+
+interface Groups {
+  negative: boolean;
+  /** Base 10,000, most significant first. */
+  digits: number[];
+  /** The power of 10,000 of the first. */
+  weight: number;
+  /** Decimal places. */
+  scale: number;
+}
+
+const decimalText = /^([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/;
+
+function toGroups(value: string): Groups {
+  const match = decimalText.exec(value);
+  if (!match) throw new RangeError(`${value} is not a decimal number`);
+  const [, sign, whole, fraction = '', power = '0'] = match;
+  const shift = Number(power);
+  let integer = whole + fraction.slice(0, Math.max(0, shift)).padEnd(Math.max(0, shift), '0');
+  let decimals = fraction.slice(Math.max(0, shift));
+  if (shift < 0) {
+    const padded = integer.padStart(-shift + 1, '0');
+    integer = padded.slice(0, shift);
+    decimals = padded.slice(shift) + decimals;
+  }
+  const scale = decimals.length;
+  integer = integer.replace(/^0+/, '');
+  const left = integer.padStart(Math.ceil(integer.length / 4) * 4, '0');
+  const right = decimals.padEnd(Math.ceil(scale / 4) * 4, '0');
+  const digits = ((left + right).match(/\d{4}/g) ?? []).map(Number);
+  let weight = left.length / 4 - 1;
+  while (digits.length > 0 && digits[0] === 0) {
+    digits.shift();
+    weight--;
+  }
+  while (digits.at(-1) === 0) digits.pop();
+  return { negative: sign === '-' && digits.length > 0, digits, weight: digits.length === 0 ? 0 : weight, scale };
+}
