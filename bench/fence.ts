@@ -123,7 +123,7 @@ async function startWorld(applyDelayMs: number) {
     startQueues({ onObjectCreated: async () => {} }),
   ]);
   const bus = await startEventBus(
-    [{ bus: 'bus', pattern: { source: ['tributary'] }, queues: ['invalidate-cache'] }],
+    [{ bus: 'bus', pattern: { source: ['tributary'] }, targets: [{ queue: 'invalidate-cache' }] }],
     (queue, body) => void queues.server.sendMessage(queue, body),
   );
   const secrets = await startSecrets(new Map([['owner', { username: 'owner', password: 'owner' }]]));

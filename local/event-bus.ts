@@ -5,8 +5,8 @@ import { localAccount, localRegion } from './queues.ts';
 export interface BusRule {
   bus: string;
   pattern: Record<string, unknown>;
-  /** Names of the queues it sends to. */
-  queues: string[];
+  /** The queues it sends to, by name: the event, or what it is to send instead. */
+  targets: { queue: string; input?: string | undefined }[];
 }
 
 export interface EventBus {
@@ -69,9 +69,9 @@ function deliver(entry: Entry, rules: readonly BusRule[], send: (queue: string, 
     resources: [],
     detail: JSON.parse(entry.Detail ?? '{}'),
   };
-  for (const { bus, pattern, queues } of rules) {
+  for (const { bus, pattern, targets } of rules) {
     if (bus === entry.EventBusName && matches(pattern, event))
-      for (const queue of queues) send(queue, JSON.stringify(event));
+      for (const { queue, input } of targets) send(queue, input ?? JSON.stringify(event));
   }
   return id;
 }

@@ -78,7 +78,10 @@ export function planOf(template: Template, { queuesUrl, overrides }: LocalAddres
     rules: all('AWS::Events::Rule').map(({ stack, properties }) => ({
       bus: nameOf(properties.EventBusName, stack),
       pattern: resolve(properties.EventPattern, stack) as Record<string, unknown>,
-      queues: (properties.Targets as { Arn: unknown }[]).map(({ Arn }) => nameOf(Arn, stack)),
+      targets: (properties.Targets as { Arn: unknown; Input?: unknown }[]).map(({ Arn, Input }) => ({
+        queue: nameOf(Arn, stack),
+        input: Input === undefined ? undefined : String(resolve(Input, stack)),
+      })),
     })),
     eventSources: all('AWS::Lambda::EventSourceMapping').map(({ stack, properties }) => {
       const queueName = nameOf(properties.EventSourceArn, stack);

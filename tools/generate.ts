@@ -84,9 +84,9 @@ function events(domain: Domain): string {
 }
 
 function jobs(domain: Domain): string {
-  const rows = domain.jobs.map(({ name, schedule, summary }) => [
+  const rows = domain.jobs.map(({ name, schedule, on = [], summary }) => [
     `[${name}](${kebab(name)}.ts)`,
-    schedule ? code(schedule) : 'on demand',
+    [...(schedule ? [code(schedule)] : []), ...on.map(code)].join(', ') || 'on demand',
     summary,
   ]);
   return table(['job', 'when', 'what it does'], rows);

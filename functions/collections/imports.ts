@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
 import { uint256 } from '../../shared/kernel/decimal.ts';
 import type { ImportDeclaration } from '../../shared/kernel/declaration.ts';
+import { instant } from '../../shared/kernel/instant.ts';
 import { collectionId } from './contract.ts';
 
 const text = z.string().trim().min(1).max(2_000);
@@ -15,17 +16,6 @@ const slugOfName = z
       .replace(/[\s_]+/g, '-'),
   )
   .pipe(collectionId);
-/** `2021-07-31`, `2017-06-23 21:05:06`, ISO 8601, or seconds since 1970; without a zone it is UTC. */
-const instant = z
-  .string()
-  .transform((value) => (/^\d{9,11}$/.test(value) ? new Date(Number(value) * 1_000) : utc(value)))
-  .refine((date) => !Number.isNaN(date.getTime()), 'must be a time: ISO 8601, or seconds since 1970');
-
-function utc(value: string): Date {
-  const iso = value.trim().replace(' ', 'T');
-  return new Date(/([zZ]|[+-]\d\d:?\d\d)$/.test(iso) || !iso.includes('T') ? iso : `${iso}Z`);
-}
-
 /** A decimal, as spreadsheets write small ones too: `1e-18`. */
 const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a decimal number that is not negative');
 

@@ -1,9 +1,9 @@
 import sql, { raw } from 'sql-template-tag';
 import * as z from 'zod';
+import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import * as contract from './contract.ts';
-import { cursorSql } from './cursor-sql.ts';
 
 const orders = {
   name: { key: `coalesce(c.name, '')`, type: 'text', direction: '' },

@@ -1,10 +1,10 @@
 import sql from 'sql-template-tag';
 import * as z from 'zod';
+import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import { collectionNamed } from './collection-named.ts';
 import * as contract from './contract.ts';
-import { cursorSql } from './cursor-sql.ts';
 
 const position = z.tuple([z.int(), z.int(), z.int(), z.string().regex(/^\d{1,18}$/)]);
 

@@ -1,8 +1,8 @@
 import sql from 'sql-template-tag';
+import type { Changed } from '../../shared/db/changed.ts';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
 /** One line of a list of a collection's holders. */

@@ -1,6 +1,6 @@
+import type { Changed } from '../../shared/db/changed.ts';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
 /** One token as its source has it. `traits: undefined`: the source does not say; `[]`: it has none. */

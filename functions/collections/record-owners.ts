@@ -1,9 +1,9 @@
 import sql from 'sql-template-tag';
+import type { Changed } from '../../shared/db/changed.ts';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { Integrity } from '../../shared/kernel/errors.ts';
-import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
 /** Who owned a token, and how much of it, as of the block that the owners were asked for. */

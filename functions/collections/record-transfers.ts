@@ -1,8 +1,8 @@
+import type { Changed } from '../../shared/db/changed.ts';
 import type { CopyValue } from '../../shared/db/copy-binary.ts';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
 /** One transfer of one token. */

@@ -1,7 +1,7 @@
+import type { Changed } from '../../shared/db/changed.ts';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import type { Changed } from './changed.ts';
 
 /** A Farcaster user with one wallet, as seen at a time. */
 export interface SeenWallet {

@@ -21,6 +21,6 @@ export const refreshCollection = respond(contract.refreshCollection, async ({ pa
   if (known.length === 0 && !(await recordMetadata(path.address, request))) {
     throw new NotFound(`Nobody knows a collection ${path.address}.`);
   }
-  const jobId = await enqueueJob('collections.loadCollection', { address: path.address }, request.clientIp);
+  const jobId = await enqueueJob('collections.loadCollection', { address: path.address }, 'a client');
   return { jobId, status: 'queued' };
 });

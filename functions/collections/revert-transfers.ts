@@ -1,7 +1,7 @@
+import type { Changed } from '../../shared/db/changed.ts';
 import { stageRows } from '../../shared/db/stage-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import type { Changed } from './changed.ts';
 import { lockCollections } from './record-collection.ts';
 
 /** A log that a reorg took back. */

@@ -1,6 +1,6 @@
 /** What runs: functions, routes, bus, queues, schedules and alarms, as they follow from the domains. Replaceable. */
 import { type CfnElement, CfnOutput, Duration, Stack } from 'aws-cdk-lib';
-import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
+import { EventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -300,10 +300,19 @@ export class ServiceStack extends Stack {
       acknowledge(etl, 'IAM5[Action::s3:List*]', 'The bucket’s own list.');
       members.push(etl);
       for (const job of domain.jobs) {
+        const name = `${domain.name}-${job.name}`;
+        if (job.on) {
+          const message = RuleTargetInput.fromObject({ job: `${domain.name}.${job.name}`, requestedBy: 'event' });
+          new Rule(this, `Rule-${name}`, {
+            ruleName: `tributary-${settings.stage}-${name}`,
+            eventBus: this.bus,
+            eventPattern: { source: ['tributary'], detailType: [...job.on] },
+            targets: [new SqsQueue(jobs.queue, { message })],
+          });
+        }
         if (!job.schedule || (!settings.runsEveryMinute && (job.keepsDatabaseAwake || isSubHourly(job.schedule))))
           continue;
         const input = ScheduleTargetInput.fromObject({ job: `${domain.name}.${job.name}`, requestedBy: 'schedule' });
-        const name = `${domain.name}-${job.name}`;
         scheduleJob(
           this,
           `Schedule-${name}`,

@@ -25,6 +25,8 @@ export interface Entry {
   hash: string;
   /** The nonces that the dependencies' fences had when it was stored. */
   nonces: readonly string[];
+  /** It was computed on the spot, as no snapshot of it stood. */
+  live: boolean;
   body: Buffer;
 }
 
@@ -33,7 +35,7 @@ const hashAt = 44;
 const hashLength = 22;
 const countAt = hashAt + hashLength;
 const fixedLength = countAt + 1;
-const flags = { gzip: 1, notFound: 2, snapshot: 4, asOf: 8 };
+const flags = { gzip: 1, notFound: 2, snapshot: 4, asOf: 8, live: 16 };
 const gzipAboveBytes = 2_048;
 const compress = promisify(gzip);
 
@@ -55,6 +57,7 @@ export async function toEntry(
     snapshot: loaded.snapshot,
     hash: createHash('sha256').update(plain).digest('base64url').slice(0, hashLength),
     nonces,
+    live: loaded.live ?? false,
     body: packs ? await compress(plain, { level: 5 }) : plain,
   };
 }
@@ -69,7 +72,8 @@ export function encodeEntry(entry: Entry): Buffer {
     (entry.encoding === 'gzip' ? flags.gzip : 0) |
       (entry.status === 404 ? flags.notFound : 0) |
       (entry.snapshot ? flags.snapshot : 0) |
-      (entry.asOf === undefined ? 0 : flags.asOf),
+      (entry.asOf === undefined ? 0 : flags.asOf) |
+      (entry.live ? flags.live : 0),
     1,
   );
   header.writeUInt16BE(headerLength, 2);
@@ -102,6 +106,7 @@ export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined
     snapshot: flag & flags.snapshot ? { xmin: bytes.readDoubleBE(28), xmax: bytes.readDoubleBE(36), xip } : undefined,
     hash: bytes.toString('latin1', hashAt, countAt),
     nonces,
+    live: (flag & flags.live) !== 0,
     body: bytes.subarray(headerLength),
   };
 }
@@ -116,5 +121,6 @@ export function serve(entry: Entry, outcome: Served['outcome'], now: number): Se
     etag: `"${entry.hash}"`,
     ageSeconds: Math.max(0, Math.floor((now - entry.loadedAt) / 1_000)),
     asOf: entry.asOf === undefined ? undefined : new Date(entry.asOf),
+    live: entry.live,
   };
 }

@@ -27,6 +27,8 @@ export interface Loaded {
   status: 200 | 404;
   body: string | Uint8Array;
   asOf?: Date;
+  /** Whether it was computed on the spot, as no snapshot of it stood. */
+  live?: boolean;
 }
 
 /**
@@ -41,6 +43,8 @@ export interface Served {
   /** Strong, quoted. */
   etag: string;
   asOf: Date | undefined;
+  /** Whether it was computed on the spot, as no snapshot of it stood. */
+  live: boolean;
   /** Whole seconds since it was loaded. */
   ageSeconds: number;
 }

@@ -9,6 +9,9 @@ import { pool } from './pools.ts';
 /** A connection inside a transaction on the writer. */
 export type Transaction = pg.PoolClient;
 
+/** `repeatable read`: all of its statements see one snapshot; a row that another changed meanwhile fails it (retryable). */
+export type Isolation = 'read committed' | 'repeatable read';
+
 interface Announced {
   xid: string | null;
   entities: string[];
@@ -23,12 +26,15 @@ interface Announced {
  *
  * @throws what `write` throws, after ROLLBACK; errors of the database translated
  */
-export async function commit<T>(write: (tx: Transaction) => Promise<T>): Promise<T> {
+export async function commit<T>(
+  write: (tx: Transaction) => Promise<T>,
+  isolation: Isolation = 'read committed',
+): Promise<T> {
   const [result, announced] = await inTransaction(async (tx) => {
     await tx.query(`select set_config('tributary.correlation_id', $1, true)`, [correlationId()]);
     const written = await write(tx);
     return [written, await announcedEntities(tx)] as const;
-  });
+  }, isolation);
   if (announced.xid !== null && announced.entities.length > 0) await spread(announced.entities, Number(announced.xid));
   return result;
 }
@@ -38,13 +44,16 @@ export async function commit<T>(write: (tx: Transaction) => Promise<T>): Promise
  *
  * @throws what `work` throws, after ROLLBACK; errors of the database translated
  */
-export async function inTransaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  work: (tx: Transaction) => Promise<T>,
+  isolation: Isolation = 'read committed',
+): Promise<T> {
   const tx = await (await pool('writer')).connect().catch((error: unknown) => {
     throw translateDatabaseError(error);
   });
   let broken: Error | undefined;
   try {
-    await tx.query('begin');
+    await tx.query(`begin isolation level ${isolation}`);
     const result = await work(tx);
     await tx.query('commit');
     return result;

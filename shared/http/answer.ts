@@ -26,6 +26,7 @@ export async function cachedAnswer(
     etag: served.etag,
     age: String(served.ageSeconds),
   };
+  if (served.live) headers['x-source'] = 'live';
   if (served.asOf) headers['as-of'] = served.asOf.toISOString();
   if (isUnchanged(served.etag, requestHeaders['if-none-match'])) return { status: 304, headers, body: '' };
   if (served.encoding === 'identity') return { status: served.status, headers, body: served.body };

@@ -27,6 +27,8 @@ export interface Endpoint {
 export interface BodyRow {
   body: string;
   as_of?: Date | null;
+  /** It was computed on the spot, as no snapshot of it stood: the answer says `x-source: live`. */
+  live?: boolean | null;
   /** There is something, but its source has not been asked yet. */
   incomplete?: boolean;
 }
@@ -124,7 +126,7 @@ async function loadBody<O extends Operation>(
   }
   const row = rows[0];
   if (!row) return { snapshot, status: 404, body: notFoundBody(operation) };
-  return { snapshot, status: 200, body: row.body, ...(row.as_of ? { asOf: row.as_of } : {}) };
+  return { snapshot, status: 200, body: row.body, ...(row.as_of ? { asOf: row.as_of } : {}), live: row.live ?? false };
 }
 
 /** The same bytes for everybody, so that "not found" can be kept: it carries no correlation id. */

@@ -2,14 +2,24 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import * as z from 'zod';
 import { jobsQueueUrl } from '../env.ts';
 import { sendMessages } from '../events/queue.ts';
-import type { Domain } from '../kernel/declaration.ts';
-import { InvalidInput, RateLimited, TributaryError } from '../kernel/errors.ts';
+import type { Domain, JobDeclaration } from '../kernel/declaration.ts';
+import { InvalidInput, RateLimited, Superseded, TributaryError } from '../kernel/errors.ts';
 import { ulidText } from '../kernel/ulid.ts';
 import { withCorrelation } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
 import { type ImportHandler, importFile } from './import.ts';
-import { endJob, insertJob, type JobMessage, setStep, startJob } from './job.ts';
+import {
+  askAgain,
+  endJob,
+  enqueueJob,
+  extendLease,
+  insertJob,
+  type JobMessage,
+  releaseJob,
+  setStep,
+  startJob,
+} from './job.ts';
 
 /** What a job's handler is given. */
 export interface JobContext {
@@ -22,11 +32,14 @@ export interface JobContext {
   step(name: string, total?: number): Promise<void>;
 }
 
-/** A job: `continue` means that its checkpoint stands and it is to be called again. */
-export type JobHandler = (context: JobContext) => Promise<'done' | 'continue'>;
+/** `continue`: its checkpoint stands and it is to be called again. A result is kept with the job. */
+export type JobOutcome = 'done' | 'continue' | { result: object };
+
+export type JobHandler = (context: JobContext) => Promise<JobOutcome>;
 
 const attemptsAtMost = 5;
 const longestDelaySeconds = 900;
+const heartbeatMs = 30_000;
 
 const jobMessage = z.object({
   job: z.string().regex(/^[a-z]+\.\w+$/),
@@ -45,7 +58,7 @@ const notification = z.object({
  * The Lambda handler of a domain's jobs queue: jobs by name, and files dropped into the imports bucket.
  *
  * What may succeed later is queued again with a growing delay, five times at most; what cannot is ended as failed, with
- * its reason in `GET /v1/jobs/{id}`.
+ * its reason in `GET /v1/jobs/{id}`. A job that is being worked on is not begun a second time.
  */
 export function createEtl(
   domain: Domain,
@@ -123,22 +136,49 @@ async function run(
   const { job, params, requestedBy } = message;
   const { id } = await insertJob(job, params, requestedBy, message.jobId);
   const attempt = await startJob(id);
-  if (attempt === undefined) return;
-  const handler = jobs[job.slice(domain.name.length + 1)];
+  const name = job.slice(domain.name.length + 1);
+  const declared = domain.jobs.find((one) => one.name === name);
+  if (attempt === undefined) return runAgainLater(domain, declared, message, id);
+  const handler = jobs[name];
   const remainingMs = context.getRemainingTimeInMillis();
   const deadline = new Date(Date.now() + Math.max(remainingMs - 60_000, remainingMs / 2));
   const step = (name: string, total?: number) => setStep(id, name, total);
   const again = { ...message, jobId: id };
+  const heartbeat = setInterval(() => {
+    extendLease(id).catch((error: unknown) => log.warn('the lease of a job was not extended', { job, error }));
+  }, heartbeatMs);
+  let runAgain = false;
   try {
     if (!handler) throw new InvalidInput(`There is no job ${job}.`);
+    const checked = declared?.params.safeParse(params);
+    if (checked?.success === false) throw new InvalidInput(`The parameters of ${job} are not right.`);
     const outcome = await handler({ jobId: id, params, requestedBy, deadline, step });
-    if (outcome === 'continue') return await sendMessages(jobsQueueUrl(domain.name), [again]);
-    await endJob(id);
+    if (outcome === 'continue') {
+      await releaseJob(id);
+      return await sendMessages(jobsQueueUrl(domain.name), [again]);
+    }
+    const result = outcome === 'done' ? {} : { result: outcome.result as Record<string, unknown> };
+    runAgain = await endJob(id, { status: 'succeeded', ...result });
     log.info('a job is done', { job, jobId: id });
   } catch (error) {
-    await handleFailure(domain, again, attempt, error);
+    runAgain = await handleFailure(domain, again, attempt, error);
+  } finally {
+    clearInterval(heartbeat);
   }
+  if (runAgain) await enqueueJob(job, params, requestedBy);
   count('Jobs', 'Count', 1, { job });
+}
+
+/** A job that events start and that is at work runs once more; any other that is at work is left alone. */
+async function runAgainLater(
+  domain: Domain,
+  declared: JobDeclaration | undefined,
+  { job, params, requestedBy, jobId }: StartMessage,
+  runningId: string,
+): Promise<void> {
+  if (jobId !== undefined || declared?.on === undefined) return;
+  if (!(await askAgain(runningId))) await enqueueJob(`${domain.name}.${declared.name}`, params, requestedBy);
+  log.debug('a job will run once more', { job });
 }
 
 async function handleFailure(
@@ -146,18 +186,23 @@ async function handleFailure(
   message: StartMessage & { jobId: string },
   attempt: number,
   error: unknown,
-): Promise<void> {
+): Promise<boolean> {
   const { job, jobId } = message;
   const mayTryAgain = error instanceof TributaryError && error.retryable && attempt < attemptsAtMost;
   log[mayTryAgain ? 'warn' : 'error']('a job has failed', { job, jobId, attempt, error });
   if (mayTryAgain) {
     const wanted = error instanceof RateLimited ? error.retryAfterSeconds : 5 * 2 ** attempt;
-    return sendMessages(jobsQueueUrl(domain.name), [message], Math.min(Math.ceil(wanted), longestDelaySeconds));
+    await releaseJob(jobId);
+    await sendMessages(jobsQueueUrl(domain.name), [message], Math.min(Math.ceil(wanted), longestDelaySeconds));
+    return false;
   }
-  count('JobsFailed', 'Count', 1, { job });
   const known = error instanceof TributaryError;
-  await endJob(jobId, {
+  const reason = {
     code: known ? error.code : 'internal',
     message: known ? error.message : 'A bug of ours; the logs say more.',
-  });
+  };
+  // another run of the same work goes on: this one leaves
+  if (error instanceof Superseded) return endJob(jobId, { status: 'cancelled', error: reason });
+  count('JobsFailed', 'Count', 1, { job });
+  return endJob(jobId, { status: 'failed', error: reason });
 }

@@ -56,7 +56,8 @@ async function* readBatches<Row>(
 ): AsyncIterable<Batch<Row>> {
   const object = await openObject(file.bucket, file.key);
   const given = givenColumns(handler.declaration, object);
-  const { columns, records } = await openFile(file.key, object.stream).catch(fileError);
+  const { aliases = {} } = handler.declaration;
+  const { columns, records } = await openFile(file.key, object.stream, aliases).catch(fileError);
   checkColumns(handler.declaration, columns, given);
   let batch: Batch<Row> = { rows: [], rejected: [], next: null };
   let count = 0;

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { inTransaction, type Transaction } from '../db/transaction.ts';
-import { Conflict } from '../kernel/errors.ts';
+import { Superseded } from '../kernel/errors.ts';
 
 export interface Lease {
   name: string;
@@ -18,7 +18,7 @@ const leaseSeconds = 120;
 /**
  * Takes the lease of a checkpoint.
  *
- * @throws Conflict  another run holds it
+ * @throws Superseded  another run holds it
  */
 export async function takeLease(name: string): Promise<Lease> {
   const token = randomUUID();
@@ -32,14 +32,14 @@ export async function takeLease(name: string): Promise<Lease> {
       [name, token, leaseSeconds],
     ),
   );
-  if (rows.length === 0) throw new Conflict(`Another run of ${name} is at work.`, { details: { name } });
+  if (rows.length === 0) throw new Superseded(`Another run of ${name} is at work.`, { details: { name } });
   return { name, token, position: rows[0]!.position };
 }
 
 /**
  * Moves the checkpoint on and the lease with it, in the transaction of the batch it stands for.
  *
- * @throws Conflict  the lease was taken over: the transaction must not commit
+ * @throws Superseded  the lease was taken over: the transaction must not commit
  */
 export async function moveCheckpoint(tx: Transaction, lease: Lease, position: unknown): Promise<void> {
   const { rowCount } = await tx.query(
@@ -49,7 +49,7 @@ export async function moveCheckpoint(tx: Transaction, lease: Lease, position: un
     [lease.name, lease.token, position === null ? null : JSON.stringify(position), leaseSeconds],
   );
   if (rowCount !== 1)
-    throw new Conflict(`The lease of ${lease.name} was taken over.`, { details: { name: lease.name } });
+    throw new Superseded(`The lease of ${lease.name} was taken over.`, { details: { name: lease.name } });
 }
 
 /** Gives the lease back; the position stands for the next run, or is forgotten where the work is done. */

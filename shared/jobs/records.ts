@@ -21,17 +21,39 @@ const largestParquetBytes = 512 * 1024 * 1024;
  * Opens a file by the ending of its name: `.csv`, `.ndjson` or `.jsonl`, `.parquet`, each also with `.gz` (unpacked by
  * the caller).
  *
+ * @param aliases  other names that a column may have in the file, unless it has the column itself
  * @throws InvalidInput  none of these endings; no header; not Parquet
  */
-export async function openFile(name: string, stream: Readable): Promise<OpenFile> {
+export async function openFile(
+  name: string,
+  stream: Readable,
+  aliases: Readonly<Record<string, string>> = {},
+): Promise<OpenFile> {
   const format = /\.(csv|ndjson|jsonl|parquet)(\.gz)?$/i.exec(name)?.[1]?.toLowerCase();
-  if (format === 'csv') return openCsv(stream);
-  if (format === 'parquet') return { columns: undefined, records: parquetRecords(stream) };
-  if (format) return { columns: undefined, records: jsonRecords(stream) };
+  if (format === 'csv') return openCsv(stream, aliases);
+  if (format === 'parquet') return { columns: undefined, records: renamed(parquetRecords(stream), aliases) };
+  if (format) return { columns: undefined, records: renamed(jsonRecords(stream), aliases) };
   throw new InvalidInput(`${name} is neither .csv, .ndjson, .jsonl nor .parquet (each may end in .gz).`);
 }
 
-async function openCsv(stream: Readable): Promise<OpenFile> {
+async function* renamed(
+  records: AsyncIterable<FileRecord>,
+  aliases: Readonly<Record<string, string>>,
+): AsyncIterable<FileRecord> {
+  const pairs = Object.entries(aliases);
+  for await (const one of records) {
+    if ('record' in one) {
+      for (const [alias, column] of pairs) {
+        if (!(alias in one.record) || column in one.record) continue;
+        one.record[column] = one.record[alias]!;
+        delete one.record[alias];
+      }
+    }
+    yield one;
+  }
+}
+
+async function openCsv(stream: Readable, aliases: Readonly<Record<string, string>>): Promise<OpenFile> {
   const parser = parse({ bom: true, relax_column_count: true, skip_empty_lines: true, info: true });
   stream.on('error', (error) => parser.destroy(error));
   const lines = stream.pipe(parser)[Symbol.asyncIterator]() as AsyncIterator<{
@@ -40,7 +62,11 @@ async function openCsv(stream: Readable): Promise<OpenFile> {
   }>;
   const first = await lines.next();
   if (first.done) throw new InvalidInput('The file is empty: its first line has to name the columns.');
-  const columns = first.value.record.map((column) => column.trim());
+  const named = first.value.record.map((column) => column.trim());
+  const columns = named.map((column) => {
+    const meant = aliases[column];
+    return meant === undefined || named.includes(meant) ? column : meant;
+  });
   const repeated = columns.find((column, i) => columns.indexOf(column) !== i);
   if (repeated !== undefined) throw new InvalidInput(`The column ${repeated} is there twice.`);
   return { columns, records: csvRecords(columns, lines) };

@@ -47,8 +47,8 @@ export interface Run {
  *
  * `continue`: the deadline has come first; the checkpoint stands for the continuation.
  *
- * @throws Conflict   another run is at work, or took this one's lease over
- * @throws Integrity  too large a share of rows was rejected; the good ones stand, the bad ones are listed
+ * @throws Superseded  another run is at work, or took this one's lease over
+ * @throws Integrity   too large a share of rows was rejected; the good ones stand, the bad ones are listed
  */
 export async function runSync<Row>(sync: Sync<Row>, run: Run): Promise<'done' | 'continue'> {
   const lease = await takeLease(sync.name);

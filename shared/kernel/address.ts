@@ -20,3 +20,10 @@ export const zeroAddress = `0x${'0'.repeat(40)}`;
 export function toBytes(hex: string): Buffer {
   return Buffer.from(hex.slice(2), 'hex');
 }
+
+/** An account on Flow: `0x` and 16 hex digits, any case on the way in, lower case from then on. */
+export const flowAddress = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{16}$/, 'must be 0x and 16 hex digits')
+  .transform((text) => text.toLowerCase())
+  .meta({ id: 'FlowAddress', description: '0x and 16 hex digits, lower case', examples: ['0x4c9056be3f0deb2a'] });

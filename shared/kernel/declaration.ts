@@ -94,6 +94,11 @@ export interface JobDeclaration {
   params: z.ZodObject;
   /** An EventBridge Scheduler expression in UTC: `rate(15 minutes)`, `cron(0 3 * * ? *)`. */
   schedule?: string;
+  /**
+   * Types of events that start it, with no parameters. One that comes while it runs makes it run once more: so it has
+   * seen whatever was announced before its last run began.
+   */
+  on?: readonly string[];
   /** Schedules that run more often than hourly are left out where the database may pause (stage `dev`). */
   keepsDatabaseAwake?: boolean;
 }
@@ -105,6 +110,8 @@ export interface ImportDeclaration {
   summary: string;
   /** One row after parsing; the columns of the file are its keys. Unknown columns are refused unless it has a catchall. */
   row: z.ZodType;
+  /** Other names that a file may have for a column: `moment_id` → `play_id`. */
+  aliases?: Readonly<Record<string, string>>;
   /** Columns that `--set` may supply for every row. */
   settable: readonly string[];
   /** Share of rejected rows from which the run fails. */

@@ -72,6 +72,9 @@ export class Conflict extends TributaryError {
   }
 }
 
+/** Another run does this work, or it was called off: this one leaves and writes nothing more. */
+export class Superseded extends Conflict {}
+
 /** A budget is used up: ours (`side: 'ours'`) or an upstream's. Retryable after `retryAfterSeconds`. */
 export class RateLimited extends TributaryError {
   readonly side: 'ours' | 'upstream';

@@ -32,6 +32,7 @@ test('an entry comes out as it went in', () => {
     asOf: fc.option(fc.nat(), { nil: undefined }),
     snapshot: fc.option(fc.record({ xmin: xid, xmax: xid, xip: fc.array(xid, { maxLength: 50 }) }), { nil: undefined }),
     hash: fc.stringMatching(/^[A-Za-z0-9_-]{22}$/),
+    live: fc.boolean(),
     nonces: fc.array(fc.stringMatching(/^[A-Za-z0-9_-]{8}$/), { maxLength: 3 }),
     body: fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
   });

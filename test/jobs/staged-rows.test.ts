@@ -22,7 +22,8 @@ const columns = {
 const staged = (rows: readonly CopyValue[][]) =>
   inTransaction(async (tx) => {
     await stageRows(tx, 'probe', columns, rows);
-    const { rows: found } = await tx.query(`select small::text, whole::text, large::text, flag, words, encode(bytes, 'hex') as bytes,
+    const { rows: found } =
+      await tx.query(`select small::text, whole::text, large::text, flag, words, encode(bytes, 'hex') as bytes,
       json::text, amount::text, (extract(epoch from at) * 1000000)::bigint::text as at from pg_temp.probe order by position`);
     return found;
   });

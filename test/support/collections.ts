@@ -1,73 +1,12 @@
-/** The collections room under test: its API and its jobs, called as Lambda calls them, on a database of the suite's own. */
+import { createRoom } from './room.ts';
 
-import { readFile } from 'node:fs/promises';
-import type { Context, SQSEvent } from 'aws-lambda';
-import { collections } from '../../functions/collections/domain.ts';
-import { ulid } from '../../shared/kernel/ulid.ts';
-import { createCaller } from './api.ts';
-import { createDatabase } from './database.ts';
-import { createBucket, createQueue, putObject } from './queues.ts';
-
-export interface JobRow {
-  id: string;
-  status: string;
-  rows_read: number;
-  rows_applied: number;
-  rows_unchanged: number;
-  rows_rejected: number;
-  error: { code: string; message: string } | null;
-}
-
-export async function createCollections(environment: Record<string, string> = {}) {
-  const [jobs, relay, bucket] = await Promise.all([createQueue('jobs'), createQueue('relay'), createBucket()]);
-  const database = await createDatabase({
-    JOBS_QUEUE_URL_COLLECTIONS: jobs.url,
-    RELAY_QUEUE_URL: relay.url,
-    IMPORTS_BUCKET: bucket,
+/** The collections room under test; its upstreams are not there unless the environment says where. */
+export function createCollections(environment: Record<string, string> = {}) {
+  return createRoom('collections', {
     ALCHEMY_BASE_URL: 'http://127.0.0.1:1',
     ALCHEMY_SECRET_ARN: 'alchemy',
     NEYNAR_BASE_URL: 'http://127.0.0.1:1',
     NEYNAR_SECRET_ARN: 'neynar',
     ...environment,
   });
-  const { handler: api } = await import('../../functions/collections/api.ts');
-  const { handler: etl } = await import('../../functions/collections/etl.ts');
-  const call = createCaller(collections, api as never);
-
-  /** Hands one message to the jobs function. */
-  const runMessage = (message: unknown, remainingMs = 600_000) => {
-    const event = { Records: [{ messageId: '1', body: JSON.stringify(message) }] } as SQSEvent;
-    return etl(event, { getRemainingTimeInMillis: () => remainingMs } as Context);
-  };
-  const jobRow = async (id: string): Promise<JobRow> => {
-    const { rows } = await database.pool.query(
-      `select id, status, rows_read::int, rows_applied::int, rows_unchanged::int, rows_rejected::int, error from platform.jobs where id = $1`,
-      [id],
-    );
-    return rows[0];
-  };
-  /** Drops a file into the bucket and runs its import to the end. */
-  const importFile = async (
-    dataset: string,
-    name: string,
-    content: Buffer | string,
-    set: Record<string, string> = {},
-  ) => {
-    const jobId = ulid();
-    const key = `collections/${dataset}/${jobId}/${name}`;
-    await putObject(bucket, key, content, set);
-    await runMessage({ Records: [{ s3: { bucket: { name: bucket }, object: { key } } }] });
-    return jobRow(jobId);
-  };
-  const outboxSize = async (): Promise<number> =>
-    (await database.pool.query<{ n: number }>('select count(*)::int as n from platform.outbox')).rows[0]!.n;
-
-  return { database, bucket, jobsQueue: jobs, relayQueue: relay, call, runMessage, importFile, jobRow, outboxSize };
-}
-
-const dataFolder = new URL('../../../shared/data/', import.meta.url);
-
-/** A real file, or undefined where the data is not beside the project. */
-export async function realFile(path: string): Promise<Buffer | undefined> {
-  return readFile(new URL(path, dataFolder)).catch(() => undefined);
 }

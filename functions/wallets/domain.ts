@@ -1,0 +1,43 @@
+/** What the wallets room is, in pure values: moments, the wallets that hold them, editions and what they cost. */
+import type { Domain } from '../../shared/kernel/declaration.ts';
+import * as contract from './contract.ts';
+import * as events from './events.ts';
+import * as imports from './imports.ts';
+import * as jobs from './jobs.ts';
+import { tables } from './tables.ts';
+
+export const wallets: Domain = {
+  name: 'wallets',
+  title: 'Wallets',
+  summary: 'Moments held by wallets, their editions and prices, and the leaderboards over them, fed from a warehouse.',
+  operations: [
+    contract.getWalletSummary,
+    contract.listHoldings,
+    contract.listTopWallets,
+    contract.listEditions,
+    contract.getEdition,
+    contract.getPriceHistory,
+    contract.getExplorerFilters,
+    contract.search,
+  ],
+  events: [
+    events.holdingsChanged,
+    events.walletProfileChanged,
+    events.editionUpdated,
+    events.editionPriceChanged,
+    events.momentSold,
+    events.snapshotsRefreshed,
+  ],
+  jobs: [jobs.refreshSnapshots, jobs.rebuildSnapshots],
+  imports: [
+    imports.moments,
+    imports.plays,
+    imports.sets,
+    imports.setTiers,
+    imports.holdings,
+    imports.prices,
+    imports.purchases,
+  ],
+  tables,
+  upstreams: [],
+};

@@ -1,0 +1,46 @@
+/** How an edition's supply, holders and sales are counted: for rebuilding its snapshot and for live answers. */
+import sql, { type Sql } from 'sql-template-tag';
+
+/** The columns of `editions_snapshot` but its time, one row an edition, counted from what stands. */
+export const countedEditions: Sql = sql`
+  select e.id as edition_id, coalesce(m.supply, 0)::integer as supply, coalesce(m.held, 0)::integer as held,
+    coalesce(m.holders, 0)::integer as holders, coalesce(m.locked, 0)::integer as locked, ep.floor_usd,
+    coalesce(ep.average_sale_usd, round(s.sale_sum_usd / s.sale_count, 2)) as average_sale_usd,
+    coalesce(s.sale_count, 0)::integer as sale_count, coalesce(s.sale_sum_usd, 0) as sale_sum_usd,
+    s.last_sale_usd, s.last_sale_at
+  from wallets.editions e
+    left join wallets.edition_prices ep on ep.edition_id = e.id
+    left join (
+      select m.edition_id, count(*) as supply, count(h.wallet_address) as held,
+        count(distinct h.wallet_address) as holders,
+        count(*) filter (where h.is_locked and h.wallet_address is not null) as locked
+      from wallets.nft_core_metadata m left join wallets.wallet_holdings h on h.nft_id = m.nft_id
+      group by m.edition_id
+    ) as m on m.edition_id = e.id
+    left join (
+      select m.edition_id, count(*) as sale_count, sum(p.price_usd) as sale_sum_usd,
+        max(p.purchased_at) as last_sale_at,
+        (array_agg(p.price_usd order by p.purchased_at desc, p.price_usd desc))[1] as last_sale_usd
+      from wallets.purchases p join wallets.nft_core_metadata m on m.nft_id = p.nft_id
+      group by m.edition_id
+    ) as s on s.edition_id = e.id`;
+
+/** What stands in the snapshot, or, where that is missing altogether, what counting gives; `live` says which. */
+export const editionStats: Sql = sql`
+  select edition_id, supply, held, holders, locked, floor_usd, average_sale_usd, sale_count, last_sale_usd, last_sale_at,
+    updated_at, false as live
+  from wallets.editions_snapshot
+  union all
+  select edition_id, supply, held, holders, locked, floor_usd, average_sale_usd, sale_count, last_sale_usd, last_sale_at,
+    now(), true
+  from (${countedEditions}) as counted
+  where not exists (select 1 from wallets.editions_snapshot)`;
+
+/** One edition as answers have it, from `e` (the edition) and `s` (its counts). */
+export const editionJson: Sql = sql`jsonb_build_object(
+  'id', wallets.edition_name(e.set_id, e.play_id), 'setId', e.set_id, 'playId', e.play_id, 'setName', e.set_name,
+  'playerName', e.player_name, 'teamName', e.team_name, 'tier', e.tier, 'supply', coalesce(s.supply, 0),
+  'held', coalesce(s.held, 0), 'locked', coalesce(s.locked, 0),
+  'lockedShare', round(coalesce(s.locked, 0)::numeric / greatest(s.held, 1), 4)::text,
+  'holders', coalesce(s.holders, 0), 'floorUsd', s.floor_usd::text, 'averageSaleUsd', s.average_sale_usd::text,
+  'saleCount', coalesce(s.sale_count, 0), 'lastSaleUsd', s.last_sale_usd::text, 'lastSaleAt', platform.iso(s.last_sale_at))`;

@@ -1,0 +1,68 @@
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag';
+import * as z from 'zod';
+import { cursorSql } from '../../shared/http/cursor-sql.ts';
+import { read } from '../../shared/http/endpoint.ts';
+import { toBytes } from '../../shared/kernel/address.ts';
+import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import type { OperationInput } from '../../shared/kernel/declaration.ts';
+import * as contract from './contract.ts';
+import { editionNamed } from './edition-named.ts';
+
+const orders = {
+  '-acquired': { key: 'h.last_event_ts', type: 'timestamptz', direction: 'desc' },
+  acquired: { key: 'h.last_event_ts', type: 'timestamptz', direction: 'asc' },
+  serial: { key: 'coalesce(m.serial_number, 2147483647)', type: 'integer', direction: 'asc' },
+  '-floor': { key: 'coalesce(ep.floor_usd, -1)', type: 'numeric', direction: 'desc' },
+  moment: { key: 'h.nft_id', type: 'bigint', direction: 'asc' },
+} as const;
+
+const position = z.tuple([z.string(), z.string().regex(/^\d{1,19}$/)]);
+
+/**
+ * The moments a wallet holds, with what each is and costs; none for a wallet that holds nothing we know of.
+ *
+ * At most 200 a page; sorted by when it was acquired, by serial number, by floor price, or by moment. Fresh: a change of
+ * what it holds, of what a moment is, or of a price hides the cached answer at once.
+ *
+ * @throws InvalidInput  the cursor is of another list
+ */
+export const listHoldings = read(contract.listHoldings, {
+  load: ({ path, query }) => {
+    const { key, type, direction } = orders[query.sort];
+    const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, position);
+    const beyond = after
+      ? sql`and (${raw(key)}, h.nft_id) ${raw(direction === 'asc' ? '>' : '<')} (${after[0]}::${raw(type)}, ${after[1]}::bigint)`
+      : empty;
+    return sql`
+      select jsonb_build_object(
+          'holdings', coalesce(jsonb_agg(item order by n) filter (where n <= ${query.limit}), '[]'),
+          'nextCursor', max(next) filter (where n = ${query.limit} and total > ${query.limit})
+        )::text as body, now() as as_of
+      from (
+        select row_number() over (order by ${raw(key)} ${raw(direction)}, h.nft_id ${raw(direction)}) as n,
+          count(*) over () as total,
+          ${cursorSql(sql`(${raw(key)})::text`, sql`h.nft_id::text`)} as next,
+          jsonb_build_object(
+            'momentId', h.nft_id::text, 'editionId', wallets.edition_name(e.set_id, e.play_id), 'setName', e.set_name,
+            'playerName', e.player_name, 'teamName', e.team_name, 'tier', e.tier, 'serialNumber', m.serial_number,
+            'isLocked', h.is_locked, 'floorUsd', ep.floor_usd::text, 'averageSaleUsd', ep.average_sale_usd::text,
+            'lastEventAt', platform.iso(h.last_event_ts)) as item
+        from wallets.wallet_holdings h
+          left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
+          left join wallets.editions e on e.id = m.edition_id
+          left join wallets.edition_prices ep on ep.edition_id = e.id
+        where h.wallet_address = ${toBytes(path.address)} ${conditions(query)} ${beyond}
+        order by ${raw(key)} ${raw(direction)}, h.nft_id ${raw(direction)} limit ${query.limit + 1}
+      ) as page`;
+  },
+});
+
+function conditions({ locked, tier, team, edition }: OperationInput<typeof contract.listHoldings>['query']): Sql {
+  const all = [
+    ...(locked === undefined ? [] : [sql`h.is_locked = ${locked === 'true'}`]),
+    ...(tier === undefined ? [] : [sql`e.tier = ${tier}`]),
+    ...(team === undefined ? [] : [sql`e.team_name = ${team}`]),
+    ...(edition === undefined ? [] : [editionNamed(edition)]),
+  ];
+  return all.length === 0 ? empty : sql`and ${join(all, ' and ')}`;
+}

@@ -1,0 +1,118 @@
+import sql from 'sql-template-tag';
+import { commit, type Transaction } from '../../shared/db/transaction.ts';
+import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { addProgress } from '../../shared/jobs/job.ts';
+import { count } from '../../shared/observability/metrics.ts';
+import { countedEditions } from './edition-stats.ts';
+import { countWallets, refusePlunge, takeChanges, writeWallets } from './refresh-snapshots.ts';
+import { summarize } from './summaries.ts';
+
+/** Keys whose snapshot was not what counting gives, although nothing was waiting to be taken up. It should be none. */
+export interface Drift {
+  wallets: number;
+  teamCounts: number;
+  editions: number;
+}
+
+/**
+ * The job: counts every wallet and edition anew, holds what stands against it, reports the drift and repairs it. One
+ * transaction: readers see the snapshots before or after it.
+ *
+ * @throws Integrity  nothing is held any more: the last snapshot stays
+ */
+export async function rebuildSnapshots({ jobId, step }: JobContext): Promise<JobOutcome> {
+  await step('counting');
+  const result = await commit(async (tx) => {
+    const rebuilt = await rebuild(tx);
+    const checked = rebuilt.checked.wallets + rebuilt.checked.editions;
+    const applied = rebuilt.drift.wallets + rebuilt.drift.editions;
+    await addProgress(tx, jobId, { read: checked, applied, unchanged: checked - applied, rejected: 0 });
+    return rebuilt;
+  }, 'repeatable read');
+  for (const [snapshot, keys] of Object.entries(result.drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
+  return { result };
+}
+
+const allWallets = sql`select wallet_address from pg_temp.all_wallets`;
+
+async function rebuild(tx: Transaction): Promise<{ checked: { wallets: number; editions: number }; drift: Drift }> {
+  await takeChanges(tx);
+  await refusePlunge(tx);
+  await tx.query(`
+    create temporary table all_wallets on commit drop as
+    select wallet_address from wallets.wallet_holdings where wallet_address is not null
+    union select wallet_address from wallets.wallet_summary_snapshot;
+    analyze pg_temp.all_wallets`);
+  await countWallets(tx, allWallets);
+  await tx.query(
+    sql`create temporary table counted_snapshots on commit drop as ${countedEditions}; analyze pg_temp.counted_snapshots`
+      .text,
+  );
+  const drift = await measureDrift(tx);
+  const wallets = await writeWallets(tx, allWallets);
+  const editions = await writeEditions(tx);
+  await tx.query(`
+    select platform.announce('snapshots_refreshed', array_agg(entity))
+    from (
+      select 'wallets:' || wallets.wallet_name(wallet_address) as entity from pg_temp.refreshed_wallets
+      union all select 'wallets:' || wallets.wallet_name(wallet_address) from pg_temp.drifted_wallets
+      union all select 'editions:' || wallets.edition_name(set_id, play_id) from wallets.editions
+      union all select unnest(array['wallet-leaderboards:all', 'edition-list:all'])
+    ) as refreshed`);
+  return { checked: { wallets, editions }, drift };
+}
+
+async function measureDrift(tx: Transaction): Promise<Drift> {
+  const fresh = summarize(sql`select * from pg_temp.counted_editions`);
+  await tx.query(
+    sql`
+    create temporary table drifted_wallets on commit drop as
+    select wallet_address
+    from (${fresh}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
+    where (s.display_name, s.moments_total, s.locked_count, s.tier_common, s.tier_uncommon, s.tier_rare, s.tier_legendary,
+        s.tier_ultimate, s.floor_value, s.asp_value, s.priced_moments)
+      is distinct from (n.display_name, n.moments_total, n.locked_count, n.tier_common, n.tier_uncommon, n.tier_rare,
+        n.tier_legendary, n.tier_ultimate, n.floor_value, n.asp_value, n.priced_moments)
+      and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`
+      .text,
+  );
+  const { rows } = await tx.query<Drift>(`
+    select (select count(*)::integer from pg_temp.drifted_wallets) as wallets,
+      (select count(*)::integer
+       from (select c.wallet_address, e.team_name, sum(c.moments)::integer as moments
+             from pg_temp.counted_editions c join wallets.editions e on e.id = c.edition_id
+             where e.team_name is not null group by 1, 2) as n
+         full join wallets.wallet_team_counts t using (wallet_address, team_name)
+       where n.moments is distinct from t.moments
+         and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, t.wallet_address))
+      ) as "teamCounts",
+      (select count(*)::integer
+       from pg_temp.counted_snapshots n full join wallets.editions_snapshot s using (edition_id)
+       where (n.supply, n.held, n.holders, n.locked, n.floor_usd, n.average_sale_usd, n.sale_count, n.sale_sum_usd, n.last_sale_usd, n.last_sale_at)
+           is distinct from (s.supply, s.held, s.holders, s.locked, s.floor_usd, s.average_sale_usd, s.sale_count, s.sale_sum_usd, s.last_sale_usd, s.last_sale_at)
+         and edition_id not in (
+           select edition_id from pg_temp.taken_editions
+           union all
+           select m.edition_id from wallets.nft_core_metadata m
+           where m.nft_id in (select nft_id from pg_temp.taken_holdings union all select nft_id from pg_temp.taken_sales
+                              union all select nft_id from pg_temp.taken_moments)
+           union all
+           select edition_id from pg_temp.taken_moments where edition_id is not null)
+      ) as editions`);
+  return rows[0]!;
+}
+
+async function writeEditions(tx: Transaction): Promise<number> {
+  await tx.query(`
+    insert into wallets.editions_snapshot
+    select n.*, now() from pg_temp.counted_snapshots n left join wallets.editions_snapshot s using (edition_id)
+    where (n.supply, n.held, n.holders, n.locked, n.floor_usd, n.average_sale_usd, n.sale_count, n.sale_sum_usd, n.last_sale_usd, n.last_sale_at)
+      is distinct from (s.supply, s.held, s.holders, s.locked, s.floor_usd, s.average_sale_usd, s.sale_count, s.sale_sum_usd, s.last_sale_usd, s.last_sale_at)
+    order by edition_id
+    on conflict (edition_id) do update set supply = excluded.supply, held = excluded.held, holders = excluded.holders,
+      locked = excluded.locked, floor_usd = excluded.floor_usd, average_sale_usd = excluded.average_sale_usd,
+      sale_count = excluded.sale_count, sale_sum_usd = excluded.sale_sum_usd, last_sale_usd = excluded.last_sale_usd,
+      last_sale_at = excluded.last_sale_at, updated_at = excluded.updated_at`);
+  const { rows } = await tx.query<{ n: number }>('select count(*)::integer as n from pg_temp.counted_snapshots');
+  return rows[0]!.n;
+}

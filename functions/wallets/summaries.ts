@@ -1,0 +1,49 @@
+/** How a wallet is counted and valued: the one place that says so, for the snapshot's refresh and for live answers. */
+import sql, { type Sql } from 'sql-template-tag';
+
+/**
+ * What each wallet of a relation `scope(wallet_address)` holds of each edition: `wallet_address`, `edition_id` (null for
+ * moments nobody has described), `moments`, `locked`, `last_synced_at`.
+ */
+export function countEditions(scope: Sql): Sql {
+  return sql`
+    select h.wallet_address, m.edition_id, count(*)::integer as moments,
+      (count(*) filter (where h.is_locked))::integer as locked, max(h.last_synced_at) as last_synced_at
+    from (${scope}) as scope join wallets.wallet_holdings h on h.wallet_address = scope.wallet_address
+      left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
+    group by h.wallet_address, m.edition_id`;
+}
+
+/** The columns of `wallet_summary_snapshot` but its time, one row a wallet, from what `countEditions` gives. */
+export function summarize(counted: Sql): Sql {
+  return sql`
+    select c.wallet_address, max(p.display_name) as display_name,
+      sum(c.moments)::integer as moments_total, sum(c.locked)::integer as locked_count,
+      sum(c.moments - c.locked)::integer as unlocked_count,
+      coalesce(sum(c.moments) filter (where e.tier = 'COMMON'), 0)::integer as tier_common,
+      coalesce(sum(c.moments) filter (where e.tier = 'UNCOMMON'), 0)::integer as tier_uncommon,
+      coalesce(sum(c.moments) filter (where e.tier = 'RARE'), 0)::integer as tier_rare,
+      coalesce(sum(c.moments) filter (where e.tier = 'LEGENDARY'), 0)::integer as tier_legendary,
+      coalesce(sum(c.moments) filter (where e.tier = 'ULTIMATE'), 0)::integer as tier_ultimate,
+      coalesce(sum(c.moments * ep.floor_usd), 0) as floor_value,
+      coalesce(sum(c.moments * ep.average_sale_usd), 0) as asp_value,
+      coalesce(sum(c.moments) filter (where ep.floor_usd is not null), 0)::integer as priced_moments,
+      max(c.last_synced_at) as last_synced_at
+    from (${counted}) as c
+      left join wallets.editions e on e.id = c.edition_id
+      left join wallets.edition_prices ep on ep.edition_id = c.edition_id
+      left join wallets.wallet_profiles p on p.wallet_address = c.wallet_address
+    group by c.wallet_address`;
+}
+
+/** Moments of each team that a wallet holds, from what `countEditions` gives. */
+export function countTeams(counted: Sql): Sql {
+  return sql`
+    select c.wallet_address, e.team_name, sum(c.moments)::integer as moments
+    from (${counted}) as c join wallets.editions e on e.id = c.edition_id
+    where e.team_name is not null
+    group by c.wallet_address, e.team_name`;
+}
+
+/** All wallets that hold something. */
+export const everyWallet = sql`select distinct wallet_address from wallets.wallet_holdings where wallet_address is not null`;
