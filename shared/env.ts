@@ -47,6 +47,11 @@ export const variables = {
   ALCHEMY_SECRET_ARN: variable(text, 'Secret {apiKey, webhookSigningKey}.'),
   NEYNAR_BASE_URL: variable(z.url(), 'Neynar API.'),
   NEYNAR_SECRET_ARN: variable(text, 'Secret {apiKey}.'),
+  SNOWFLAKE_BASE_URL: variable(text, 'Snowflake SQL API; {account} stands for the secret’s account.'),
+  SNOWFLAKE_SECRET_ARN: variable(
+    text,
+    'Secret {account, user, privateKey, warehouse, database, schema, role} of the warehouse.',
+  ),
   ADMIN_TOKEN_SECRET_ARN: variable(text, 'Secret {sha256} of the operator’s bearer token.'),
 };
 

@@ -1,6 +1,6 @@
-import { type Run, runSync } from '../../shared/jobs/sync.ts';
+import { type Batch, type Run, runSync } from '../../shared/jobs/sync.ts';
 import { pagesOf } from './pages-of.ts';
-import { concludeOwners, recordOwners } from './record-owners.ts';
+import { concludeOwners, type OwnerRecord, recordOwners } from './record-owners.ts';
 import type { Page } from './sources/alchemy.ts';
 import { getAlchemy } from './upstreams.ts';
 
@@ -25,7 +25,7 @@ export async function syncOwnersOf(address: string, run: Run): Promise<'done' | 
     const page = await alchemy.getOwners(address, key);
     return { ...page, next: page.next === null ? null : JSON.stringify([begunAt, page.next]) };
   };
-  return runSync(
+  return runSync<OwnerRecord, Batch<OwnerRecord>>(
     {
       name: `collections.owners:${address}`,
       read: (position) => pagesOf(position, fetchPage),

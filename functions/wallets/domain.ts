@@ -28,7 +28,14 @@ export const wallets: Domain = {
     events.momentSold,
     events.snapshotsRefreshed,
   ],
-  jobs: [jobs.refreshSnapshots, jobs.rebuildSnapshots],
+  jobs: [
+    jobs.syncHoldings,
+    jobs.syncMoments,
+    jobs.syncPrices,
+    jobs.syncProfiles,
+    jobs.refreshSnapshots,
+    jobs.rebuildSnapshots,
+  ],
   imports: [
     imports.moments,
     imports.plays,
@@ -39,5 +46,12 @@ export const wallets: Domain = {
     imports.purchases,
   ],
   tables,
-  upstreams: [],
+  upstreams: [
+    {
+      name: 'snowflake',
+      baseUrl: 'https://{account}.snowflakecomputing.com',
+      secretKeys: ['account', 'user', 'privateKey', 'warehouse', 'database', 'schema', 'role'],
+      requestsPerSecond: 2,
+    },
+  ],
 };

@@ -4,4 +4,11 @@ import { imports } from './import-datasets.ts';
 import { rebuildSnapshots } from './rebuild-snapshots.ts';
 import { refreshSnapshots } from './refresh-snapshots.ts';
 
-export const handler = createEtl(wallets, { refreshSnapshots, rebuildSnapshots }, imports);
+import { syncHoldings } from './sync-holdings.ts';
+import { syncMoments } from './sync-moments.ts';
+import { syncPrices } from './sync-prices.ts';
+import { syncProfiles } from './sync-profiles.ts';
+
+const jobs = { syncHoldings, syncMoments, syncPrices, syncProfiles, refreshSnapshots, rebuildSnapshots };
+
+export const handler = createEtl(wallets, jobs, imports);

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { type AlchemyStandIn, startAlchemy } from './alchemy.ts';
 import { startNeynar } from './neynar.ts';
+import { type SnowflakeStandIn, startSnowflake } from './snowflake.ts';
 
 export interface Upstreams {
   alchemy: AlchemyStandIn;
+  snowflake: SnowflakeStandIn;
   /** What Alchemy signs its webhooks with. */
   signingKey: string;
   /** Their addresses, by the settings' names. */
@@ -25,13 +27,19 @@ export async function startUpstreams(statePath: string): Promise<Upstreams> {
   ];
   const alchemy = await startAlchemy({ statePath, apiKey: alchemyKey });
   const neynar = await startNeynar({ world: alchemy.world, apiKey: neynarKey });
+  const snowflake = await startSnowflake();
   return {
     alchemy,
+    snowflake,
     signingKey,
-    settings: { ALCHEMY_BASE_URL: alchemy.url, NEYNAR_BASE_URL: neynar.url },
-    secrets: { alchemy: { apiKey: alchemyKey, webhookSigningKey: signingKey }, neynar: { apiKey: neynarKey } },
+    settings: { ALCHEMY_BASE_URL: alchemy.url, NEYNAR_BASE_URL: neynar.url, SNOWFLAKE_BASE_URL: snowflake.url },
+    secrets: {
+      alchemy: { apiKey: alchemyKey, webhookSigningKey: signingKey },
+      neynar: { apiKey: neynarKey },
+      snowflake: snowflake.secret,
+    },
     collections: alchemy.collections,
     startTrickle: (options) => alchemy.startTrickle({ ...options, signingKey }),
-    stop: async () => void (await Promise.all([alchemy.stop(), neynar.stop()])),
+    stop: async () => void (await Promise.all([alchemy.stop(), neynar.stop(), snowflake.stop()])),
   };
 }

@@ -35,11 +35,12 @@ export async function importFile<Row>(
   file: DroppedFile,
   run: Run,
 ): Promise<'done' | 'continue'> {
-  return runSync<Row>(
+  return runSync<Row, Batch<Row>>(
     {
       name: `import:${file.key}`,
       read: (position) => readBatches(handler, file, position === null ? 0 : (position as { records: number }).records),
-      apply: (tx, rows) => handler.apply(tx, rows, run.jobId),
+      apply: async (tx, rows) =>
+        rows.length === 0 ? { applied: 0, unchanged: 0 } : handler.apply(tx, rows, run.jobId),
       finish: async (tx) => handler.finish?.(tx, run.jobId),
       ...(handler.declaration.maxRejectedShare === undefined
         ? {}

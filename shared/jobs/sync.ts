@@ -1,3 +1,4 @@
+import type { Changed } from '../db/changed.ts';
 import { commit, type Transaction } from '../db/transaction.ts';
 import { Integrity, TributaryError } from '../kernel/errors.ts';
 import { addProgress, type Counts, countsOf } from './job.ts';
@@ -22,15 +23,15 @@ export interface Batch<Row> {
 }
 
 /** A resumable loop over a source: what it reads, and how a batch is applied. */
-export interface Sync<Row> {
+export interface Sync<Row, B extends Batch<Row> = Batch<Row>> {
   /** Names the checkpoint: one run at a time. */
   name: string;
   /** The batches from a position on (null: the beginning), in order. */
-  read(position: unknown): AsyncIterable<Batch<Row>>;
+  read(position: unknown): AsyncIterable<B>;
   /** Applies a batch; repeating it must change nothing. */
-  apply(tx: Transaction, rows: Row[]): Promise<{ applied: number; unchanged: number }>;
-  /** After the last batch, in its own transaction. */
-  finish?(tx: Transaction): Promise<{ applied: number; unchanged: number } | undefined>;
+  apply(tx: Transaction, rows: Row[], batch: B): Promise<Changed>;
+  /** After the last batch, in its own transaction; not where too many rows were rejected. */
+  finish?(tx: Transaction): Promise<Changed | undefined>;
   /** Share of rejected rows from which the run fails; 0.01 unless told. */
   maxRejectedShare?: number;
 }
@@ -50,7 +51,7 @@ export interface Run {
  * @throws Superseded  another run is at work, or took this one's lease over
  * @throws Integrity   too large a share of rows was rejected; the good ones stand, the bad ones are listed
  */
-export async function runSync<Row>(sync: Sync<Row>, run: Run): Promise<'done' | 'continue'> {
+export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run): Promise<'done' | 'continue'> {
   const lease = await takeLease(sync.name);
   try {
     for await (const batch of sync.read(lease.position)) {
@@ -60,6 +61,7 @@ export async function runSync<Row>(sync: Sync<Row>, run: Run): Promise<'done' | 
         return 'continue';
       }
     }
+    await refuseTooManyRejected(sync, run);
     await finish(sync, run, lease);
     await releaseLease(lease, 'forget');
   } catch (error) {
@@ -68,14 +70,18 @@ export async function runSync<Row>(sync: Sync<Row>, run: Run): Promise<'done' | 
     await releaseLease(lease, resumes ? 'keep' : 'forget').catch(() => {});
     throw error;
   }
-  await refuseTooManyRejected(sync, run);
   return 'done';
 }
 
-async function applyBatch<Row>(sync: Sync<Row>, batch: Batch<Row>, run: Run, lease: Lease): Promise<void> {
+async function applyBatch<Row, B extends Batch<Row>>(
+  sync: Sync<Row, B>,
+  batch: B,
+  run: Run,
+  lease: Lease,
+): Promise<void> {
   await commit(async (tx) => {
     await moveCheckpoint(tx, lease, batch.next);
-    const changed = batch.rows.length > 0 ? await sync.apply(tx, batch.rows) : { applied: 0, unchanged: 0 };
+    const changed = await sync.apply(tx, batch.rows, batch);
     await listRejected(tx, run.jobId, batch.rejected);
     const counts: Counts = {
       read: batch.rows.length + batch.rejected.length,
@@ -86,7 +92,7 @@ async function applyBatch<Row>(sync: Sync<Row>, batch: Batch<Row>, run: Run, lea
   });
 }
 
-async function finish<Row>(sync: Sync<Row>, run: Run, lease: Lease): Promise<void> {
+async function finish<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run, lease: Lease): Promise<void> {
   if (!sync.finish) return;
   await commit(async (tx) => {
     await moveCheckpoint(tx, lease, null);
@@ -110,7 +116,10 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
   );
 }
 
-async function refuseTooManyRejected<Row>({ maxRejectedShare = 0.01 }: Sync<Row>, { jobId }: Run): Promise<void> {
+async function refuseTooManyRejected(
+  { maxRejectedShare = 0.01 }: { maxRejectedShare?: number },
+  { jobId }: Run,
+): Promise<void> {
   const { read, rejected } = await countsOf(jobId);
   if (rejected === 0 || rejected <= maxRejectedShare * read) return;
   const share = `${rejected} of ${read} rows were rejected, more than ${maxRejectedShare * 100} %`;

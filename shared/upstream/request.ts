@@ -19,12 +19,17 @@ export interface UpstreamSettings {
   budget(): Promise<void>;
   timeoutMs?: number;
   attempts?: number;
+  /** The largest answer that is taken, unpacked; 20 MB unless told. */
+  bytesAtMost?: number;
+  /** The vendor's own words in the body of a refusal, for the error's message; never a secret. */
+  reasonIn?(body: string): string | undefined;
 }
 
 export interface UpstreamRequest {
   /** What is asked, in words without a key: `getContractMetadata`. */
   operation: string;
-  url: string;
+  /** Given the attempt, from 0, where a repeated call has to say that it is one. */
+  url: string | ((attempt: number) => string);
   headers?: Record<string, string>;
   /** Sent as JSON by POST. The call must be safe to repeat. */
   body?: unknown;
@@ -32,7 +37,7 @@ export interface UpstreamRequest {
 
 export type RequestJson = (request: UpstreamRequest) => Promise<unknown>;
 
-const bytesAtMost = 20 * 1024 * 1024;
+const bytesAtMostByDefault = 20 * 1024 * 1024;
 const longestRetryAfterSeconds = 30;
 const firstBackoffMs = 200;
 const longestBackoffMs = 5_000;
@@ -46,12 +51,14 @@ const retryableStatus = new Set([408, 425, 500, 502, 503, 504]);
  * @throws Upstream     5xx, a connection lost, an answer cut short (retryable), after the last attempt
  * @throws Deadline     no answer in time (retryable)
  */
-export function createRequest({ name, budget, timeoutMs = 10_000, attempts = 3 }: UpstreamSettings): RequestJson {
-  const policy = createPolicy(attempts);
+export function createRequest(settings: UpstreamSettings): RequestJson {
+  const { name, budget } = settings;
+  const policy = createPolicy(settings.attempts ?? 3);
   return async ({ operation, url, headers, body }) => {
-    const attempt = async () => {
+    const attempt = async (context: object) => {
       await budget();
-      return send(`${name} ${operation}`, url, timeoutMs, {
+      const target = typeof url === 'string' ? url : url((context as { attempt?: number }).attempt ?? 0);
+      return send(`${name} ${operation}`, target, settings, {
         headers: {
           accept: 'application/json',
           ...headers,
@@ -85,12 +92,13 @@ function createPolicy(attempts: number): IPolicy {
   return wrap(retries, circuitBreaker(broken, { halfOpenAfter: 10_000, breaker: new ConsecutiveBreaker(10) }));
 }
 
-async function send(what: string, url: string, timeoutMs: number, init: RequestInit): Promise<unknown> {
+async function send(what: string, url: string, settings: UpstreamSettings, init: RequestInit): Promise<unknown> {
+  const { timeoutMs = 10_000, bytesAtMost = bytesAtMostByDefault, reasonIn } = settings;
   let response: Response;
   let text: string;
   try {
     response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
-    text = await readText(what, response);
+    text = await readText(what, response, bytesAtMost);
   } catch (error) {
     if (error instanceof TributaryError) throw error;
     // the cause is left out: a message of fetch may carry the address, and the address the key
@@ -99,7 +107,7 @@ async function send(what: string, url: string, timeoutMs: number, init: RequestI
       ? new Deadline(`${what}: no answer within ${timeoutMs} ms.`)
       : new Upstream(`${what}: the connection failed.`);
   }
-  if (!response.ok) throw errorOf(what, response, text);
+  if (!response.ok) throw errorOf(what, response, text, reasonIn?.(text));
   try {
     return JSON.parse(text);
   } catch {
@@ -107,7 +115,7 @@ async function send(what: string, url: string, timeoutMs: number, init: RequestI
   }
 }
 
-async function readText(what: string, response: Response): Promise<string> {
+async function readText(what: string, response: Response, bytesAtMost: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
@@ -118,7 +126,7 @@ async function readText(what: string, response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function errorOf(what: string, { status, headers }: Response, text: string): Error {
+function errorOf(what: string, { status, headers }: Response, text: string, reason: string | undefined): Error {
   if (status === 429)
     return new RateLimited(`${what}: too many requests.`, 'upstream', retryAfterOf(headers.get('retry-after')));
   if (status === 403 && /capacity limit|QUOTA_EXCEEDED/i.test(text)) {
@@ -126,7 +134,7 @@ function errorOf(what: string, { status, headers }: Response, text: string): Err
   }
   if (status === 404) return new NotFound(`${what}: it is not there.`);
   if (retryableStatus.has(status)) return new Upstream(`${what}: answered ${status}.`);
-  return new InvalidInput(`${what}: refused with ${status}.`);
+  return new InvalidInput(`${what}: refused with ${status}${reason === undefined ? '.' : `: ${reason}`}`);
 }
 
 /** Seconds to wait by a Retry-After header: a number, or a date; one second where there is none. */

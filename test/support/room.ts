@@ -6,7 +6,7 @@ import { domains } from '../../functions/registry.ts';
 import { ulid } from '../../shared/kernel/ulid.ts';
 import { createCaller } from './api.ts';
 import { createDatabase } from './database.ts';
-import { createBucket, createQueue, putObject } from './queues.ts';
+import { createBucket, createQueue, drain, putObject } from './queues.ts';
 
 export interface JobRow {
   id: string;
@@ -16,6 +16,7 @@ export interface JobRow {
   rows_unchanged: number;
   rows_rejected: number;
   error: { code: string; message: string } | null;
+  result: Record<string, unknown> | null;
 }
 
 export async function createRoom(name: string, environment: Record<string, string> = {}) {
@@ -36,9 +37,14 @@ export async function createRoom(name: string, environment: Record<string, strin
     const event = { Records: [{ messageId: '1', body: JSON.stringify(message) }] } as SQSEvent;
     return etl(event, { getRemainingTimeInMillis: () => remainingMs } as Context);
   };
+  /** Hands the messages that wait in the jobs queue to the jobs function, until there are none. */
+  const drainJobs = async () => {
+    for (let messages = await drain(jobs.url); messages.length > 0; messages = await drain(jobs.url))
+      for (const message of messages) await runMessage(message);
+  };
   const jobRow = async (id: string): Promise<JobRow> => {
     const { rows } = await database.pool.query(
-      `select id, status, rows_read::int, rows_applied::int, rows_unchanged::int, rows_rejected::int, error from platform.jobs where id = $1`,
+      `select id, status, rows_read::int, rows_applied::int, rows_unchanged::int, rows_rejected::int, error, result from platform.jobs where id = $1`,
       [id],
     );
     return rows[0];
@@ -59,7 +65,18 @@ export async function createRoom(name: string, environment: Record<string, strin
   const outboxSize = async (): Promise<number> =>
     (await database.pool.query<{ n: number }>('select count(*)::int as n from platform.outbox')).rows[0]!.n;
 
-  return { database, bucket, jobsQueue: jobs, relayQueue: relay, call, runMessage, importFile, jobRow, outboxSize };
+  return {
+    database,
+    bucket,
+    jobsQueue: jobs,
+    relayQueue: relay,
+    call,
+    runMessage,
+    drainJobs,
+    importFile,
+    jobRow,
+    outboxSize,
+  };
 }
 
 const dataFolder = new URL('../../../shared/data/', import.meta.url);

@@ -1,0 +1,93 @@
+import * as z from 'zod';
+import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
+import { momentId } from './imports.ts';
+import { recordHoldings } from './record-holdings.ts';
+import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { warehouseFlag, warehouseTime } from './warehouse-values.ts';
+
+const row = z.strictObject({
+  WALLET_ADDRESS: flowAddress,
+  NFT_ID: momentId,
+  IS_LOCKED: warehouseFlag,
+  LAST_EVENT_TS: warehouseTime,
+  UPDATED_AT: warehouseTime,
+});
+type HoldingRow = z.output<typeof row>;
+
+export const holdingsTable: WarehouseTable<HoldingRow> = {
+  name: 'WALLET_HOLDINGS',
+  columns: [
+    { name: 'WALLET_ADDRESS', type: 'text' },
+    { name: 'NFT_ID', type: 'fixed' },
+    { name: 'IS_LOCKED', type: 'boolean' },
+    { name: 'LAST_EVENT_TS', type: 'timestamp' },
+    { name: 'UPDATED_AT', type: 'timestamp' },
+  ],
+  changedAt: 'UPDATED_AT',
+  // wallet by wallet: a batch names few of them, and each wallet's change is announced once
+  orderBy: '1, 2',
+  row,
+  changedMicros: ({ UPDATED_AT }) => UPDATED_AT,
+  record: (tx, rows) =>
+    recordHoldings(
+      tx,
+      rows.map((one) => ({
+        nftId: one.NFT_ID,
+        wallet: one.WALLET_ADDRESS,
+        isLocked: one.IS_LOCKED,
+        lastEventMicros: one.LAST_EVENT_TS,
+      })),
+    ),
+  removal: {
+    sortKey: ({ WALLET_ADDRESS, NFT_ID }) => WALLET_ADDRESS + NFT_ID.padStart(19, '0'),
+    async note(tx, run, after, upTo, before) {
+      await tx.query(
+        `insert into wallets.missing_rows (run, key)
+         select $1, encode(h.wallet_address, 'hex') || h.nft_id
+         from wallets.wallet_holdings h
+         where h.wallet_address between $2 and $4 and (h.wallet_address, h.nft_id) > ($2, $3) and (h.wallet_address, h.nft_id) <= ($4, $5)
+           -- what has happened since is not known to the statement
+           and h.last_event_ts < $6
+           and not exists (select 1 from pg_temp.staged_holdings s where s.nft_id = h.nft_id and s.wallet_address = h.wallet_address)
+         on conflict do nothing`,
+        [
+          run,
+          after ? toBytes(after.WALLET_ADDRESS) : Buffer.alloc(0),
+          after ? after.NFT_ID : '-1',
+          upTo ? toBytes(upTo.WALLET_ADDRESS) : Buffer.alloc(9, 0xff),
+          upTo ? upTo.NFT_ID : '0',
+          before,
+        ],
+      );
+    },
+    async remove(tx, run, atMost) {
+      const { rows } = await tx.query<{ taken: number; removed: number }>(
+        `with noted as (
+           delete from wallets.missing_rows
+           where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
+           returning decode(left(key, 16), 'hex') as wallet_address, substr(key, 17)::bigint as nft_id
+         ), removed as (
+           -- one that another wallet holds meanwhile was only moved
+           delete from wallets.wallet_holdings h using noted n
+           where h.nft_id = n.nft_id and h.wallet_address = n.wallet_address
+           returning 1
+         )
+         select (select count(*)::integer from noted) as taken, (select count(*)::integer from removed) as removed`,
+        [run, atMost],
+      );
+      return rows[0]!;
+    },
+    count: 'select count(*) from wallets.wallet_holdings where wallet_address is not null',
+  },
+};
+
+/**
+ * The job: who holds which moment, as the warehouse has it. A full sync removes what the warehouse does not have any
+ * more, unless it happened after the statement was submitted.
+ *
+ * @source Snowflake WALLET_HOLDINGS
+ */
+export async function syncHoldings(context: JobContext): Promise<JobOutcome> {
+  return syncTable(holdingsTable, context);
+}

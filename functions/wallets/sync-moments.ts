@@ -1,0 +1,91 @@
+import * as z from 'zod';
+import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { tier } from './contract.ts';
+import { momentId } from './imports.ts';
+import { recordMoments } from './record-moments.ts';
+import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { warehouseInteger, warehouseTime } from './warehouse-values.ts';
+
+const name = z.string().min(1).max(500).nullable();
+const row = z.strictObject({
+  NFT_ID: momentId,
+  SET_ID: warehouseInteger,
+  PLAY_ID: warehouseInteger,
+  SERIAL_NUMBER: warehouseInteger.pipe(z.int().min(1)),
+  SET_NAME: name,
+  TIER: tier.nullable(),
+  PLAYER_NAME: name,
+  TEAM_NAME: name,
+  UPDATED_AT: warehouseTime,
+});
+
+const momentsTable: WarehouseTable<z.output<typeof row>> = {
+  name: 'NFT_CORE_METADATA',
+  columns: [
+    { name: 'NFT_ID', type: 'fixed' },
+    { name: 'SET_ID', type: 'fixed' },
+    { name: 'PLAY_ID', type: 'fixed' },
+    { name: 'SERIAL_NUMBER', type: 'fixed' },
+    { name: 'SET_NAME', type: 'text' },
+    { name: 'TIER', type: 'text' },
+    { name: 'PLAYER_NAME', type: 'text' },
+    { name: 'TEAM_NAME', type: 'text' },
+    { name: 'UPDATED_AT', type: 'timestamp' },
+  ],
+  changedAt: 'UPDATED_AT',
+  orderBy: '1',
+  row,
+  changedMicros: ({ UPDATED_AT }) => UPDATED_AT,
+  record: (tx, rows) =>
+    recordMoments(
+      tx,
+      rows.map((one) => ({
+        nftId: one.NFT_ID,
+        setId: one.SET_ID,
+        playId: one.PLAY_ID,
+        serialNumber: one.SERIAL_NUMBER,
+        setName: one.SET_NAME,
+        tier: one.TIER,
+        playerName: one.PLAYER_NAME,
+        teamName: one.TEAM_NAME,
+      })),
+    ),
+  removal: {
+    sortKey: ({ NFT_ID }) => NFT_ID.padStart(19, '0'),
+    async note(tx, run, after, upTo) {
+      await tx.query(
+        `insert into wallets.missing_rows (run, key)
+         select $1, m.nft_id::text from wallets.nft_core_metadata m
+         where m.nft_id > $2::bigint and ($3::bigint is null or m.nft_id <= $3::bigint)
+           and not exists (select 1 from pg_temp.staged_moments s where s.nft_id = m.nft_id)
+         on conflict do nothing`,
+        [run, after?.NFT_ID ?? '-1', upTo?.NFT_ID ?? null],
+      );
+    },
+    async remove(tx, run, atMost) {
+      const { rows } = await tx.query<{ taken: number; removed: number }>(
+        `with noted as (
+           delete from wallets.missing_rows
+           where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
+           returning key::bigint as nft_id
+         ), removed as (
+           delete from wallets.nft_core_metadata m using noted n where m.nft_id = n.nft_id returning 1
+         )
+         select (select count(*)::integer from noted) as taken, (select count(*)::integer from removed) as removed`,
+        [run, atMost],
+      );
+      return rows[0]!;
+    },
+    count: 'select count(*) from wallets.nft_core_metadata',
+  },
+};
+
+/**
+ * The job: what moments are, and with them their editions, as the warehouse has it. A full sync removes moments that the
+ * warehouse does not have any more: burnt ones.
+ *
+ * @source Snowflake NFT_CORE_METADATA
+ */
+export async function syncMoments(context: JobContext): Promise<JobOutcome> {
+  return syncTable(momentsTable, context);
+}

@@ -1,0 +1,47 @@
+import * as z from 'zod';
+import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { recordEditionPrices } from './record-prices.ts';
+import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { warehouseInteger, warehousePrice, warehouseTime } from './warehouse-values.ts';
+
+const row = z.strictObject({
+  SET_ID: warehouseInteger,
+  PLAY_ID: warehouseInteger,
+  SCRAPED_AT: warehouseTime,
+  FLOOR_USD: warehousePrice.nullable(),
+  AVERAGE_SALE_USD: warehousePrice.nullable(),
+  SALE_COUNT: warehouseInteger.nullable(),
+});
+
+const pricesTable: WarehouseTable<z.output<typeof row>> = {
+  name: 'EDITION_PRICE_SCRAPE',
+  columns: [
+    { name: 'SET_ID', type: 'fixed' },
+    { name: 'PLAY_ID', type: 'fixed' },
+    { name: 'SCRAPED_AT', type: 'timestamp' },
+    { name: 'FLOOR_USD', type: 'fixed' },
+    { name: 'AVERAGE_SALE_USD', type: 'fixed' },
+    { name: 'SALE_COUNT', type: 'fixed' },
+  ],
+  changedAt: 'SCRAPED_AT',
+  orderBy: '3, 1, 2',
+  row,
+  changedMicros: ({ SCRAPED_AT }) => SCRAPED_AT,
+  record: (tx, rows) =>
+    recordEditionPrices(
+      tx,
+      rows.map((one) => ({
+        setId: one.SET_ID,
+        playId: one.PLAY_ID,
+        scrapedMicros: one.SCRAPED_AT,
+        floorUsd: one.FLOOR_USD,
+        averageSaleUsd: one.AVERAGE_SALE_USD,
+        saleCount: one.SALE_COUNT,
+      })),
+    ),
+};
+
+/** The job: the prices scraped since the last sync. History is only added to. @source Snowflake EDITION_PRICE_SCRAPE */
+export async function syncPrices(context: JobContext): Promise<JobOutcome> {
+  return syncTable(pricesTable, context);
+}

@@ -1,0 +1,67 @@
+import * as z from 'zod';
+import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
+import { recordProfiles } from './record-profiles.ts';
+import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { warehouseTime } from './warehouse-values.ts';
+
+const row = z.strictObject({
+  WALLET_ADDRESS: flowAddress,
+  DISPLAY_NAME: z.string().min(1).max(200),
+  UPDATED_AT: warehouseTime,
+});
+
+const profilesTable: WarehouseTable<z.output<typeof row>> = {
+  name: 'WALLET_PROFILES',
+  columns: [
+    { name: 'WALLET_ADDRESS', type: 'text' },
+    { name: 'DISPLAY_NAME', type: 'text' },
+    { name: 'UPDATED_AT', type: 'timestamp' },
+  ],
+  changedAt: 'UPDATED_AT',
+  orderBy: '1',
+  row,
+  changedMicros: ({ UPDATED_AT }) => UPDATED_AT,
+  record: (tx, rows) =>
+    recordProfiles(
+      tx,
+      rows.map((one) => ({ wallet: one.WALLET_ADDRESS, displayName: one.DISPLAY_NAME })),
+    ),
+  removal: {
+    sortKey: ({ WALLET_ADDRESS }) => WALLET_ADDRESS,
+    async note(tx, run, after, upTo) {
+      await tx.query(
+        `insert into wallets.missing_rows (run, key)
+         select $1, encode(p.wallet_address, 'hex') from wallets.wallet_profiles p
+         where p.wallet_address > $2 and p.wallet_address <= $3
+           and not exists (select 1 from pg_temp.staged_profiles s where s.wallet_address = p.wallet_address)
+         on conflict do nothing`,
+        [
+          run,
+          after ? toBytes(after.WALLET_ADDRESS) : Buffer.alloc(0),
+          upTo ? toBytes(upTo.WALLET_ADDRESS) : Buffer.alloc(9, 0xff),
+        ],
+      );
+    },
+    async remove(tx, run, atMost) {
+      const { rows } = await tx.query<{ taken: number; removed: number }>(
+        `with noted as (
+           delete from wallets.missing_rows
+           where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
+           returning decode(key, 'hex') as wallet_address
+         ), removed as (
+           delete from wallets.wallet_profiles p using noted n where p.wallet_address = n.wallet_address returning 1
+         )
+         select (select count(*)::integer from noted) as taken, (select count(*)::integer from removed) as removed`,
+        [run, atMost],
+      );
+      return rows[0]!;
+    },
+    count: 'select count(*) from wallets.wallet_profiles',
+  },
+};
+
+/** The job: what wallets are called, as the warehouse has it. @source Snowflake WALLET_PROFILES */
+export async function syncProfiles(context: JobContext): Promise<JobOutcome> {
+  return syncTable(profilesTable, context);
+}

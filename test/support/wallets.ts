@@ -1,0 +1,35 @@
+import { afterAll, inject } from 'vitest';
+import { startSecrets } from '../../local/secrets.ts';
+import type { MomentsSize } from '../../local/upstreams/moments.ts';
+import { type SnowflakeStandIn, startSnowflake } from '../../local/upstreams/snowflake.ts';
+import { createRoom } from './room.ts';
+
+/** The wallets room under test, with a warehouse of its own to sync from. */
+export async function createWallets(size: MomentsSize) {
+  const warehouse: SnowflakeStandIn = await startSnowflake(size);
+  const secrets = await startSecrets(
+    new Map<string, Record<string, unknown>>([
+      ['owner', { username: 'owner', password: 'owner' }],
+      ['snowflake', warehouse.secret],
+    ]),
+  );
+  afterAll(() => Promise.all([warehouse.stop(), secrets.stop()]));
+  const environment = {
+    SNOWFLAKE_BASE_URL: warehouse.url,
+    SNOWFLAKE_SECRET_ARN: 'snowflake',
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
+  };
+  const { wallets } = await import('../../functions/wallets/domain.ts');
+  // the budget of the real warehouse would make the tests wait
+  for (const upstream of wallets.upstreams) upstream.requestsPerSecond = 1_000;
+  const room = await createRoom('wallets', environment);
+
+  /** Runs a job to its end, through as many messages as it takes. */
+  const runJob = async (job: string, params: Record<string, unknown> = {}) => {
+    const { enqueueJob } = await import('../../shared/jobs/job.ts');
+    const jobId = await enqueueJob(`wallets.${job}`, params, 'test');
+    await room.drainJobs();
+    return room.jobRow(jobId);
+  };
+  return { ...room, warehouse, runJob, services: inject('services') };
+}

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { createWallets } from '../support/wallets.ts';
+
+const size = { moments: 6_000, wallets: 400, editions: 60, scrapes: 3 };
+const { warehouse, runJob, call, database, outboxSize } = await createWallets(size);
+warehouse.behaviour.rowsAPartition = 700;
+const one = async (text: string) => (await database.pool.query(text)).rows[0];
+
+/** What stands, as the warehouse would tell it. */
+async function holdings(): Promise<string[][]> {
+  const { rows } = await database.pool.query(`
+    select wallets.wallet_name(wallet_address) as wallet, nft_id::text, is_locked::text,
+      (extract(epoch from last_event_ts) * 1000000)::bigint::text as at
+    from wallets.wallet_holdings h where wallet_address is not null order by h.wallet_address, h.nft_id`);
+  return rows.map((row) => [row.wallet, row.nft_id, row.is_locked, row.at]);
+}
+function told(): string[][] {
+  const table = warehouse.world.tables.get('WALLET_HOLDINGS')!.open();
+  return Array.from({ length: table.count }, (_, place) => {
+    const [wallet, nft, locked, at] = table.row(place) as string[];
+    return [wallet!, nft!, locked!, at!.replace('.', '').slice(0, 16)];
+  });
+}
+
+test('a first sync takes everything over, partition by partition', async () => {
+  for (const [job, rows] of [
+    ['syncMoments', 6_000],
+    ['syncPrices', 180],
+    ['syncProfiles', 200],
+    ['syncHoldings', 6_000],
+  ] as const) {
+    expect([job, await runJob(job)]).toMatchObject([
+      job,
+      {
+        status: 'succeeded',
+        rows_read: rows,
+        rows_applied: rows,
+        rows_rejected: 0,
+        result: { mode: 'full', removed: 0 },
+      },
+    ]);
+  }
+  expect(await holdings()).toEqual(told());
+});
+
+test('the same again changes nothing and announces nothing', async () => {
+  await runJob('refreshSnapshots');
+  const before = await outboxSize();
+  expect(await runJob('syncHoldings', { mode: 'full' })).toMatchObject({
+    status: 'succeeded',
+    rows_applied: 0,
+    rows_unchanged: 6_000,
+  });
+  expect(await outboxSize()).toBe(before);
+});
+
+test('an incremental sync takes what has changed, and what may have been overlooked', async () => {
+  for (let i = 0; i < 25; i++) warehouse.world.trade(i * 7, i);
+  const job = await runJob('syncHoldings');
+  expect(job).toMatchObject({ status: 'succeeded', rows_applied: 25, result: { mode: 'incremental' } });
+  expect(job.rows_read).toBeLessThan(200);
+  expect(await holdings()).toEqual(told());
+});
+
+test('a full sync removes what is gone, and refuses to remove too much', async () => {
+  for (let i = 100; i < 200; i++) warehouse.world.remove(i);
+  expect(await runJob('syncHoldings', { mode: 'full' })).toMatchObject({
+    status: 'succeeded',
+    result: { removed: 100 },
+  });
+  expect(await holdings()).toEqual(told());
+  for (let i = 200; i < 800; i++) warehouse.world.remove(i);
+  const before = await holdings();
+  const refused = await runJob('syncHoldings', { mode: 'full' });
+  expect(refused).toMatchObject({
+    status: 'failed',
+    error: { code: 'integrity', message: expect.stringContaining('600 of 5900') },
+  });
+  expect(await holdings()).toEqual(before);
+  expect(await runJob('syncHoldings', { mode: 'full', removeAtMost: 0.2 })).toMatchObject({
+    status: 'succeeded',
+    result: { removed: 600 },
+  });
+  expect(await holdings()).toEqual(told());
+  expect(await one('select count(*)::int as n from wallets.missing_rows')).toEqual({ n: 0 });
+});
+
+test('what happened after the statement was submitted is not taken for gone', async () => {
+  await database.pool.query(
+    `insert into wallets.wallet_holdings (nft_id, wallet_address, last_event_ts) values (999999, '\\x0000000000000001', now() + interval '1 minute')`,
+  );
+  expect(await runJob('syncHoldings', { mode: 'full' })).toMatchObject({ status: 'succeeded', result: { removed: 0 } });
+  expect(await one('select count(*)::int as n from wallets.wallet_holdings where nft_id = 999999')).toEqual({ n: 1 });
+  await database.pool.query('delete from wallets.wallet_holdings where nft_id = 999999');
+});
+
+test('summaries and editions are what counting gives, after all of this', async () => {
+  await runJob('refreshSnapshots');
+  expect(await runJob('rebuildSnapshots')).toMatchObject({
+    status: 'succeeded',
+    result: { drift: { wallets: 0, teamCounts: 0, editions: 0 } },
+  });
+  const wallet = warehouse.world.wallets[3]!;
+  const held = told().filter(([owner]) => owner === wallet);
+  const { json, headers } = await call(`/v1/wallets/${wallet}/summary`);
+  expect([json.momentsTotal, json.lockedCount, headers['x-source']]).toEqual([
+    held.length,
+    held.filter(([, , locked]) => locked === 'true').length,
+    undefined,
+  ]);
+  const board = await call(`/v1/leaderboards/wallets?limit=1&wallet=${wallet}`);
+  expect(board.json.wallet.value).toBe(String(held.length));
+});
