@@ -1,4 +1,5 @@
 import { createApi } from '../../shared/http/api.ts';
+import { cancelJob } from './cancel-job.ts';
 import { clearCache } from './clear-cache.ts';
 import { platform } from './domain.ts';
 import { explainCache } from './explain-cache.ts';
@@ -10,13 +11,20 @@ import { getJob } from './get-job.ts';
 import { getOpenapi } from './get-openapi.ts';
 import { listDeadLetters } from './list-dead-letters.ts';
 import { listImports } from './list-imports.ts';
+import { listJobs } from './list-jobs.ts';
 import { listQueues } from './list-queues.ts';
 import { listRejectedRows } from './list-rejected-rows.ts';
 import { redriveQueue } from './redrive-queue.ts';
+import { retryJob } from './retry-job.ts';
+import { startJob } from './start-job.ts';
 
 export const handler = createApi(platform, [
   getHealth,
+  listJobs,
   getJob,
+  startJob,
+  cancelJob,
+  retryJob,
   listRejectedRows,
   listImports,
   getEvent,

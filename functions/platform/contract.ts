@@ -10,12 +10,15 @@ const noQuery = z.strictObject({});
 const noPath = z.strictObject({});
 const limit = z.coerce.number().int().min(1).max(200).default(50);
 
+const jobName = z.string().regex(/^[a-z]+\.\w{1,60}$/, 'must be the name of a job: wallets.syncHoldings');
+
 export const jobStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
 
 export const job = z
   .strictObject({
     id: ulidText,
     job: z.string(),
+    params: z.record(z.string(), z.unknown()),
     status: jobStatus,
     progress: z.strictObject({
       read: count,
@@ -28,14 +31,20 @@ export const job = z
       percent: z.number().min(0).max(100).nullable(),
       /** What it is at just now, in words: `tokens`, `transfers`. */
       step: z.string().nullable(),
+      /** When it will be done if it goes on as it did, where the share is known. */
+      estimatedEnd: timestamp.nullable(),
     }),
     attempts: count,
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+    /** What it has to tell: a report, the drift it found. */
+    result: z.record(z.string(), z.unknown()).nullable(),
     /** Where the rejected rows can be read, if there are any. */
     rejectedRows: z.string().nullable(),
     requestedBy: z.string(),
     createdAt: timestamp,
     startedAt: timestamp.nullable(),
+    /** When it last told of its progress. */
+    updatedAt: timestamp,
     finishedAt: timestamp.nullable(),
   })
   .meta({ id: 'Job' });
@@ -51,6 +60,60 @@ export const getJob = operation({
   status: 200,
   response: job,
   problems: [404],
+});
+
+export const listJobs = operation({
+  operationId: 'listJobs',
+  method: 'GET',
+  path: '/v1/jobs',
+  summary: 'Syncs, imports, refreshes and maintenance, the last one first.',
+  access: 'public',
+  pathParameters: noPath,
+  query: z.strictObject({ job: jobName.optional(), status: jobStatus.optional(), limit, cursor: cursor.optional() }),
+  status: 200,
+  response: z.strictObject({ jobs: z.array(job), nextCursor: z.string().nullable() }),
+});
+
+const queuedJob = z.strictObject({ jobId: ulidText, status: z.string() });
+
+export const startJob = operation({
+  operationId: 'startJob',
+  method: 'POST',
+  path: '/v1/admin/jobs',
+  summary: 'Queues a job of a domain: a full sync, a rebuild, a maintenance.',
+  access: 'admin',
+  pathParameters: noPath,
+  query: noQuery,
+  body: z.strictObject({ job: jobName, params: z.record(z.string(), z.unknown()).default({}) }),
+  status: 202,
+  response: queuedJob,
+  problems: [401, 404],
+});
+
+export const cancelJob = operation({
+  operationId: 'cancelJob',
+  method: 'POST',
+  path: '/v1/admin/jobs/{id}/cancel',
+  summary: 'Ends a job that is queued or running; what it has committed stands.',
+  access: 'admin',
+  pathParameters: z.strictObject({ id: ulidText }),
+  query: noQuery,
+  status: 200,
+  response: queuedJob,
+  problems: [401, 404, 409],
+});
+
+export const retryJob = operation({
+  operationId: 'retryJob',
+  method: 'POST',
+  path: '/v1/admin/jobs/{id}/retry',
+  summary: 'Queues the work of a job that has ended once more.',
+  access: 'admin',
+  pathParameters: z.strictObject({ id: ulidText }),
+  query: noQuery,
+  status: 202,
+  response: queuedJob,
+  problems: [401, 404, 409],
 });
 
 export const listRejectedRows = operation({

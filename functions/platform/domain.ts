@@ -2,6 +2,7 @@
 import type { Domain } from '../../shared/kernel/declaration.ts';
 import * as contract from './contract.ts';
 import * as events from './events.ts';
+import * as jobs from './jobs.ts';
 
 export const platform: Domain = {
   name: 'platform',
@@ -9,7 +10,11 @@ export const platform: Domain = {
   summary: 'Jobs and imports, the API description, and the operator’s view of events, queues and the cache.',
   operations: [
     contract.getHealth,
+    contract.listJobs,
     contract.getJob,
+    contract.startJob,
+    contract.cancelJob,
+    contract.retryJob,
     contract.listRejectedRows,
     contract.listImports,
     contract.getEvent,
@@ -22,8 +27,8 @@ export const platform: Domain = {
     contract.getDocs,
     contract.getDocsAsset,
   ],
-  events: [events.cacheCleared],
-  jobs: [],
+  events: [events.cacheCleared, events.rowsLoaded],
+  jobs: [jobs.maintainDatabase],
   imports: [],
   tables: [
     {

@@ -4,6 +4,7 @@ import { respond } from '../../shared/http/endpoint.ts';
 import type { OperationResponse } from '../../shared/kernel/declaration.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 import * as contract from './contract.ts';
+import { jobJson } from './job-json.ts';
 
 /**
  * How a job stands, read from the writer: never from a cache.
@@ -12,15 +13,7 @@ import * as contract from './contract.ts';
  */
 export const getJob = respond(contract.getJob, async ({ path }) => {
   const [row] = await query<{ job: OperationResponse<typeof contract.getJob> }>(
-    sql`select jsonb_build_object(
-          'id', id, 'job', job, 'status', status,
-          'progress', jsonb_build_object('read', rows_read, 'applied', rows_applied, 'unchanged', rows_unchanged,
-            'rejected', rows_rejected, 'total', rows_total, 'percent', percent, 'step', step),
-          'attempts', attempts, 'error', error,
-          'rejectedRows', case when rows_rejected > 0 then '/v1/jobs/' || id || '/rejected-rows' end,
-          'requestedBy', requested_by, 'createdAt', platform.iso(created_at), 'startedAt', platform.iso(started_at),
-          'finishedAt', platform.iso(finished_at)) as job
-        from platform.jobs where id = ${path.id}`,
+    sql`select ${jobJson} as job from platform.jobs j where j.id = ${path.id}`,
     'sync',
   );
   if (!row) throw new NotFound(`There is no job ${path.id}.`);

@@ -266,7 +266,7 @@ export class ServiceStack extends Stack {
       memoryMb: 1_024,
       role: 'writer',
       redis: true,
-      environment: operatesQueues ? { ...environment, QUEUES: this.describeQueues() } : environment,
+      environment: operatesQueues ? { ...environment, ...this.operatorsQueues() } : environment,
       ...domain.functions?.api,
     });
     relayQueue.grantSendMessages(api.function);
@@ -323,6 +323,14 @@ export class ServiceStack extends Stack {
       }
     }
     for (const member of members) for (const { secret } of upstreams) this.grantSecret(member, secret);
+  }
+
+  /** Every queue, to be looked into; and those that jobs are started through. */
+  private operatorsQueues(): Record<string, string> {
+    const jobs = domains
+      .filter(hasEtl)
+      .map(({ name }) => [`JOBS_QUEUE_URL_${name.toUpperCase()}`, this.queues.get(`${name}-jobs`)!.queue.queueUrl]);
+    return { ...Object.fromEntries(jobs), QUEUES: this.describeQueues() };
   }
 
   private describeQueues(): string {

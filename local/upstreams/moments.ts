@@ -41,11 +41,11 @@ export interface MomentsWorld {
 }
 
 const tiers = [
-  { tier: 'COMMON', share: 0.72, price: 4 },
-  { tier: 'UNCOMMON', share: 0.14, price: 12 },
-  { tier: 'RARE', share: 0.1, price: 55 },
-  { tier: 'LEGENDARY', share: 0.035, price: 640 },
-  { tier: 'ULTIMATE', share: 0.005, price: 9_500 },
+  { tier: 'COMMON', upTo: 0.72, price: 4 },
+  { tier: 'UNCOMMON', upTo: 0.86, price: 12 },
+  { tier: 'RARE', upTo: 0.96, price: 55 },
+  { tier: 'LEGENDARY', upTo: 0.995, price: 640 },
+  { tier: 'ULTIMATE', upTo: 1, price: 9_500 },
 ] as const;
 const teams =
   'Harbour Gulls,Ridge Foxes,Canal Herons,Foundry Bears,Meadow Larks,Quarry Goats,Lantern Owls,Orchard Wasps,Delta Otters,Summit Rams'.split(
@@ -250,8 +250,8 @@ function secondsOf(micros: number, decimals: number): string {
 }
 
 function createEdition(i: number, random: () => number) {
-  let draw = random();
-  const found = tiers.find(({ share }) => (draw -= share) < 0) ?? tiers[0];
+  const draw = random();
+  const found = tiers.find(({ upTo }) => draw < upTo) ?? tiers[0];
   const given = givenNames[i % givenNames.length]!;
   const family = familyNames[Math.floor(i / givenNames.length) % familyNames.length]!;
   return {

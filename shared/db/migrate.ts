@@ -12,7 +12,8 @@ const credentials = z.object({ username: z.string().regex(/^[a-z_]+$/), password
 /** What each role may do beyond logging in, and how long. `null`: as the cluster says. */
 const roles = {
   writer: {
-    privileges: 'select, insert, update, delete',
+    // maintain: VACUUM and ANALYZE
+    privileges: 'select, insert, update, delete, maintain',
     statementTimeout: '60s',
     transactionTimeout: '120s',
     lockTimeout: '10s',

@@ -36,6 +36,9 @@ export interface Sync<Row, B extends Batch<Row> = Batch<Row>> {
   maxRejectedShare?: number;
 }
 
+/** Changed rows from which statistics are taken to be out of date. */
+const manyRows = 50_000;
+
 export interface Run {
   jobId: string;
   /** When to stop at the next checkpoint. */
@@ -93,11 +96,17 @@ async function applyBatch<Row, B extends Batch<Row>>(
 }
 
 async function finish<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run, lease: Lease): Promise<void> {
-  if (!sync.finish) return;
+  const { applied } = await countsOf(run.jobId);
+  if (!sync.finish && applied < manyRows) return;
   await commit(async (tx) => {
     await moveCheckpoint(tx, lease, null);
     const changed = await sync.finish?.(tx);
     if (changed) await addProgress(tx, run.jobId, { read: 0, rejected: 0, ...changed });
+    if (applied >= manyRows)
+      await tx.query(`select platform.announce('rows_loaded', array['jobs:' || $1::text], $2)`, [
+        run.jobId,
+        { rows: applied },
+      ]);
   });
 }
 

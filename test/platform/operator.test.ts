@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { APIGatewayRequestAuthorizerEventV2 } from 'aws-lambda';
 import pg from 'pg';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { collections } from '../../functions/collections/domain.ts';
 import { recordCollection } from '../../functions/collections/record-collection.ts';
 import { handler as authorize } from '../../functions/platform/authorize.ts';
 import { platform } from '../../functions/platform/domain.ts';
+import { domains } from '../../functions/registry.ts';
 import { startSecrets } from '../../local/secrets.ts';
 import { closePools } from '../../shared/db/pools.ts';
 import { commit } from '../../shared/db/transaction.ts';
@@ -68,13 +68,13 @@ test('a job can be followed, its rejected rows read, its absence told', async ()
 test('the kinds of import are told with their columns', async () => {
   const { imports } = (await operator('/v1/imports')).json;
   expect(imports.map((one: { dataset: string }) => one.dataset)).toEqual(
-    collections.imports.map(({ name }) => `collections.${name}`),
+    domains.flatMap((domain) => domain.imports.map(({ name }) => `${domain.name}.${name}`)),
   );
 });
 
 test('every operation of every domain is described', async () => {
   const { json } = await operator('/v1/openapi.json');
-  for (const { path, method, operationId } of [...collections.operations, ...platform.operations]) {
+  for (const { path, method, operationId } of domains.flatMap(({ operations }) => operations)) {
     expect(json.paths[path][method.toLowerCase()].operationId).toBe(operationId);
   }
 });

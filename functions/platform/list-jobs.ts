@@ -1,0 +1,29 @@
+import sql, { empty } from 'sql-template-tag';
+import * as z from 'zod';
+import { query } from '../../shared/db/read.ts';
+import { respond } from '../../shared/http/endpoint.ts';
+import { decodeCursor, encodeCursor } from '../../shared/kernel/cursor.ts';
+import type { OperationResponse } from '../../shared/kernel/declaration.ts';
+import { ulidText } from '../../shared/kernel/ulid.ts';
+import * as contract from './contract.ts';
+import { jobJson } from './job-json.ts';
+
+/**
+ * The jobs, the last one first; those of one name or status. At most 200 a page, read from the writer.
+ *
+ * @throws InvalidInput  the cursor is of another list
+ */
+export const listJobs = respond(contract.listJobs, async ({ query: { job, status, limit, cursor } }) => {
+  const [before] = cursor === undefined ? [undefined] : decodeCursor(cursor, z.tuple([ulidText]));
+  const rows = await query<{ job: OperationResponse<typeof contract.getJob> }>(
+    sql`select ${jobJson} as job from platform.jobs j
+        where true ${job === undefined ? empty : sql`and j.job = ${job}`}
+          ${status === undefined ? empty : sql`and j.status = ${status}`}
+          ${before === undefined ? empty : sql`and j.id < ${before}`}
+        order by j.id desc limit ${limit + 1}`,
+    'sync',
+  );
+  const jobs = rows.slice(0, limit).map((row) => row.job);
+  const last = jobs.at(-1);
+  return { jobs, nextCursor: rows.length > limit && last ? encodeCursor([last.id]) : null };
+});

@@ -1,0 +1,190 @@
+import { beforeAll, expect, test } from 'vitest';
+import { platform } from '../../functions/platform/domain.ts';
+import { wallets } from '../../functions/wallets/domain.ts';
+import { inTransaction } from '../../shared/db/transaction.ts';
+import { createEtl, type JobContext } from '../../shared/jobs/etl.ts';
+import { askAgain, enqueueJob, extendLease, insertJob, releaseJob, startJob } from '../../shared/jobs/job.ts';
+import { createCaller } from '../support/api.ts';
+import { createQueue, drain } from '../support/queues.ts';
+import { createRoom } from '../support/room.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const jobs = await createQueue('wallets-jobs');
+const { database, runMessage, jobRow } = await createRoom('platform', {
+  QUEUES: '{}',
+  JOBS_QUEUE_URL_WALLETS: jobs.url,
+});
+const { handler } = await import('../../functions/platform/api.ts');
+const call = createCaller(platform, handler as never);
+const post = (path: string, body?: unknown) => call(path, { method: 'POST', ...(body === undefined ? {} : { body }) });
+const context = { getRemainingTimeInMillis: () => 600_000 } as never;
+const event = (message: unknown) => ({ Records: [{ messageId: '1', body: JSON.stringify(message) }] }) as never;
+
+/** The wallets' jobs function with one job of the test's own in place of the refresh. */
+function withRefresh(refreshSnapshots: (context: JobContext) => Promise<'done'>) {
+  const never = async () => 'done' as const;
+  const others = Object.fromEntries(wallets.jobs.map(({ name }) => [name, never]));
+  const imports = Object.fromEntries(
+    wallets.imports.map((declaration) => [declaration.name, { declaration, apply: never }]),
+  );
+  return createEtl(wallets, { ...others, refreshSnapshots }, imports as never);
+}
+
+test('a job is started with its own parameters, once, and can be found', async () => {
+  const params = { mode: 'full', removeAtMost: 0.5 };
+  const started = await post('/v1/admin/jobs', { job: 'wallets.syncHoldings', params });
+  expect(started.status).toBe(202);
+  expect((await post('/v1/admin/jobs', { job: 'wallets.syncHoldings', params })).json.jobId).toBe(started.json.jobId);
+  expect(await drain(jobs.url)).toContainEqual(expect.objectContaining({ job: 'wallets.syncHoldings', params }));
+  const { json } = await call('/v1/jobs?job=wallets.syncHoldings&status=queued');
+  expect(json.jobs).toMatchObject([{ id: started.json.jobId, params, requestedBy: 'the operator', status: 'queued' }]);
+  for (const [body, status] of [
+    [{ job: 'wallets.nothing' }, 404],
+    [{ job: 'nothing.syncHoldings' }, 404],
+    [{ job: 'wallets.syncHoldings', params: { mode: 'half' } }, 400],
+    [{ job: 'wallets.syncHoldings', params: { removeMost: 1 } }, 400],
+  ] as const)
+    expect([body, (await post('/v1/admin/jobs', body)).status]).toEqual([body, status]);
+});
+
+test('a job is cancelled: its next batch does not commit; it can be retried', async () => {
+  const { id } = await insertJob('wallets.syncPrices', {}, 'test');
+  await startJob(id);
+  expect((await post(`/v1/admin/jobs/${id}/retry`)).status).toBe(409);
+  expect((await post(`/v1/admin/jobs/${id}/cancel`)).json.status).toBe('cancelled');
+  const { addProgress } = await import('../../shared/jobs/job.ts');
+  const batch = inTransaction(async (tx) => {
+    await tx.query(`insert into wallets.sets values (1, 'x')`);
+    await addProgress(tx, id, { read: 1, applied: 1, unchanged: 0, rejected: 0 });
+  });
+  await expect(batch).rejects.toMatchObject({ code: 'conflict' });
+  expect((await database.pool.query('select 1 from wallets.sets')).rowCount).toBe(0);
+  expect((await call(`/v1/jobs/${id}`)).json).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
+  expect((await post(`/v1/admin/jobs/${id}/cancel`)).status).toBe(409);
+  const retried = await post(`/v1/admin/jobs/${id}/retry`);
+  expect([retried.status, retried.json.jobId === id]).toEqual([202, false]);
+  expect((await post('/v1/admin/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel')).status).toBe(404);
+});
+
+test('of two messages of one job the second leaves; a dead worker’s job is taken over when its lease has run out', async () => {
+  const { id } = await insertJob('wallets.syncProfiles', {}, 'test');
+  expect(await startJob(id)).toBe(1);
+  expect(await startJob(id)).toBeUndefined();
+  await extendLease(id);
+  expect(await startJob(id)).toBeUndefined();
+  await database.pool.query(`update platform.jobs set lease_until = now() - interval '1 second' where id = $1`, [id]);
+  expect(await startJob(id)).toBe(2);
+  await releaseJob(id);
+  expect(await startJob(id)).toBe(3);
+});
+
+test('an event that comes while its job runs makes it run once more', async () => {
+  await drain(jobs.url);
+  let runs = 0;
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const etl = withRefresh(async () => {
+    if (++runs === 1) {
+      begin();
+      await gate;
+    }
+    return 'done';
+  });
+  const message = { job: 'wallets.refreshSnapshots', requestedBy: 'event' };
+  const first = etl(event(message), context);
+  await begun;
+  await Promise.all([etl(event(message), context), etl(event(message), context)]);
+  expect(runs).toBe(1);
+  open();
+  await first;
+  const [again, ...more] = await drain(jobs.url);
+  expect(more).toEqual([]);
+  await etl(event(again), context);
+  expect([runs, await drain(jobs.url)]).toEqual([2, []]);
+});
+
+test('a schedule that comes while its job runs leaves it alone', async () => {
+  const { id } = await insertJob('wallets.rebuildSnapshots', {}, 'schedule');
+  await startJob(id);
+  await withRefresh(async () => 'done')(event({ job: 'wallets.rebuildSnapshots', requestedBy: 'schedule' }), context);
+  expect([await drain(jobs.url), (await jobRow(id)).status]).toEqual([[], 'running']);
+  expect(await askAgain(id)).toBe(true);
+});
+
+test('a job that was queued and whose message was lost is sent again', async () => {
+  await insertJob('wallets.syncMoments', {}, 'test');
+  const id = await enqueueJob('wallets.syncMoments', {}, 'test');
+  expect(await drain(jobs.url)).toMatchObject([{ jobId: id }]);
+});
+
+test('how long a job will take follows from what it has done', async () => {
+  const { id } = await insertJob('wallets.syncMoments', { mode: 'full' }, 'test');
+  await database.pool.query(
+    `update platform.jobs set status = 'running', percent = 25, started_at = now() - interval '10 minutes', updated_at = now() where id = $1`,
+    [id],
+  );
+  const { json } = await call(`/v1/jobs/${id}`);
+  const leftMinutes = (Date.parse(json.progress.estimatedEnd) - Date.now()) / 60_000;
+  expect(Math.round(leftMinutes)).toBe(30);
+});
+
+test('jobs are listed page by page, the last one first', async () => {
+  const first = await call('/v1/jobs?limit=2');
+  const second = await call(`/v1/jobs?limit=2&cursor=${first.json.nextCursor}`);
+  const ids = [...first.json.jobs, ...second.json.jobs].map(({ id }) => id);
+  expect(ids).toEqual([...new Set(ids)].sort().reverse());
+  expect((await call('/v1/jobs?cursor=e30')).status).toBe(400);
+});
+
+/** Wears the table down, and waits until the statistics tell of it. */
+async function wear(n: number): Promise<void> {
+  const client = await database.pool.connect();
+  await client.query('update wallets.worn set n = $1', [n]);
+  await waitFor('the statistics', async () => {
+    await client.query('select pg_stat_force_next_flush()');
+    const { rows } = await client.query(
+      `select n_dead_tup::int as dead from pg_stat_user_tables where relname = 'worn'`,
+    );
+    return rows[0].dead >= 20_000;
+  });
+  client.release();
+}
+
+beforeAll(async () => {
+  await database.pool.query(
+    'create table wallets.worn (id integer primary key, n integer) with (autovacuum_enabled = off)',
+  );
+  await database.pool.query('insert into wallets.worn select i, 0 from generate_series(1, 20000) i');
+  await wear(1);
+});
+
+test('maintenance looks after what the statistics say, and reports it', async () => {
+  await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
+  const { json } = await call('/v1/jobs?job=platform.maintainDatabase');
+  const [job] = json.jobs;
+  expect(job.status).toBe('succeeded');
+  const worn = job.result.tables.find(({ table }: { table: string }) => table === 'wallets.worn');
+  expect(worn).toMatchObject({ action: 'vacuum analyze', deadRowsBefore: 20_000, deadRowsAfter: 0 });
+  await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
+  const again = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
+  expect(again.json.jobs[0].result.tables.map(({ table }: { table: string }) => table)).not.toContain('wallets.worn');
+});
+
+test('maintenance waits for nobody, and of two the second leaves', async () => {
+  await wear(2);
+  const client = await database.pool.connect();
+  try {
+    await client.query('begin; lock table wallets.worn in share row exclusive mode');
+    await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
+    const busy = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
+    const worn = busy.json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.worn');
+    expect(worn).toMatchObject({ left: 'user traffic held its lock', deadRowsAfter: worn.deadRowsBefore });
+    await client.query('rollback; select pg_advisory_lock(7216305442)');
+    await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
+    const second = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
+    expect(second.json.jobs[0].result).toEqual({ left: 'another maintenance is at work' });
+    await client.query('select pg_advisory_unlock_all()');
+  } finally {
+    client.release();
+  }
+});
