@@ -1,4 +1,3 @@
-import { expect, test } from 'vitest';
 import { collections } from '../../functions/collections/domain.ts';
 import { getCollection } from '../../functions/collections/get-collection.ts';
 import { getNft } from '../../functions/collections/get-nft.ts';
@@ -11,12 +10,12 @@ import { listNftTransfers } from '../../functions/collections/list-nft-transfers
 import { listNfts } from '../../functions/collections/list-nfts.ts';
 import { listUserCollections } from '../../functions/collections/list-user-collections.ts';
 import { listWalletCollections } from '../../functions/collections/list-wallet-collections.ts';
-import type { Endpoint } from '../../shared/http/endpoint.ts';
+import { type PlannedRead, testAnnouncements } from '../support/announced.ts';
 import { createDatabase } from '../support/database.ts';
 
 const { pool } = await createDatabase();
 const address = `0x${'ab'.repeat(20)}`;
-const reads: [endpoint: Endpoint, path: Record<string, string>, query: Record<string, unknown>][] = [
+const reads: PlannedRead[] = [
   [listCollections, {}, {}],
   [getCollection, { address }, {}],
   [listNfts, { address }, {}],
@@ -32,37 +31,4 @@ const reads: [endpoint: Endpoint, path: Record<string, string>, query: Record<st
   [listWalletCollections, { address }, {}],
 ];
 
-test('every cached read of the room is looked at', () => {
-  const cached = collections.operations.filter(({ cache }) => cache).map(({ operationId }) => operationId);
-  expect(new Set(reads.map(([{ operation }]) => operation.operationId))).toEqual(new Set(cached));
-});
-
-test.each(reads)(
-  '$operation.operationId reads only what is announced for one of its entities, or lives by its age',
-  async ({ operation, statement }, path, query) => {
-    const input = { path: operation.pathParameters.parse(path), query: operation.query.parse(query), body: undefined };
-    const { text, values } = statement!(input as never);
-    const { rows } = await pool.query(`explain (format json, verbose) ${text}`, values);
-    const relations = [
-      ...new Set(
-        JSON.stringify(rows)
-          .match(/"Relation Name":"(\w+)"/g)
-          ?.map((found) => /:"(\w+)"/.exec(found)![1]!),
-      ),
-    ];
-    expect(relations.length).toBeGreaterThan(0);
-    const view = operation.cache!;
-    if (view.kind === 'ttlOnly') return expect(view.staleness).toBeTypeOf('string');
-    const entities = [view.entity, ...(view.dependsOn ?? [])].map(kindOf);
-    for (const relation of relations) {
-      const announces = collections.tables.find(({ name }) => name === relation)?.announces ?? [];
-      const kinds = 'ttlOnly' in announces ? [] : announces.map(kindOf);
-      expect([relation, kinds.some((kind) => entities.includes(kind))]).toEqual([relation, true]);
-    }
-  },
-);
-
-/** `nfts` of `nfts:{address}:{tokenId}`: what kind of thing an entity is. */
-function kindOf(template: string): string {
-  return template.split(':')[0]!;
-}
+testAnnouncements(collections, pool, reads);
