@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { removePostgres } from './postgres.ts';
 import { startRuntime } from './runtime.ts';
-import { loadSample } from './sample.ts';
-import { startUpstreams } from './upstreams/start.ts';
+import { loadSample, startTrades } from './sample.ts';
+import { startUpstreams, type Upstreams } from './upstreams/start.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const stateFolder = join(root, '.tributary');
@@ -15,6 +15,7 @@ const lockFile = join(stateFolder, 'run.json');
 /** The stage whose template runs here: the one that leaves nothing out. */
 const stage = 'prod';
 const trickleEveryMs = 3_000;
+const tradesEveryMs = 20_000;
 
 interface Options {
   empty: boolean;
@@ -86,14 +87,17 @@ async function start(
   await writeFile(lockFile, JSON.stringify({ pid: process.pid, servers, url, s3Url, importsBucket }));
   const kept = await readFile(join(directory, 'loaded'), 'utf8').catch(() => undefined);
   if (!empty && !kept) {
-    await loadSample(url, upstreams.collections);
+    await loadSample({ url, adminToken }, upstreams.collections);
     await writeFile(join(directory, 'loaded'), new Date().toISOString());
   }
-  if (!empty) stops.push(upstreams.startTrickle({ everyMs: trickleEveryMs, webhookUrl: `${url}/v1/webhooks/alchemy` }));
-  announce(url, adminToken, empty ? undefined : upstreams.collections[0]?.address);
+  if (!empty) {
+    stops.push(upstreams.startTrickle({ everyMs: trickleEveryMs, webhookUrl: `${url}/v1/webhooks/alchemy` }));
+    stops.push(startTrades({ url, adminToken }, upstreams.snowflake, tradesEveryMs));
+  }
+  announce(url, adminToken, empty ? undefined : upstreams);
 }
 
-function announce(url: string, adminToken: string, sample: string | undefined): void {
+function announce(url: string, adminToken: string, sample: Upstreams | undefined): void {
   console.log(`
 Tributary runs.
   API            ${url}/v1/collections
@@ -102,9 +106,12 @@ Tributary runs.
   logs           ${join(stateFolder, '*', 'logs')}${
     sample
       ? `
-  try            curl -i ${url}/v1/collections/${sample}           (warmed: a hit)
-                 curl -i ${url}/v1/collections/${sample}/nfts/7    (a miss, then hits)
-                 a transfer every ${trickleEveryMs / 1_000} s keeps changing owners: see …/nfts/{tokenId}/owner`
+  try            curl -i ${url}/v1/collections/${sample.collections[0]!.address}           (warmed: a hit)
+                 curl -i ${url}/v1/collections/${sample.collections[0]!.address}/nfts/7    (a miss, then hits)
+                 a transfer every ${trickleEveryMs / 1_000} s keeps changing owners: see …/nfts/{tokenId}/owner
+                 curl -i '${url}/v1/leaderboards/wallets?by=floorValue&limit=3'
+                 curl -i ${url}/v1/wallets/${sample.snowflake.world.wallets[0]}/summary
+                 a sync every ${tradesEveryMs / 1_000} s brings trades and prices from the warehouse: see /v1/jobs`
       : `
   import         npm run import -- collections.traits FILE --set collection=0x…`
   }

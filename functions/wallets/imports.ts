@@ -12,13 +12,13 @@ const largestMoment = 2n ** 63n;
 /** A moment's id: a uint64 on Flow; those we can keep are below 2^63. */
 export const momentId = z
   .string()
-  .regex(/^(0|[1-9]\d{0,18})$/, 'must be a whole number from 0 to 2^63 - 1')
+  .regex(/^(0|[1-9]\d{0,18})$/, { error: 'must be a whole number from 0 to 2^63 - 1', abort: true })
   .refine((digits) => BigInt(digits) < largestMoment, 'must be below 2^63');
 
 /** A Flow address as the number it is: a uint64 in decimal. */
 const numericAddress = z
   .string()
-  .regex(/^(0|[1-9]\d{0,19})$/, 'must be a uint64 in decimal')
+  .regex(/^(0|[1-9]\d{0,19})$/, { error: 'must be a uint64 in decimal', abort: true })
   .refine((digits) => BigInt(digits) < 2n ** 64n, 'must be below 2^64')
   .transform((digits) => `0x${BigInt(digits).toString(16).padStart(16, '0')}`);
 

@@ -12,7 +12,7 @@ export interface StatementPosition {
   done: number;
 }
 
-/** Rows of a result, in order. */
+/** Rows of a result, in order; a result without rows is one chunk without rows. */
 export interface Chunk {
   cells: Cell[][];
   /** The number of the first, from 1. */
@@ -56,6 +56,10 @@ export async function* readStatement(
   checkColumns(result, statement.columns);
   const from = kept ? position! : { handle: result.handle, partition: 0, row: 0, done: 0 };
   const totalRows = result.partitions.reduce((all, rows) => all + rows, 0);
+  if (totalRows === 0) {
+    yield { cells: [], firstRow: 1, createdAt: result.createdAt, totalRows, next: from, isLast: true };
+    return;
+  }
   const partitions = fetchAhead(snowflake, result, from.partition);
   let { row, done } = from;
   for (let partition = from.partition; partition < result.partitions.length; partition++) {

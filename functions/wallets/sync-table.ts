@@ -46,7 +46,8 @@ interface Position {
   high: string | null;
   lastRow: unknown;
   rejected: number;
-  removing: boolean;
+  /** `checking`: everything is read, and it is to be decided whether what is missing may be removed. */
+  phase: 'reading' | 'checking' | 'removing';
 }
 
 interface TableBatch<Row> extends Batch<Row> {
@@ -121,20 +122,17 @@ async function* read<Row>(
   removeAtMost: number,
   position: Position | null,
 ): AsyncIterable<TableBatch<Row>> {
-  let at = position ?? { statement: null, high: null, lastRow: null, rejected: 0, removing: false };
+  let at = position ?? { statement: null, high: null, lastRow: null, rejected: 0, phase: 'reading' as const };
   const findsRemoved = since === undefined && table.removal !== undefined;
-  if (!at.removing) {
+  if (at.phase === 'reading') {
     const snowflake = await getSnowflake();
-    let seen = false;
     for await (const chunk of readStatement(snowflake, statementOf(table, since), run, at.statement ?? undefined)) {
       // a result that was asked for anew begins anew
       if (chunk.firstRow === 1) at = { ...at, lastRow: null, rejected: 0 };
-      seen = true;
       const batch = toBatch(table, at, chunk, findsRemoved);
       at = batch.next!;
       yield batch;
     }
-    if (!seen && findsRemoved) yield* nothingThere(at);
   }
   if (findsRemoved) yield* removals(table, run, removeAtMost, at);
 }
@@ -178,7 +176,7 @@ function toBatch<Row>(table: WarehouseTable<Row>, at: Position, chunk: Chunk, fi
     high: high === null ? null : String(high),
     lastRow,
     rejected: at.rejected + rejected.length,
-    removing: false,
+    phase: chunk.isLast ? 'checking' : 'reading',
   };
   const note = { after, upTo: chunk.isLast ? undefined : rows.at(-1), before: chunk.createdAt };
   return {
@@ -198,11 +196,6 @@ function checkOrder<Row>({ name, removal }: WarehouseTable<Row>, after: Row | un
     if (key < last) throw new Integrity(`${name} came out of order: ${key} after ${last}.`);
     last = key;
   }
-}
-
-function* nothingThere<Row>(at: Position): Iterable<TableBatch<Row>> {
-  const note = { after: undefined, upTo: undefined, before: new Date() };
-  yield { rows: [], rejected: [], next: at, percent: 100, note };
 }
 
 /** What was not found any more, removed batch by batch, if that is to be believed. */
@@ -226,10 +219,10 @@ async function* removals<Row>(
     });
   };
   if (at.rejected > 0) await refuse(`none is removed, as ${at.rejected} rows were rejected.`);
-  if (!at.removing && missing > removeAtMost * standing)
+  if (at.phase === 'checking' && missing > removeAtMost * standing)
     await refuse(
       `that is over ${removeAtMost * 100} %, so none is removed. Run it with a higher removeAtMost if it is right.`,
     );
   for (let left = missing; left > 0; left -= rowsARemoval)
-    yield { rows: [], rejected: [], next: { ...at, removing: true }, remove: true };
+    yield { rows: [], rejected: [], next: { ...at, phase: 'removing' }, remove: true };
 }

@@ -27,6 +27,8 @@ export interface SnowflakeStandIn {
   behaviour: Behaviour;
   /** Statements carried out, not found again; requests answered. */
   counts: { statements: number; requests: number };
+  /** Forgets every statement, as Snowflake does after a day. */
+  forget(): void;
   stop(): Promise<void>;
 }
 
@@ -123,6 +125,10 @@ export async function startSnowflake(
       database: 'TOPSHOT',
       schema: 'PUBLIC',
       role: 'SYNC',
+    },
+    forget() {
+      byRequest.clear();
+      byHandle.clear();
     },
     stop: () =>
       new Promise((resolve) => {

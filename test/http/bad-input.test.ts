@@ -17,6 +17,7 @@ const wrong: [target: string, field: string][] = [
   [`/v1/collections/${punks}/nfts/-1`, 'path.tokenId'],
   [`/v1/collections/${punks}/nfts/1e3/owner`, 'path.tokenId'],
   [`/v1/collections/${punks}/nfts/${2n ** 256n}`, 'path.tokenId'],
+  [`/v1/collections/${punks}/nfts/${'9'.repeat(77)}x`, 'path.tokenId'],
   [`/v1/collections/${punks}/holders?cursor=nonsense`, 'query.cursor'],
   [`/v1/collections/${punks}/holders?cursor=${Buffer.from('[1]').toString('base64url')}`, 'query.cursor'],
   [`/v1/collections/${punks}/holders?asOf=yesterday`, 'query.asOf'],

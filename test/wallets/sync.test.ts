@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { standing, told } from '../support/holdings.ts';
 import { createWallets } from '../support/wallets.ts';
 
 const size = { moments: 6_000, wallets: 400, editions: 60, scrapes: 3 };
@@ -6,21 +7,8 @@ const { warehouse, runJob, call, database, outboxSize } = await createWallets(si
 warehouse.behaviour.rowsAPartition = 700;
 const one = async (text: string) => (await database.pool.query(text)).rows[0];
 
-/** What stands, as the warehouse would tell it. */
-async function holdings(): Promise<string[][]> {
-  const { rows } = await database.pool.query(`
-    select wallets.wallet_name(wallet_address) as wallet, nft_id::text, is_locked::text,
-      (extract(epoch from last_event_ts) * 1000000)::bigint::text as at
-    from wallets.wallet_holdings h where wallet_address is not null order by h.wallet_address, h.nft_id`);
-  return rows.map((row) => [row.wallet, row.nft_id, row.is_locked, row.at]);
-}
-function told(): string[][] {
-  const table = warehouse.world.tables.get('WALLET_HOLDINGS')!.open();
-  return Array.from({ length: table.count }, (_, place) => {
-    const [wallet, nft, locked, at] = table.row(place) as string[];
-    return [wallet!, nft!, locked!, at!.replace('.', '').slice(0, 16)];
-  });
-}
+const holdings = () => standing(database.pool);
+const expected = () => told(warehouse);
 
 test('a first sync takes everything over, partition by partition', async () => {
   for (const [job, rows] of [
@@ -40,7 +28,7 @@ test('a first sync takes everything over, partition by partition', async () => {
       },
     ]);
   }
-  expect(await holdings()).toEqual(told());
+  expect(await holdings()).toEqual(expected());
 });
 
 test('the same again changes nothing and announces nothing', async () => {
@@ -59,7 +47,7 @@ test('an incremental sync takes what has changed, and what may have been overloo
   const job = await runJob('syncHoldings');
   expect(job).toMatchObject({ status: 'succeeded', rows_applied: 25, result: { mode: 'incremental' } });
   expect(job.rows_read).toBeLessThan(200);
-  expect(await holdings()).toEqual(told());
+  expect(await holdings()).toEqual(expected());
 });
 
 test('a full sync removes what is gone, and refuses to remove too much', async () => {
@@ -68,7 +56,7 @@ test('a full sync removes what is gone, and refuses to remove too much', async (
     status: 'succeeded',
     result: { removed: 100 },
   });
-  expect(await holdings()).toEqual(told());
+  expect(await holdings()).toEqual(expected());
   for (let i = 200; i < 800; i++) warehouse.world.remove(i);
   const before = await holdings();
   const refused = await runJob('syncHoldings', { mode: 'full' });
@@ -81,7 +69,7 @@ test('a full sync removes what is gone, and refuses to remove too much', async (
     status: 'succeeded',
     result: { removed: 600 },
   });
-  expect(await holdings()).toEqual(told());
+  expect(await holdings()).toEqual(expected());
   expect(await one('select count(*)::int as n from wallets.missing_rows')).toEqual({ n: 0 });
 });
 
@@ -101,7 +89,7 @@ test('summaries and editions are what counting gives, after all of this', async 
     result: { drift: { wallets: 0, teamCounts: 0, editions: 0 } },
   });
   const wallet = warehouse.world.wallets[3]!;
-  const held = told().filter(([owner]) => owner === wallet);
+  const held = expected().filter(([owner]) => owner === wallet);
   const { json, headers } = await call(`/v1/wallets/${wallet}/summary`);
   expect([json.momentsTotal, json.lockedCount, headers['x-source']]).toEqual([
     held.length,

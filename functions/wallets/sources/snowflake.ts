@@ -48,8 +48,8 @@ export interface ResultSet {
   partitions: number[];
   /** When it was submitted: what it shows is no older. */
   createdAt: Date;
-  /** The first partition's rows. */
-  first: Cell[][];
+  /** The first partition's rows; undefined where they came cut short, and have to be fetched. */
+  first: Cell[][] | undefined;
 }
 
 export interface Snowflake {
@@ -79,6 +79,7 @@ const statementTimeoutSeconds = 600;
 const tokenLifeSeconds = 3_600;
 const shortestPollMs = 250;
 const longestPollMs = 5_000;
+const partitionAttempts = 3;
 
 /** A client of Snowflake. */
 export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSettings): Snowflake {
@@ -134,13 +135,16 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSett
       return found === undefined ? undefined : settled(found);
     },
     async fetchPartition({ handle, partitions, first }, n) {
-      if (n === 0) return first;
-      const parsed = partition.safeParse(await ask('partition', `/api/v2/statements/${handle}?partition=${n}`));
-      if (!parsed.success) throw new Upstream('snowflake partition: the answer is not as described.');
-      const { data } = parsed.data;
-      if (data.length !== partitions[n])
-        throw new Upstream(`snowflake partition: ${data.length} rows came, not ${partitions[n]}.`);
-      return data;
+      if (n === 0 && first) return first;
+      let found = -1;
+      for (let attempt = 0; attempt < partitionAttempts; attempt++) {
+        const parsed = partition.safeParse(await ask('partition', `/api/v2/statements/${handle}?partition=${n}`));
+        if (!parsed.success) throw new Upstream('snowflake partition: the answer is not as described.');
+        const { data } = parsed.data;
+        if (data.length === partitions[n]) return data;
+        found = data.length;
+      }
+      throw new Upstream(`snowflake partition: ${found} rows came, not ${partitions[n]}.`);
     },
   };
 }
@@ -148,14 +152,12 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSett
 function toResult({ statementHandle, createdOn, resultSetMetaData, data }: z.output<typeof resultSet>): ResultSet {
   const { rowType, partitionInfo, numRows } = resultSetMetaData;
   const partitions = partitionInfo?.map(({ rowCount }) => rowCount) ?? [numRows];
-  if (data.length !== (partitions[0] ?? 0))
-    throw new Upstream(`snowflake statements: ${data.length} rows came, not ${partitions[0]}.`);
   return {
     handle: statementHandle,
     columns: rowType.map(({ name, type }) => ({ name, type: type.toLowerCase() })),
     partitions,
     createdAt: new Date(createdOn ?? Date.now()),
-    first: data,
+    first: data.length === (partitions[0] ?? 0) ? data : undefined,
   };
 }
 

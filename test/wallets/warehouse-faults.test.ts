@@ -1,0 +1,218 @@
+import { afterEach, expect, test } from 'vitest';
+import { microsOf } from '../../functions/wallets/read-statement.ts';
+import { insertJob } from '../../shared/jobs/job.ts';
+import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
+import { standing, told } from '../support/holdings.ts';
+import { drain } from '../support/queues.ts';
+import { createWallets } from '../support/wallets.ts';
+
+const size = { moments: 3_000, wallets: 200, editions: 30, scrapes: 1 };
+const { warehouse, database, jobsQueue, runJob, runMessage, jobRow } = await createWallets(size);
+warehouse.behaviour.rowsAPartition = 500;
+const full = (job = 'syncHoldings') => runJob(job, { mode: 'full' });
+const rejectedOf = async (id: string) =>
+  (
+    await database.pool.query('select position::int, reason from platform.rejected_rows where job_id = $1 order by 1', [
+      id,
+    ])
+  ).rows;
+afterEach(() => {
+  warehouse.faults.set(undefined);
+  warehouse.behaviour.change = undefined;
+  warehouse.behaviour.renamed = {};
+});
+/** Changes one cell of the row at a place. */
+const changeCell = (places: (place: number) => boolean, column: number, value: string | null) => {
+  warehouse.behaviour.change = (_, row, place) =>
+    places(place) ? row.map((cell, i) => (i === column ? value : cell)) : row;
+};
+
+test.each(['rate-limited', 'server-error', 'truncated'] as const)('%s answers are asked for again', async (kind) => {
+  for (const count of [1, 2, 3, 4]) {
+    warehouse.world.trade(count, count);
+    warehouse.faults.set({ kind, count, retryAfterSeconds: 0 });
+    expect([count, await full()]).toMatchObject([count, { status: 'succeeded', rows_read: 3_000, rows_rejected: 0 }]);
+    expect(await standing(database.pool)).toEqual(told(warehouse));
+  }
+});
+
+test('a warehouse that stays away leaves everything as it was, and the job to be tried again', async () => {
+  const before = await standing(database.pool);
+  warehouse.world.trade(5, 50);
+  warehouse.faults.set({ kind: 'server-error', count: 10_000 });
+  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
+  const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
+  await runMessage(message);
+  expect([await jobRow(id), await standing(database.pool)]).toMatchObject([{ status: 'running', error: null }, before]);
+  warehouse.faults.set(undefined);
+  await runMessage(message);
+  expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
+}, 60_000);
+
+test('a renamed column stops the sync with one clear error', async () => {
+  const before = await standing(database.pool);
+  warehouse.behaviour.renamed = { IS_LOCKED: 'LOCKED' };
+  expect(await full()).toMatchObject({
+    status: 'failed',
+    rows_applied: 0,
+    error: {
+      code: 'invalid_input',
+      message: expect.stringContaining(`000904: SQL compilation error: error line 1 invalid identifier 'IS_LOCKED'`),
+    },
+  });
+  expect(await standing(database.pool)).toEqual(before);
+});
+
+test('a column of another type stops it too', async () => {
+  const { columns } = warehouse.world.tables.get('WALLET_HOLDINGS')!;
+  columns[1]!.type = 'text';
+  expect(await full()).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('NFT_ID text') } });
+  columns[1]!.type = 'fixed';
+});
+
+test('a row with a NULL where none may be is rejected with its reason; nothing is removed then', async () => {
+  warehouse.world.remove(2_500);
+  changeCell((place) => place === 7 || place === 1_234, 2, null);
+  const job = await full();
+  expect(job).toMatchObject({
+    status: 'failed',
+    rows_rejected: 2,
+    error: { message: expect.stringContaining('none is removed, as 2 rows were rejected') },
+  });
+  expect(await rejectedOf(job.id)).toEqual([
+    { position: 8, reason: expect.stringContaining('IS_LOCKED') },
+    { position: 1_235, reason: expect.stringContaining('IS_LOCKED') },
+  ]);
+  warehouse.behaviour.change = undefined;
+  expect(await full()).toMatchObject({ status: 'succeeded', rows_rejected: 0, result: { removed: 1 } });
+});
+
+test('too many bad rows fail the run, and the mark stays where it was', async () => {
+  const mark = async () =>
+    (await database.pool.query(`select * from platform.watermarks where name = 'wallets.WALLET_HOLDINGS'`)).rows;
+  const before = await mark();
+  for (let i = 0; i < 50; i++) warehouse.world.trade(i, 60 + i);
+  changeCell(() => true, 0, '0xnonsense');
+  expect(await runJob('syncHoldings')).toMatchObject({
+    status: 'failed',
+    rows_applied: 0,
+    error: { code: 'integrity' },
+  });
+  expect(await mark()).toEqual(before);
+  warehouse.behaviour.change = undefined;
+  expect(await runJob('syncHoldings')).toMatchObject({ status: 'succeeded', rows_applied: 50 });
+  expect(await standing(database.pool)).toEqual(told(warehouse));
+});
+
+test('numbers beyond a double keep their digits; those beyond 2^63 are rejected by name', async () => {
+  const ids = ['9007199254740993', '9223372036854775807', '9223372036854775808', '18446744073709551615', '1.5'];
+  warehouse.world.trade(0, 0);
+  warehouse.behaviour.change = (table, row, place) =>
+    table === 'NFT_CORE_METADATA' && place >= 2_995
+      ? row.map((cell, i) => (i === 0 ? ids[place - 2_995]! : cell))
+      : row;
+  const job = await runJob('syncMoments', { mode: 'incremental' });
+  expect(job).toMatchObject({ status: 'succeeded', rows_applied: 2_997, rows_rejected: 3 });
+  expect((await rejectedOf(job.id)).map(({ reason }) => reason)).toEqual([
+    'NFT_ID must be below 2^63',
+    'NFT_ID must be a whole number from 0 to 2^63 - 1',
+    'NFT_ID must be a whole number from 0 to 2^63 - 1',
+  ]);
+  const { rows } = await database.pool.query(
+    'select nft_id::text as id from wallets.nft_core_metadata order by nft_id desc limit 2',
+  );
+  expect(rows.map(({ id }) => id)).toEqual(['9223372036854775807', '9007199254740993']);
+});
+
+test('timestamps of every precision are what they say', () => {
+  for (const [cell, micros] of [
+    ['1613864607', 1_613_864_607_000_000n],
+    ['1613864607.1', 1_613_864_607_100_000n],
+    ['1613864607.123456', 1_613_864_607_123_456n],
+    ['1613864607.123456789', 1_613_864_607_123_456n],
+    ['1613864607.000000001 1440', 1_613_864_607_000_000n],
+    ['0', 0n],
+    ['-1.000000001', -1_000_001n],
+  ] as const)
+    expect([cell, microsOf(cell)]).toEqual([cell, micros]);
+  expect(() => microsOf('2021-02-20')).toThrow('no timestamp');
+});
+
+test('a run of any length goes on in message after message, under one statement', async () => {
+  for (let i = 0; i < 100; i++) warehouse.world.trade(i * 20, i);
+  const { statements } = warehouse.counts;
+  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
+  let message: object | undefined = {
+    job: 'wallets.syncHoldings',
+    jobId: id,
+    params: { mode: 'full' },
+    requestedBy: 'test',
+  };
+  let messages = 0;
+  while (message) {
+    await runMessage(message, 0);
+    messages++;
+    [message] = (await drain(jobsQueue.url)) as object[];
+  }
+  expect([messages > 6, warehouse.counts.statements - statements]).toEqual([true, 1]);
+  expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_read: 2_999, rows_applied: 100 });
+  expect(await standing(database.pool)).toEqual(told(warehouse));
+});
+
+test('a result that the warehouse keeps no more is asked for anew', async () => {
+  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
+  const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
+  await runMessage(message, 0);
+  await drain(jobsQueue.url);
+  warehouse.world.trade(3, 150);
+  warehouse.forget();
+  await runMessage(message);
+  expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
+  expect(await standing(database.pool)).toEqual(told(warehouse));
+});
+
+test('of two syncs of one kind the second leaves, and the first is not touched', async () => {
+  const lease = await takeLease('wallets.WALLET_HOLDINGS');
+  expect(await runJob('syncHoldings')).toMatchObject({
+    status: 'cancelled',
+    rows_read: 0,
+    error: { code: 'conflict', message: 'Another run of wallets.WALLET_HOLDINGS is at work.' },
+  });
+  await releaseLease(lease, 'forget');
+});
+
+test('a sync whose lease was taken over writes nothing more', async () => {
+  for (let i = 0; i < 20; i++) warehouse.world.trade(i * 100, 199 - i);
+  const before = await standing(database.pool);
+  const taken = (async () => {
+    for (;;) {
+      const { rowCount } = await database.pool.query(
+        `update platform.checkpoints set lease_token = gen_random_uuid() where name = 'wallets.WALLET_HOLDINGS'`,
+      );
+      if (rowCount === 1) return;
+    }
+  })();
+  const job = await full();
+  await taken;
+  expect(job).toMatchObject({ status: 'cancelled', rows_applied: 0, error: { code: 'conflict' } });
+  expect(await standing(database.pool)).toEqual(before);
+  await database.pool.query('delete from platform.checkpoints');
+  expect(await full()).toMatchObject({ status: 'succeeded', rows_applied: 20 });
+});
+
+test('a key that Snowflake does not know is told as such', async () => {
+  const { createSnowflake, reasonOfSnowflake } = await import('../../functions/wallets/sources/snowflake.ts');
+  const { createRequest } = await import('../../shared/upstream/request.ts');
+  const { generateKeyPairSync } = await import('node:crypto');
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const stranger = createSnowflake({
+    baseUrl: warehouse.url,
+    credentials: async () =>
+      ({ ...warehouse.secret, privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) }) as never,
+    request: createRequest({ name: 'snowflake', budget: async () => {}, reasonIn: reasonOfSnowflake }),
+  });
+  await expect(stranger.run({ text: 'SELECT 1', bindings: [], requestId: 'x' })).rejects.toMatchObject({
+    code: 'invalid_input',
+    message: 'snowflake statements: refused with 401: 390144: JWT token is invalid.',
+  });
+});
