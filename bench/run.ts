@@ -3,6 +3,8 @@ const benches: Record<string, () => Promise<void>> = {
   cache: async () => (await import('./cache.ts')).benchCache(),
   bundles: async () => (await import('./bundles.ts')).benchBundles(),
   fence: async () => (await import('./fence.ts')).benchFence(),
+  sync: async () => (await import('./sync.ts')).benchSync(),
+  snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 
 const names = process.argv.slice(2);

@@ -60,7 +60,8 @@ create table wallets.wallet_holdings (
   -- when a sync or import last changed it
   last_synced_at timestamptz not null default now()
 );
-create index wallet_holdings_by_wallet on wallets.wallet_holdings (wallet_address) where wallet_address is not null;
+-- not partial, although some rows have no wallet: judging each row costs more than keeping it
+create index wallet_holdings_by_wallet on wallets.wallet_holdings (wallet_address);
 
 -- What a full sync did not find any more, until the run decides whether to believe it.
 create table wallets.missing_rows (

@@ -46,6 +46,8 @@ export const wallets: Domain = {
     imports.purchases,
   ],
   tables,
+  // a sync of any length lives in 256 MB; the memory is for the CPU that comes with it
+  functions: { etl: { memoryMb: 1_024, heapMb: 128 } },
   upstreams: [
     {
       name: 'snowflake',

@@ -30,10 +30,10 @@ export interface WantedColumn {
 }
 
 const partitionsInFlight = 3;
-const rowsAChunk = 20_000;
+const rowsAChunk = 50_000;
 
 /**
- * The rows of a statement from a position on, at most 20,000 at a time. Three partitions are fetched ahead of the one that
+ * The rows of a statement from a position on, at most 50,000 at a time. Three partitions are fetched ahead of the one that
  * is being worked on; they come out in order. A result that Snowflake keeps no more is asked for anew, from its beginning.
  *
  * @param run  names the run: the same run submits the same statement once

@@ -34,6 +34,7 @@ export interface ServiceStackProps {
 interface FunctionPlan {
   memoryMb?: number;
   timeoutSeconds?: number;
+  heapMb?: number;
   role?: DatabaseRole;
   poolSize?: number;
   redis?: boolean;
@@ -129,6 +130,7 @@ export class ServiceStack extends Stack {
     const { settings, data, bundles } = this.props;
     const { role, redis, inNetwork = true } = plan;
     const environment: Record<string, string> = { ...plan.environment };
+    if (plan.heapMb) environment.NODE_OPTIONS = heapOptions(plan.heapMb);
     if (role) {
       Object.assign(environment, {
         DATABASE_WRITER_HOST: data.hosts.writer,
@@ -373,6 +375,10 @@ export class ServiceStack extends Stack {
       acknowledge(provider, 'L1', 'Its runtime is the CDK’s choice.');
     }
   }
+}
+
+function heapOptions(heapMb: number): string {
+  return `--max-old-space-size=${heapMb} --max-semi-space-size=8`;
 }
 
 function hasEtl({ jobs, imports }: Domain): boolean {

@@ -21,13 +21,19 @@ const trailer = Buffer.from([0xff, 0xff]);
 /** Microseconds from 1970 to 2000, where Postgres's times begin. */
 const postgresEpochMicros = 946_684_800_000_000n;
 
-/** The bytes of a COPY of these rows, in chunks of some 64 KB; each row has a value for each type, in its order. */
+/**
+ * The bytes of a COPY of these rows, in chunks of some 64 KB: of each row its number, from 1, as an integer, and a value
+ * for each type, in its order.
+ */
 export function* encodeCopy(types: readonly CopyType[], rows: Iterable<readonly CopyValue[]>): Iterable<Buffer> {
   const encoders = types.map((type) => encoderOf[type]);
   const out = new Writer();
   out.put(signature);
+  let position = 0;
   for (const row of rows) {
-    out.int16(types.length);
+    out.int16(types.length + 1);
+    out.int32(4);
+    out.int32(++position);
     for (let i = 0; i < encoders.length; i++) {
       const value = row[i];
       if (value === null || value === undefined) out.int32(-1);

@@ -23,12 +23,6 @@ export async function stageRows(
   await tx.query(`drop table if exists pg_temp.${table}`);
   await tx.query(`create temporary table ${table} (position integer, ${definitions}) on commit drop`);
   const copy = tx.query(copyFrom(`copy pg_temp.${table} (position, ${names.join(', ')}) from stdin (format binary)`));
-  const types = ['integer', ...Object.values(columns)] as const satisfies CopyType[];
-  await pipeline(Readable.from(encodeCopy(types, numbered(rows))), copy);
+  await pipeline(Readable.from(encodeCopy(Object.values(columns), rows)), copy);
   await tx.query(`analyze pg_temp.${table}`);
-}
-
-function* numbered(rows: Iterable<readonly CopyValue[]>): Iterable<readonly CopyValue[]> {
-  let position = 0;
-  for (const row of rows) yield [++position, ...row];
 }

@@ -138,6 +138,8 @@ export interface UpstreamDeclaration {
 export interface FunctionSize {
   memoryMb: number;
   timeoutSeconds: number;
+  /** The heap Node may take, where that is to be less than it would: a function has its CPU by its memory. */
+  heapMb: number;
 }
 
 /** A domain: one folder below `functions/`, one line in `functions/registry.ts`. */
