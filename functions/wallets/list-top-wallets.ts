@@ -31,20 +31,28 @@ const columns: Record<string, string> = {
  */
 export const listTopWallets = read(contract.listTopWallets, {
   load: ({ query: { by, limit, cursor, wallet } }) => {
-    const standings = by.startsWith('team.') ? teamStandings(by.slice('team.'.length)) : columnStandings(columns[by]!);
+    const [snapshot, live] = by.startsWith('team.')
+      ? teamStandings(by.slice('team.'.length))
+      : columnStandings(columns[by]!);
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
     const beyond = after
       ? sql`where (s.value, s.wallet_address) < (${after[0]}::${raw(by === 'floorValue' ? 'numeric' : 'integer')}, ${toBytes(after[1])})`
       : empty;
     const start = after?.[2] ?? 0;
+    // each by itself, so that the snapshot's index gives the page
+    const pageOf = (standings: Sql) => sql`
+      (select * from (${standings}) as s ${beyond} order by s.value desc, s.wallet_address desc limit ${limit + 1})`;
+    const ownOf = (standings: Sql) => sql`
+      select s.wallet_address, s.value from (${standings}) as s where s.wallet_address = ${toBytes(wallet ?? '0x')}`;
+    const aheadOf = (standings: Sql) => sql`
+      (select count(*) from (${standings}) as s where (s.value, s.wallet_address) > (o.value, o.wallet_address))`;
     return sql`
-      with standings as (${standings}),
-        page as (select * from standings s ${beyond} order by s.value desc, s.wallet_address desc limit ${limit + 1}),
+      with page as (${pageOf(snapshot)} union all ${pageOf(live)}),
         numbered as (
           select *, ${start}::integer + row_number() over (order by value desc, wallet_address desc)::integer as rank,
             count(*) over () as total
           from page),
-        own as (${wallet === undefined ? sql`select null::bytea as wallet_address, null::integer as value where false` : sql`select s.wallet_address, s.value from standings s where s.wallet_address = ${toBytes(wallet)}`})
+        own as (${ownOf(snapshot)} union all ${ownOf(live)})
       select jsonb_build_object(
           'by', ${by}::text,
           'wallets', coalesce((
@@ -52,8 +60,7 @@ export const listTopWallets = read(contract.listTopWallets, {
               'value', value::text, 'displayName', display_name) order by rank)
             from numbered where rank <= ${start + limit}), '[]'),
           'wallet', (
-            select jsonb_build_object('rank', 1 + (
-                select count(*) from standings s where (s.value, s.wallet_address) > (o.value, o.wallet_address)),
+            select jsonb_build_object('rank', 1 + ${aheadOf(snapshot)} + ${aheadOf(live)},
               'address', wallets.wallet_name(o.wallet_address), 'value', o.value::text)
             from own o),
           'nextCursor', (select ${cursorSql(sql`value::text`, sql`wallets.wallet_name(wallet_address)`, sql`rank`)}
@@ -62,26 +69,33 @@ export const listTopWallets = read(contract.listTopWallets, {
   },
 });
 
-/** `wallet_address`, `display_name`, `value`, `updated_at`, `live`: from the snapshot, or live if there is none at all. */
-function columnStandings(column: string): Sql {
+/**
+ * `wallet_address`, `display_name`, `value`, `updated_at`, `live`: from the snapshot; and counted live, which gives
+ * nothing unless there is no snapshot at all.
+ */
+function columnStandings(column: string): [snapshot: Sql, live: Sql] {
   const value = raw(column);
-  return sql`
-    select wallet_address, display_name, ${value} as value, updated_at, false as live
-    from wallets.wallet_summary_snapshot where ${value} > 0
-    union all
-    select wallet_address, display_name, ${value}, now(), true
-    from (${summarize(countEditions(everyWallet))}) as counted
-    where ${value} > 0 and not exists (select 1 from wallets.wallet_summary_snapshot)`;
+  return [
+    sql`
+      select wallet_address, display_name, ${value} as value, updated_at, false as live
+      from wallets.wallet_summary_snapshot where ${value} > 0`,
+    sql`
+      select wallet_address, display_name, ${value} as value, now() as updated_at, true as live
+      from (${summarize(countEditions(everyWallet))}) as counted
+      where ${value} > 0 and not exists (select 1 from wallets.wallet_summary_snapshot)`,
+  ];
 }
 
-function teamStandings(team: string): Sql {
-  return sql`
-    select t.wallet_address, s.display_name, t.moments as value, s.updated_at, false as live
-    from wallets.wallet_team_counts t join wallets.wallet_summary_snapshot s on s.wallet_address = t.wallet_address
-    where t.team_name = ${team}
-    union all
-    select counted.wallet_address, p.display_name, counted.moments, now(), true
-    from (${countTeams(countEditions(everyWallet))}) as counted
-      left join wallets.wallet_profiles p on p.wallet_address = counted.wallet_address
-    where counted.team_name = ${team} and not exists (select 1 from wallets.wallet_summary_snapshot)`;
+function teamStandings(team: string): [snapshot: Sql, live: Sql] {
+  return [
+    sql`
+      select t.wallet_address, w.display_name, t.moments as value, w.updated_at, false as live
+      from wallets.wallet_team_counts t join wallets.wallet_summary_snapshot w on w.wallet_address = t.wallet_address
+      where t.team_name = ${team}`,
+    sql`
+      select counted.wallet_address, p.display_name, counted.moments as value, now() as updated_at, true as live
+      from (${countTeams(countEditions(everyWallet))}) as counted
+        left join wallets.wallet_profiles p on p.wallet_address = counted.wallet_address
+      where counted.team_name = ${team} and not exists (select 1 from wallets.wallet_summary_snapshot)`,
+  ];
 }

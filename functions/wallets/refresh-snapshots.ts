@@ -55,6 +55,8 @@ export const refreshedWallets = sql`select wallet_address from pg_temp.refreshed
 
 /** Deletes what this snapshot sees of the dirty sets, and keeps it in temporary tables. */
 export async function takeChanges(tx: Transaction): Promise<void> {
+  // what is taken is little beside the tables: its rows are looked up by their keys
+  await tx.query('set local random_page_cost = 1');
   await tx.query(`
     create temporary table taken_holdings (nft_id bigint, wallet_address bytea, is_locked boolean) on commit drop;
     create temporary table taken_moments (nft_id bigint, edition_id integer) on commit drop;
