@@ -30,6 +30,7 @@ export const wallets: Domain = {
   ],
   jobs: [
     jobs.syncHoldings,
+    jobs.verifyHoldings,
     jobs.syncMoments,
     jobs.syncPrices,
     jobs.syncProfiles,

@@ -8,7 +8,16 @@ import { syncHoldings } from './sync-holdings.ts';
 import { syncMoments } from './sync-moments.ts';
 import { syncPrices } from './sync-prices.ts';
 import { syncProfiles } from './sync-profiles.ts';
+import { verifyHoldings } from './verify-holdings.ts';
 
-const jobs = { syncHoldings, syncMoments, syncPrices, syncProfiles, refreshSnapshots, rebuildSnapshots };
+const jobs = {
+  syncHoldings,
+  verifyHoldings,
+  syncMoments,
+  syncPrices,
+  syncProfiles,
+  refreshSnapshots,
+  rebuildSnapshots,
+};
 
 export const handler = createEtl(wallets, jobs, imports);

@@ -17,6 +17,13 @@ export const syncHoldings: JobDeclaration = {
   keepsDatabaseAwake: true,
 };
 
+export const verifyHoldings: JobDeclaration = {
+  name: 'verifyHoldings',
+  summary: 'Takes over all holdings, and removes those that the warehouse does not have any more.',
+  params: z.strictObject({}),
+  schedule: 'cron(10 5 * * ? *)',
+};
+
 export const syncMoments: JobDeclaration = {
   name: 'syncMoments',
   summary: 'Takes over what moments are, and their editions.',

@@ -32,7 +32,7 @@ const columns = {
  * @source Snowflake WALLET_HOLDINGS, the imports `wallets.holdings` and `wallets.purchases`
  */
 export async function recordHoldings(tx: Transaction, records: readonly HoldingRecord[]): Promise<Changed> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))`);
+  await lockHoldings(tx);
   // a batch's moments lie together: looking each up by its key beats reading the whole table
   await tx.query('set local random_page_cost = 1');
   await stageRows(tx, 'staged_holdings', columns, valuesOf(latestOfEach(records)));
@@ -56,6 +56,11 @@ export async function recordHoldings(tx: Transaction, records: readonly HoldingR
     select ((select count(*) from updated) + (select count(*) from inserted))::integer as applied`);
   const { applied } = rows[0]!;
   return { applied, unchanged: records.length - applied };
+}
+
+/** Holds off every other writer of holdings until the transaction ends. */
+export async function lockHoldings(tx: Transaction): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))`);
 }
 
 /** Of several records of a moment the one that counts, in the order they came. */

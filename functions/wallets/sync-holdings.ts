@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
 import { momentId } from './imports.ts';
-import { recordHoldings } from './record-holdings.ts';
+import { lockHoldings, recordHoldings } from './record-holdings.ts';
 import { syncTable, type WarehouseTable } from './sync-table.ts';
 import { warehouseFlag, warehouseTime } from './warehouse-values.ts';
 
@@ -62,6 +62,7 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
       );
     },
     async remove(tx, run, atMost) {
+      await lockHoldings(tx);
       const { rows } = await tx.query<{ taken: number; removed: number }>(
         `with noted as (
            delete from wallets.missing_rows
