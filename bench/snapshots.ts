@@ -102,7 +102,8 @@ async function truncateAndInsert(client: pg.Client): Promise<void> {
     insert into wallets.wallet_summary_snapshot select n.*, now() from (${summarize(countEditions(everyWallet)).text}) as n;
     insert into wallets.wallet_team_counts ${countTeams(countEditions(everyWallet)).text};
     insert into wallets.editions_snapshot select n.*, now() from (${countedEditions.text}) as n;
-    commit`);
+    commit;
+    analyze wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot`);
 }
 
 async function createViews(client: pg.Client): Promise<void> {

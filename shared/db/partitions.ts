@@ -2,10 +2,12 @@ import { inTransaction } from './transaction.ts';
 
 const daysAhead = 14;
 const daysKept = 14;
+/** Of jobs that failed or were cancelled; the others go with the events. */
+const daysFailuresAreKept = 90;
 
 /**
  * Makes the outbox's partitions for the next two weeks, and drops those older than two weeks in which every event is
- * published; gives how many of each.
+ * published, and jobs that ended long ago; gives how many partitions of each.
  *
  * @throws Unavailable  the database failed (retryable)
  */
@@ -27,6 +29,10 @@ export async function createPartitions(): Promise<{ created: number; dropped: nu
       dropped++;
     }
     await tx.query(`delete from platform.event_deliveries where at < now() - make_interval(days => $1)`, [daysKept]);
+    await tx.query(
+      `delete from platform.jobs where finished_at < now() - make_interval(days => case when status = 'succeeded' then $1 else $2 end)`,
+      [daysKept, daysFailuresAreKept],
+    );
     return { created: rows[0]!.created, dropped };
   });
 }

@@ -95,6 +95,8 @@ test('the operator’s routes are closed without the token, and others are not t
     'invalidate-cache',
     'invalidate-cache-again',
     'collections-jobs',
+    'wallets-jobs',
+    'platform-jobs',
   ]);
   expect((await get('/v2')).status).toBe(404);
 });

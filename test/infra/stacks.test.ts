@@ -137,6 +137,20 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
   });
 });
 
+test('a job that events start has a rule that puts its message on its room’s queue', async () => {
+  const { plan } = await load('prod');
+  const started = domains.flatMap(({ name, jobs }) => jobs.filter(({ on }) => on).map((job) => ({ room: name, job })));
+  expect(started.length).toBeGreaterThan(1);
+  for (const { room, job } of started) {
+    const message = JSON.stringify({ job: `${room}.${job.name}`, requestedBy: 'event' });
+    const rule = plan.rules.find(({ targets }) => targets.some(({ input }) => input === message));
+    expect(rule).toMatchObject({
+      pattern: { source: ['tributary'], 'detail-type': job.on },
+      targets: [{ queue: `tributary-prod-${room}-jobs` }],
+    });
+  }
+});
+
 test('prod schedules every job, and the relay every minute', async () => {
   const { plan } = await load('prod');
   const found = Object.fromEntries(plan.schedules.map(({ name, expression }) => [name, expression]));

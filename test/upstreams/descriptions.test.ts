@@ -3,8 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { createSnowflake } from '../../functions/wallets/sources/snowflake.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
+import { startSnowflake } from '../../local/upstreams/snowflake.ts';
+import { createRequest } from '../../shared/upstream/request.ts';
 
 type Json = Record<string, unknown>;
 
@@ -82,5 +85,66 @@ describe.skipIf(!nft || !neynarApi)('the stand-ins answer as the vendors describ
       true,
       'No errors',
     ]);
+  });
+});
+
+const snowflakeApi = await read('snowflake-sqlapi.yaml');
+
+describe.skipIf(!snowflakeApi)('the warehouse answers as Snowflake describes, and is asked as it wants to be', () => {
+  test('statements, their status and their results', async () => {
+    const warehouse = await startSnowflake({ moments: 50, wallets: 5, editions: 4, scrapes: 1 });
+    warehouse.behaviour.rowsAPartition = 20;
+    warehouse.behaviour.pollsBeforeResult = 1;
+    const seen: { method: string; path: string; status: number; sent: unknown; headers: Headers; answer: unknown }[] =
+      [];
+    const { fetch } = globalThis;
+    globalThis.fetch = async (target, init) => {
+      const response = await fetch(target, init);
+      const { pathname, search } = new URL(String(target));
+      seen.push({
+        method: init?.method ?? 'GET',
+        path: pathname + search,
+        status: response.status,
+        sent: init?.body === undefined ? undefined : JSON.parse(String(init.body)),
+        headers: new Headers(init?.headers),
+        answer: await response.clone().json(),
+      });
+      return response;
+    };
+    try {
+      const request = createRequest({ name: 'snowflake', budget: async () => {} });
+      const client = createSnowflake({
+        baseUrl: warehouse.url,
+        credentials: async () => warehouse.secret as never,
+        request,
+      });
+      const text = 'SELECT NFT_ID FROM NFT_CORE_METADATA ORDER BY 1';
+      const result = await client.run({ text, bindings: [], requestId: 'e4ce975e-f7ff-4b5e-b15e-bf25f59371ae' });
+      expect((await client.fetchPartition(result, 2)).length).toBe(10);
+    } finally {
+      globalThis.fetch = fetch;
+      await warehouse.stop();
+    }
+    const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+    ajv.addSchema({ ...(nullableAsNull(snowflakeApi) as Json), $id: 'snowflake' });
+    const valid = (pointer: string, value: unknown) => {
+      const validate = ajv.compile({ $ref: `snowflake#${pointer}` });
+      expect([pointer, validate(value), ajv.errorsText(validate.errors)]).toEqual([pointer, true, 'No errors']);
+    };
+    const [submitted, polled, partition] = seen;
+    expect(seen.map(({ method, status }) => [method, status])).toEqual([
+      ['POST', 202],
+      ['GET', 200],
+      ['GET', 200],
+    ]);
+    valid('/paths/~1api~1v2~1statements/post/requestBody/content/application~1json/schema', submitted!.sent);
+    valid('/components/schemas/QueryStatus', submitted!.answer);
+    valid('/components/schemas/ResultSet', polled!.answer);
+    expect(partition!.path).toMatch(/\?partition=2$/);
+    for (const { headers } of seen)
+      expect([headers.get('user-agent'), headers.get('x-snowflake-authorization-token-type')]).toEqual([
+        expect.stringContaining('tributary'),
+        'KEYPAIR_JWT',
+      ]);
   });
 });
