@@ -234,20 +234,13 @@ async function answer(
     return void response.end(packed);
   }
   const rowType = indexes.map((index) => {
-    const { name: column, type, scale = null, nullable } = table.columns[index]!;
-    return {
-      name: column,
-      database: 'TOPSHOT',
-      schema: 'PUBLIC',
-      table: name,
-      type,
-      scale,
-      precision: null,
-      length: null,
-      nullable,
-      byteLength: null,
-      collation: null,
+    const { name: column, type, scale, nullable } = table.columns[index]!;
+    const size = {
+      ...(type === 'text' ? { length: 16_777_216, byteLength: 16_777_216 } : {}),
+      ...(type === 'fixed' ? { precision: 38 } : {}),
+      ...(scale === undefined ? {} : { scale }),
     };
+    return { name: column, database: 'TOPSHOT', schema: 'PUBLIC', table: name, type, nullable, ...size };
   });
   const partitionInfo = Array.from({ length: Math.max(1, Math.ceil(places.length / rowsAPartition)) }, (_, i) => ({
     rowCount: Math.min(rowsAPartition, places.length - i * rowsAPartition),

@@ -14,6 +14,13 @@ export interface Lookup {
   dependencies: { hash: string; fence: Fence | undefined }[];
 }
 
+/** How things stood when a load was about to begin. */
+export interface Begun {
+  holder: string | null;
+  lastResult: string | null;
+  found: Lookup;
+}
+
 /** How the cache's keys are made, and how long they live. */
 export interface Keys {
   namespace: string;
@@ -72,22 +79,25 @@ export function createLookups(connection: RedisConnection, generations: Generati
 
   /**
    * Tries for the lease and then, in the same pipeline, looks what stands; makes the fences of the view's entities where
-   * there were none, so that a fill has a nonce to be held against.
+   * there were none, so that a fill has a nonce to be held against. Gives who holds the lease, and whose load left the last
+   * result that could not be stored.
    */
-  async function begin(view: CachedView, token: string): Promise<{ holder: string | null; found: Lookup }> {
+  async function begin(view: CachedView, token: string): Promise<Begun> {
     const { current } = await generations.forRead();
     const hash = hashOf(namespace, current, view.entity);
     const hashes = view.dependsOn.map((entity) => hashOf(namespace, current, entity));
-    const [holder, fence, entry, ...fences] = await connection.attempt((redis) =>
+    const [holder, lastResult, fence, entry, ...fences] = await connection.attempt((redis) =>
       Promise.all([
         redis.takeLease(leaseOf(hash, view), token, loadDeadlineMs),
+        redis.getrangeBuffer(resultOf(hash, view), 0, 7),
         redis.ensureFenceBuffer(hash, newToken(), fenceMarginMs),
         redis.hgetBuffer(hash, view.view),
         ...hashes.map((key) => redis.ensureFenceBuffer(key, newToken(), fenceMarginMs)),
       ]),
     );
     const dependencies = hashes.map((key, i) => ({ hash: key, fence: parseFence(fences[i]) }));
-    return { holder, found: { hash, fence: parseFence(fence), entry: decodeEntry(entry), dependencies } };
+    const found = { hash, fence: parseFence(fence), entry: decodeEntry(entry), dependencies };
+    return { holder, lastResult: lastResult.length === 8 ? lastResult.toString('latin1') : null, found };
   }
 
   return { lookUp, begin };

@@ -88,30 +88,33 @@ export function createCache(options: CacheOptions): Cache {
   async function loadShared(view: CachedView, load: Load): Promise<Served> {
     const token = newToken();
     const arrivedAt = Date.now();
-    let seenAtArrival: string | undefined;
+    // the loads that had begun, or ended, when this reader came: what they found may be older than what it knows
+    let before: Set<string> | undefined;
+    let found: Lookup | undefined;
     while (Date.now() < arrivedAt + loadDeadlineMs) {
       const begun = await begin(view, token).catch((): undefined => undefined);
       if (!begun) return bypass(view, load);
       const now = Date.now();
-      const { entry } = begun.found;
+      found = begun.found;
+      const { entry } = found;
       // whoever held the lease before may have stored it since this reader looked
       if (entry && isValid(begun.found, view) && now < entry.endsAt) {
         if (begun.holder === token) await release(leaseOf(begun.found.hash, view), token);
         return serve(entry, 'hit', now);
       }
       if (begun.holder === token) return loadAndFill(view, load, begun.found, token);
-      seenAtArrival ??= begun.holder ?? undefined;
-      const taken = await takeOver(view, begun.found, seenAtArrival);
+      before ??= new Set([begun.holder, begun.lastResult].filter((one) => one !== null));
+      const taken = await takeOver(view, begun.found, before);
       if (taken) return taken;
     }
-    return bypass(view, load, 'miss');
+    return found ? bypass(view, () => loadUnderFences(load, found!), 'miss') : bypass(view, load, 'miss');
   }
 
   /** What the holder of the lease has found: stored, or left because it could not be stored. */
   async function takeOver(
     view: CachedView,
     atArrival: Lookup,
-    seenAtArrival: string | undefined,
+    before: ReadonlySet<string>,
   ): Promise<Served | undefined> {
     await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
     const now = Date.now();
@@ -122,8 +125,8 @@ export function createCache(options: CacheOptions): Cache {
       .catch(() => null);
     const entry = decodeEntry(result?.subarray(8));
     if (!entry) return undefined;
-    // another's token than at arrival: that load began after; else it has to have seen what was known at arrival
-    const beganAfter = result!.toString('latin1', 0, 8) !== seenAtArrival;
+    // a token that was not there at arrival: that load began after; else it has to have seen what was known at arrival
+    const beganAfter = !before.has(result!.toString('latin1', 0, 8));
     return beganAfter || passesAll(entry, atArrival) ? serve(entry, 'miss', now) : undefined;
   }
 

@@ -30,7 +30,7 @@ export async function createPartitions(): Promise<{ created: number; dropped: nu
     }
     await tx.query(`delete from platform.event_deliveries where at < now() - make_interval(days => $1)`, [daysKept]);
     await tx.query(
-      `delete from platform.jobs where finished_at < now() - make_interval(days => case when status = 'succeeded' then $1 else $2 end)`,
+      `delete from platform.jobs where finished_at < now() - make_interval(days => case when status = 'succeeded' then $1::integer else $2::integer end)`,
       [daysKept, daysFailuresAreKept],
     );
     return { created: rows[0]!.created, dropped };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { encodeEntry, toEntry } from '../../shared/cache/entry.ts';
 import { createTestCache, seenUpTo, viewOf } from '../support/cache.ts';
 
 const one = await createTestCache();
@@ -26,6 +27,20 @@ test('who arrived after a change does not take the result of a load that began b
   let second: ReturnType<typeof one.cache.read> | undefined;
   expect((await first).body.toString()).toBe('old');
   expect((await second!).body.toString()).toBe('new');
+});
+
+test('a result that was left before a reader came is not taken for one of a load that began after', async () => {
+  const view = viewOf('stampede:4');
+  const hash = one.hashOf(view.entity);
+  await one.cache.raise([view.entity], 20);
+  const old = await toEntry(seenUpTo(20, 'old'), [], Date.now(), 60_000);
+  const { connection } = one;
+  // one load has left what it could not store, and the next has begun: the reader comes now
+  await connection.attempt((redis) =>
+    redis.set(`${hash}~result:${view.view}`, Buffer.concat([Buffer.from('load-one'), encodeEntry(old)])),
+  );
+  await connection.attempt((redis) => redis.set(`${hash}~lease:${view.view}`, 'load-two', 'PX', 400));
+  expect((await one.cache.read(view, async () => seenUpTo(21, 'new'))).body.toString()).toBe('new');
 });
 
 test('a failed load gives its lease back', async () => {

@@ -159,12 +159,16 @@ beforeAll(async () => {
 });
 
 test('maintenance looks after what the statistics say, and reports it', async () => {
-  await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
-  const { json } = await call('/v1/jobs?job=platform.maintainDatabase');
-  const [job] = json.jobs;
-  expect(job.status).toBe('succeeded');
-  const worn = job.result.tables.find(({ table }: { table: string }) => table === 'wallets.worn');
-  expect(worn).toMatchObject({ action: 'vacuum analyze', deadRowsBefore: 20_000, deadRowsAfter: 0 });
+  // a snapshot that another suite, or the replica, still holds keeps dead rows from going: then they go the next time
+  const first = await waitFor('a vacuum that nobody holds up', async () => {
+    await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
+    const { json } = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
+    expect(json.jobs[0].status).toBe('succeeded');
+    const worn = json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.worn');
+    expect(worn).toMatchObject({ action: 'vacuum analyze', deadRowsBefore: 20_000 });
+    return worn.deadRowsAfter === 0;
+  });
+  expect(first).toBe(true);
   await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
   const again = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
   expect(again.json.jobs[0].result.tables.map(({ table }: { table: string }) => table)).not.toContain('wallets.worn');
