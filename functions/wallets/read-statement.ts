@@ -12,6 +12,14 @@ export interface StatementPosition {
   done: number;
 }
 
+/** Where a run is with its statement. */
+export interface StatementPlace {
+  /** Names the run: the same run submits the same statement once. */
+  run: string;
+  position: StatementPosition | undefined;
+  deadline: Date;
+}
+
 /** Rows of a result, in order; a result without rows is one chunk without rows. */
 export interface Chunk {
   cells: Cell[][];
@@ -36,23 +44,22 @@ const rowsAChunk = 50_000;
  * The rows of a statement from a position on, at most 50,000 at a time. Three partitions are fetched ahead of the one that
  * is being worked on; they come out in order. A result that Snowflake keeps no more is asked for anew, from its beginning.
  *
- * @param run  names the run: the same run submits the same statement once
+ * @throws Deadline      the warehouse is not done with it in time (retryable: the same run finds it again)
  * @throws InvalidInput  Snowflake refuses the statement, or a column is not what it should be
  */
 export async function* readStatement(
   snowflake: Snowflake,
   statement: { text: string; bindings: readonly string[]; columns: readonly WantedColumn[] },
-  run: string,
-  position: StatementPosition | undefined,
+  { run, position, deadline }: StatementPlace,
 ): AsyncIterable<Chunk> {
   const requestId = requestIdOf(`${run} ${statement.text} ${statement.bindings.join(' ')}`);
-  const kept = position && (await snowflake.find(position.handle));
+  const kept = position && (await snowflake.find(position.handle, deadline));
   const result =
     kept ??
-    (await snowflake.run({
-      ...statement,
-      requestId: kept || !position ? requestId : requestIdOf(`${requestId} ${position.handle}`),
-    }));
+    (await snowflake.run(
+      { ...statement, requestId: position ? requestIdOf(`${requestId} ${position.handle}`) : requestId },
+      deadline,
+    ));
   checkColumns(result, statement.columns);
   const from = kept ? position! : { handle: result.handle, partition: 0, row: 0, done: 0 };
   const totalRows = result.partitions.reduce((all, rows) => all + rows, 0);

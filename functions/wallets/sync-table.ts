@@ -41,6 +41,8 @@ const overlapMinutes = 15;
 const rowsARemoval = 10_000;
 
 interface Position {
+  /** The job it is of: another's statement is another's. */
+  run: string;
   statement: StatementPosition | null;
   /** The latest change seen, in microseconds. */
   high: string | null;
@@ -78,7 +80,12 @@ export async function syncTable<Row>(
   const outcome = await runSync<Row, TableBatch<Row>>(
     {
       name,
-      read: (position) => read(table, jobId, since, removeAtMost, position as Position | null),
+      read(position) {
+        const kept = position as Position | null;
+        const at = kept?.run === jobId ? kept : beginningOf(jobId);
+        high = at.high;
+        return read(table, at, { since, removeAtMost, deadline });
+      },
       async apply(tx, rows, batch) {
         high = batch.next?.high ?? high;
         if (batch.remove) {
@@ -117,16 +124,16 @@ async function watermarkOf(name: string): Promise<Date | undefined> {
 
 async function* read<Row>(
   table: WarehouseTable<Row>,
-  run: string,
-  since: Date | undefined,
-  removeAtMost: number,
-  position: Position | null,
+  from: Position,
+  { since, removeAtMost, deadline }: { since: Date | undefined; removeAtMost: number; deadline: Date },
 ): AsyncIterable<TableBatch<Row>> {
-  let at = position ?? { statement: null, high: null, lastRow: null, rejected: 0, phase: 'reading' as const };
+  let at = from;
   const findsRemoved = since === undefined && table.removal !== undefined;
   if (at.phase === 'reading') {
+    if (at.statement === null) await forgetEndedRuns();
     const snowflake = await getSnowflake();
-    for await (const chunk of readStatement(snowflake, statementOf(table, since), run, at.statement ?? undefined)) {
+    const place = { run: at.run, position: at.statement ?? undefined, deadline };
+    for await (const chunk of readStatement(snowflake, statementOf(table, since), place)) {
       // a result that was asked for anew begins anew
       if (chunk.firstRow === 1) at = { ...at, lastRow: null, rejected: 0 };
       const batch = toBatch(table, at, chunk, findsRemoved);
@@ -134,7 +141,19 @@ async function* read<Row>(
       yield batch;
     }
   }
-  if (findsRemoved) yield* removals(table, run, removeAtMost, at);
+  if (findsRemoved) yield* removals(table, removeAtMost, at);
+}
+
+function beginningOf(run: string): Position {
+  return { run, statement: null, high: null, lastRow: null, rejected: 0, phase: 'reading' };
+}
+
+/** What runs that have ended noted as missing, and did not come to remove. */
+async function forgetEndedRuns(): Promise<void> {
+  await inTransaction((tx) =>
+    tx.query(`delete from wallets.missing_rows m
+      where not exists (select 1 from platform.jobs j where j.id = m.run and j.status = 'running')`),
+  );
 }
 
 function statementOf<Row>({ name, columns, changedAt, orderBy }: WarehouseTable<Row>, since: Date | undefined) {
@@ -172,6 +191,7 @@ function toBatch<Row>(table: WarehouseTable<Row>, at: Position, chunk: Chunk, fi
     ? Object.fromEntries(table.columns.map(({ name }, n) => [name, lastCells[n] ?? null]))
     : at.lastRow;
   const next: Position = {
+    run: at.run,
     statement: chunk.next,
     high: high === null ? null : String(high),
     lastRow,
@@ -201,10 +221,10 @@ function checkOrder<Row>({ name, removal }: WarehouseTable<Row>, after: Row | un
 /** What was not found any more, removed batch by batch, if that is to be believed. */
 async function* removals<Row>(
   { name, removal }: WarehouseTable<Row>,
-  run: string,
   removeAtMost: number,
   at: Position,
 ): AsyncIterable<TableBatch<Row>> {
+  const { run } = at;
   const [counted] = await query<{ missing: number; standing: number }>(
     sql`select (select count(*)::integer from wallets.missing_rows where run = ${run}) as missing,
           (${raw(removal!.count)})::integer as standing`,

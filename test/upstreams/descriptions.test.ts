@@ -119,7 +119,10 @@ describe.skipIf(!snowflakeApi)('the warehouse answers as Snowflake describes, an
         request,
       });
       const text = 'SELECT NFT_ID FROM NFT_CORE_METADATA ORDER BY 1';
-      const result = await client.run({ text, bindings: [], requestId: 'e4ce975e-f7ff-4b5e-b15e-bf25f59371ae' });
+      const result = await client.run(
+        { text, bindings: [], requestId: 'e4ce975e-f7ff-4b5e-b15e-bf25f59371ae' },
+        new Date(Date.now() + 10_000),
+      );
       expect((await client.fetchPartition(result, 2)).length).toBe(10);
     } finally {
       globalThis.fetch = fetch;

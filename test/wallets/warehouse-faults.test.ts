@@ -9,6 +9,7 @@ import { createWallets } from '../support/wallets.ts';
 const size = { moments: 3_000, wallets: 200, editions: 30, scrapes: 1 };
 const { warehouse, database, jobsQueue, runJob, runMessage, jobRow } = await createWallets(size);
 warehouse.behaviour.rowsAPartition = 500;
+warehouse.behaviour.pollsBeforeResult = 0;
 const full = (job = 'syncHoldings') => runJob(job, { mode: 'full' });
 const rejectedOf = async (id: string) =>
   (
@@ -159,6 +160,31 @@ test('a run of any length goes on in message after message, under one statement'
   expect(await standing(database.pool)).toEqual(told(warehouse));
 });
 
+test('a run does not go on with the statement of another', async () => {
+  const { id } = await insertJob('wallets.syncHoldings', { mode: 'incremental' }, 'test');
+  for (let i = 0; i < 600; i++) warehouse.world.trade(i, (i * 3) % 200);
+  await runMessage({ job: 'wallets.syncHoldings', jobId: id, params: { mode: 'incremental' }, requestedBy: 'test' }, 0);
+  await drain(jobsQueue.url);
+  // it got no further than its first batch
+  expect(await jobRow(id)).toMatchObject({ status: 'running', rows_read: 500 });
+  expect(await full()).toMatchObject({ status: 'succeeded', rows_read: 2_999, result: { mode: 'full', removed: 0 } });
+  expect(await standing(database.pool)).toEqual(told(warehouse));
+});
+
+test('a statement that takes too long is found again by the next message', async () => {
+  const { statements } = warehouse.counts;
+  warehouse.behaviour.pollsBeforeResult = 3;
+  warehouse.world.trade(9, 99);
+  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'slow');
+  const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
+  await runMessage(message, 0);
+  expect(await jobRow(id)).toMatchObject({ status: 'running', rows_read: 0 });
+  await runMessage(message);
+  warehouse.behaviour.pollsBeforeResult = 0;
+  expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
+  expect(warehouse.counts.statements - statements).toBe(1);
+});
+
 test('a result that the warehouse keeps no more is asked for anew', async () => {
   const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
@@ -211,7 +237,9 @@ test('a key that Snowflake does not know is told as such', async () => {
       ({ ...warehouse.secret, privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) }) as never,
     request: createRequest({ name: 'snowflake', budget: async () => {}, reasonIn: reasonOfSnowflake }),
   });
-  await expect(stranger.run({ text: 'SELECT 1', bindings: [], requestId: 'x' })).rejects.toMatchObject({
+  await expect(
+    stranger.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),
+  ).rejects.toMatchObject({
     code: 'invalid_input',
     message: 'snowflake statements: refused with 401: 390144: JWT token is invalid.',
   });

@@ -6,7 +6,7 @@
  */
 import { importPKCS8, SignJWT } from 'jose';
 import * as z from 'zod';
-import { InvalidInput, NotFound, Upstream } from '../../../shared/kernel/errors.ts';
+import { Deadline, InvalidInput, NotFound, Upstream } from '../../../shared/kernel/errors.ts';
 import type { RequestJson } from '../../../shared/upstream/request.ts';
 
 export interface SnowflakeSettings {
@@ -53,10 +53,15 @@ export interface ResultSet {
 }
 
 export interface Snowflake {
-  /** Carries out a statement. @throws InvalidInput  Snowflake refuses it; the message has its reason */
-  run(statement: Statement): Promise<ResultSet>;
+  /**
+   * Carries out a statement.
+   *
+   * @throws InvalidInput  Snowflake refuses it; the message has its reason
+   * @throws Deadline      it is not done in time (retryable)
+   */
+  run(statement: Statement, deadline: Date): Promise<ResultSet>;
   /** A statement of before, by its handle; undefined if Snowflake does not keep its result any more. */
-  find(handle: string): Promise<ResultSet | undefined>;
+  find(handle: string, deadline: Date): Promise<ResultSet | undefined>;
   /** The rows of a partition. @throws Upstream  it has not as many rows as it should (retryable) */
   fetchPartition(result: ResultSet, partition: number): Promise<Cell[][]>;
 }
@@ -97,7 +102,7 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSett
     });
 
   /** The result once it is there; until then the API answers with a handle alone. */
-  async function settled(answer: unknown): Promise<ResultSet> {
+  async function settled(answer: unknown, deadline: Date): Promise<ResultSet> {
     let current = answer;
     for (let pollMs = shortestPollMs; ; pollMs = Math.min(pollMs * 2, longestPollMs)) {
       const done = resultSet.safeParse(current);
@@ -105,13 +110,14 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSett
       const waiting = pending.safeParse(current);
       if (!waiting.success || Object.hasOwn(current as object, 'resultSetMetaData'))
         throw new Upstream('snowflake statements: the answer is not as described.');
+      if (Date.now() + pollMs > deadline.getTime()) throw new Deadline('Snowflake is still at the statement.');
       await new Promise((resolve) => setTimeout(resolve, pollMs));
       current = await ask('statements', `/api/v2/statements/${waiting.data.statementHandle}`);
     }
   }
 
   return {
-    async run({ text, bindings, requestId }) {
+    async run({ text, bindings, requestId }, deadline) {
       const { warehouse, database, schema, role } = await credentials();
       const body = {
         statement: text,
@@ -125,14 +131,14 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSett
       };
       const path = (attempt: number) =>
         `/api/v2/statements?requestId=${requestId}${attempt > 0 ? '&retry=true' : ''}&nullable=true`;
-      return settled(await ask('statements', path, body));
+      return settled(await ask('statements', path, body), deadline);
     },
-    async find(handle) {
+    async find(handle, deadline) {
       const found = await ask('statements', `/api/v2/statements/${handle}`).catch((error: unknown) => {
         if (error instanceof NotFound || error instanceof InvalidInput) return undefined;
         throw error;
       });
-      return found === undefined ? undefined : settled(found);
+      return found === undefined ? undefined : settled(found, deadline);
     },
     async fetchPartition({ handle, partitions, first }, n) {
       if (n === 0 && first) return first;
