@@ -1,5 +1,5 @@
 import sql from 'sql-template-tag';
-import { commit, type Transaction } from '../../shared/db/transaction.ts';
+import { commit, inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { count } from '../../shared/observability/metrics.ts';
@@ -22,13 +22,12 @@ export interface Drift {
  */
 export async function rebuildSnapshots({ jobId, step }: JobContext): Promise<JobOutcome> {
   await step('counting');
-  const result = await commit(async (tx) => {
-    const rebuilt = await rebuild(tx);
-    const checked = rebuilt.checked.wallets + rebuilt.checked.editions;
-    const applied = rebuilt.drift.wallets + rebuilt.drift.editions;
-    await addProgress(tx, jobId, { read: checked, applied, unchanged: checked - applied, rejected: 0 });
-    return rebuilt;
-  }, 'repeatable read');
+  const result = await commit(rebuild, 'repeatable read');
+  const checked = result.checked.wallets + result.checked.editions;
+  const applied = result.drift.wallets + result.drift.editions;
+  await inTransaction((tx) =>
+    addProgress(tx, jobId, { read: checked, applied, unchanged: checked - applied, rejected: 0 }),
+  );
   for (const [snapshot, keys] of Object.entries(result.drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
   return { result };
 }

@@ -192,8 +192,9 @@ async function handleFailure(
   log[mayTryAgain ? 'warn' : 'error']('a job has failed', { job, jobId, attempt, error });
   if (mayTryAgain) {
     const wanted = error instanceof RateLimited ? error.retryAfterSeconds : 5 * 2 ** attempt;
-    await releaseJob(jobId);
-    await sendMessages(jobsQueueUrl(domain.name), [message], Math.min(Math.ceil(wanted), longestDelaySeconds));
+    const delaySeconds = Math.min(Math.ceil(wanted), longestDelaySeconds);
+    await releaseJob(jobId, delaySeconds);
+    await sendMessages(jobsQueueUrl(domain.name), [message], delaySeconds);
     return false;
   }
   const known = error instanceof TributaryError;

@@ -103,9 +103,15 @@ export async function extendLease(jobId: string): Promise<void> {
   );
 }
 
-/** Gives the lease back, for a message that goes on with the job or tries again. */
-export async function releaseJob(jobId: string): Promise<void> {
-  await inTransaction((tx) => tx.query('update platform.jobs set lease_until = null where id = $1', [jobId]));
+/** Gives the lease back for a message that goes on with the job; nobody else takes it before the message is due. */
+export async function releaseJob(jobId: string, dueInSeconds = 0): Promise<void> {
+  await inTransaction((tx) =>
+    tx.query(
+      `update platform.jobs set lease_until = clock_timestamp() + make_interval(secs => $2) where id = $1`,
+      // a little less, so that the message does not come too soon
+      [jobId, Math.max(0, dueInSeconds - 1)],
+    ),
+  );
 }
 
 /** Asks a running job to run once more when it is done; false if it is not running any more. */

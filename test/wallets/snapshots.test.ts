@@ -9,7 +9,7 @@ import { recordPurchases } from '../../functions/wallets/record-purchases.ts';
 import { commit, type Transaction } from '../../shared/db/transaction.ts';
 import { createRoom } from '../support/room.ts';
 
-const { call, runMessage, database } = await createRoom('wallets');
+const { call, runMessage, drainJobs, database } = await createRoom('wallets');
 const runJob = async (job: string) => {
   await runMessage({ job: `wallets.${job}`, requestedBy: 'test' });
   const { rows } = await database.pool.query(
@@ -147,6 +147,31 @@ test('who holds a moment is whom its last event left it with, in whatever order 
     }),
     { numRuns: 25 },
   );
+}, 60_000);
+
+test('rounds that events ask for while changes go on all succeed', async () => {
+  const before = (await database.pool.query(`select now() as at`)).rows[0].at;
+  await make({ kind: 'tier', tier: 'RARE' });
+  let changing = true;
+  const changes = (async () => {
+    for (let i = 0; i < 150; i++) {
+      await commit(describeMoment(i % 50, i % 3));
+      await commit(hold(i % 50, i % 7, i));
+      await make({ kind: 'play', play: i % 3, team: i % 2 === 0 ? 'Gulls' : 'Foxes' });
+    }
+    changing = false;
+  })();
+  const message = { job: 'wallets.refreshSnapshots', requestedBy: 'event' };
+  while (changing) await Promise.all([runMessage(message), runMessage(message), runMessage(message)]);
+  await changes;
+  await drainJobs();
+  const { rows } = await database.pool.query(
+    `select distinct status, error from platform.jobs where job = 'wallets.refreshSnapshots' and created_at >= $1`,
+    [before],
+  );
+  expect(rows).toEqual([{ status: 'succeeded', error: null }]);
+  await runJob('refreshSnapshots');
+  expect((await runJob('rebuildSnapshots')).result.drift).toEqual({ wallets: 0, teamCounts: 0, editions: 0 });
 }, 60_000);
 
 test('drift is reported and repaired', async () => {
