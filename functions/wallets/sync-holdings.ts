@@ -61,23 +61,15 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
         ],
       );
     },
-    async remove(tx, run, atMost) {
+    async remove(tx, keys) {
       await lockHoldings(tx);
-      const { rows } = await tx.query<{ taken: number; removed: number }>(
-        `with noted as (
-           delete from wallets.missing_rows
-           where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
-           returning decode(left(key, 16), 'hex') as wallet_address, substr(key, 17)::bigint as nft_id
-         ), removed as (
-           -- one that another wallet holds meanwhile was only moved
-           delete from wallets.wallet_holdings h using noted n
-           where h.nft_id = n.nft_id and h.wallet_address = n.wallet_address
-           returning 1
-         )
-         select (select count(*)::integer from noted) as taken, (select count(*)::integer from removed) as removed`,
-        [run, atMost],
+      // one that another wallet holds meanwhile was only moved
+      const { rowCount } = await tx.query(
+        `delete from wallets.wallet_holdings h using unnest($1::text[]) as key
+         where h.nft_id = substr(key, 17)::bigint and h.wallet_address = decode(left(key, 16), 'hex')`,
+        [keys],
       );
-      return rows[0]!;
+      return rowCount ?? 0;
     },
     count: 'select count(*) from wallets.wallet_holdings where wallet_address is not null',
   },

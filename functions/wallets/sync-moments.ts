@@ -62,19 +62,11 @@ const momentsTable: WarehouseTable<z.output<typeof row>> = {
         [run, after?.NFT_ID ?? '-1', upTo?.NFT_ID ?? null],
       );
     },
-    async remove(tx, run, atMost) {
-      const { rows } = await tx.query<{ taken: number; removed: number }>(
-        `with noted as (
-           delete from wallets.missing_rows
-           where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
-           returning key::bigint as nft_id
-         ), removed as (
-           delete from wallets.nft_core_metadata m using noted n where m.nft_id = n.nft_id returning 1
-         )
-         select (select count(*)::integer from noted) as taken, (select count(*)::integer from removed) as removed`,
-        [run, atMost],
-      );
-      return rows[0]!;
+    async remove(tx, keys) {
+      const { rowCount } = await tx.query('delete from wallets.nft_core_metadata where nft_id = any($1::bigint[])', [
+        keys,
+      ]);
+      return rowCount ?? 0;
     },
     count: 'select count(*) from wallets.nft_core_metadata',
   },

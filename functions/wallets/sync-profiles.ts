@@ -43,19 +43,12 @@ const profilesTable: WarehouseTable<z.output<typeof row>> = {
         ],
       );
     },
-    async remove(tx, run, atMost) {
-      const { rows } = await tx.query<{ taken: number; removed: number }>(
-        `with noted as (
-           delete from wallets.missing_rows
-           where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
-           returning decode(key, 'hex') as wallet_address
-         ), removed as (
-           delete from wallets.wallet_profiles p using noted n where p.wallet_address = n.wallet_address returning 1
-         )
-         select (select count(*)::integer from noted) as taken, (select count(*)::integer from removed) as removed`,
-        [run, atMost],
+    async remove(tx, keys) {
+      const { rowCount } = await tx.query(
+        `delete from wallets.wallet_profiles p using unnest($1::text[]) as key where p.wallet_address = decode(key, 'hex')`,
+        [keys],
       );
-      return rows[0]!;
+      return rowCount ?? 0;
     },
     count: 'select count(*) from wallets.wallet_profiles',
   },

@@ -30,8 +30,8 @@ export interface Removal<Row> {
   sortKey(row: Row): string;
   /** Notes what stands after one row, up to another (undefined: from the first, to the last) and was not just staged. */
   note(tx: Transaction, run: string, after: Row | undefined, upTo: Row | undefined, before: Date): Promise<void>;
-  /** Removes what was noted, at most so many; gives how many were taken from the notes. */
-  remove(tx: Transaction, run: string, atMost: number): Promise<{ taken: number; removed: number }>;
+  /** Removes rows by the keys they were noted under; gives how many there were. */
+  remove(tx: Transaction, keys: string[]): Promise<number>;
   /** How many rows stand. */
   count: string;
 }
@@ -89,9 +89,9 @@ export async function syncTable<Row>(
       async apply(tx, rows, batch) {
         high = batch.next?.high ?? high;
         if (batch.remove) {
-          const gone = await table.removal!.remove(tx, jobId, rowsARemoval);
-          removed += gone.removed;
-          return { applied: gone.removed, unchanged: 0 };
+          const gone = await table.removal!.remove(tx, await takeNotes(tx, jobId));
+          removed += gone;
+          return { applied: gone, unchanged: 0 };
         }
         const changed = await table.record(tx, rows);
         if (batch.note) {
@@ -112,6 +112,17 @@ export async function syncTable<Row>(
     { jobId, deadline },
   );
   return outcome === 'continue' ? outcome : { result: { mode: isFull ? 'full' : 'incremental', removed } };
+}
+
+/** The next keys that a run noted as missing, taken from the notes. */
+async function takeNotes(tx: Transaction, run: string): Promise<string[]> {
+  const { rows } = await tx.query<{ key: string }>(
+    `delete from wallets.missing_rows
+     where run = $1 and key in (select key from wallets.missing_rows where run = $1 order by key limit $2)
+     returning key`,
+    [run, rowsARemoval],
+  );
+  return rows.map(({ key }) => key);
 }
 
 async function watermarkOf(name: string): Promise<Date | undefined> {
