@@ -189,7 +189,8 @@ async function handleFailure(
 ): Promise<boolean> {
   const { job, jobId } = message;
   const mayTryAgain = error instanceof TributaryError && error.retryable && attempt < attemptsAtMost;
-  log[mayTryAgain ? 'warn' : 'error']('a job has failed', { job, jobId, attempt, error });
+  const leaves = error instanceof Superseded;
+  log[mayTryAgain || leaves ? 'warn' : 'error']('a job has failed', { job, jobId, attempt, error });
   if (mayTryAgain) {
     const wanted = error instanceof RateLimited ? error.retryAfterSeconds : 5 * 2 ** attempt;
     const delaySeconds = Math.min(Math.ceil(wanted), longestDelaySeconds);
@@ -203,7 +204,7 @@ async function handleFailure(
     message: known ? error.message : 'A bug of ours; the logs say more.',
   };
   // another run of the same work goes on: this one leaves
-  if (error instanceof Superseded) return endJob(jobId, { status: 'cancelled', error: reason });
+  if (leaves) return endJob(jobId, { status: 'cancelled', error: reason });
   count('JobsFailed', 'Count', 1, { job });
   return endJob(jobId, { status: 'failed', error: reason });
 }
