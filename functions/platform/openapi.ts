@@ -98,6 +98,10 @@ function describeResponse(operation: Operation, schemas: Json): Json {
   if (operation.cache) {
     headers['x-cache'] = { schema: { enum: ['hit', 'stale', 'miss', 'bypass'] } };
     headers.etag = { schema: { type: 'string' } };
+    headers['x-source'] = {
+      schema: { const: 'live' },
+      description: 'The answer was computed on the spot, as no snapshot of it stood.',
+    };
     headers['as-of'] = { schema: { type: 'string', format: 'date-time' } };
   }
   const content = {

@@ -17,7 +17,7 @@ export function createHttpApi(scope: Construct, settings: Settings): HttpApi {
       allowOrigins: ['*'],
       allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST],
       allowHeaders: ['content-type', 'authorization', 'if-none-match', 'x-correlation-id'],
-      exposeHeaders: ['etag', 'x-cache', 'as-of', 'x-correlation-id'],
+      exposeHeaders: ['etag', 'x-cache', 'x-source', 'as-of', 'x-correlation-id'],
       maxAge: Duration.hours(1),
     },
   });
