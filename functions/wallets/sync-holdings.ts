@@ -61,6 +61,15 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
         ],
       );
     },
+    async forgetMoved(tx, run) {
+      await tx.query(
+        `delete from wallets.missing_rows m
+         where m.run = $1 and not exists (
+           select 1 from wallets.wallet_holdings h
+           where h.nft_id = substr(m.key, 17)::bigint and h.wallet_address = decode(left(m.key, 16), 'hex'))`,
+        [run],
+      );
+    },
     async remove(tx, keys) {
       await lockHoldings(tx);
       // one that another wallet holds meanwhile was only moved

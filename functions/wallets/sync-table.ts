@@ -30,6 +30,8 @@ export interface Removal<Row> {
   sortKey(row: Row): string;
   /** Notes what stands after one row, up to another (undefined: from the first, to the last) and was not just staged. */
   note(tx: Transaction, run: string, after: Row | undefined, upTo: Row | undefined, before: Date): Promise<void>;
+  /** Drops the notes of rows that a later batch of the run has moved elsewhere: they are not gone. */
+  forgetMoved?(tx: Transaction, run: string): Promise<void>;
   /** Removes rows by the keys they were noted under; gives how many there were. */
   remove(tx: Transaction, keys: string[]): Promise<number>;
   /** How many rows stand. */
@@ -236,6 +238,7 @@ async function* removals<Row>(
   at: Position,
 ): AsyncIterable<TableBatch<Row>> {
   const { run } = at;
+  if (removal!.forgetMoved && at.phase === 'checking') await inTransaction((tx) => removal!.forgetMoved!(tx, run));
   const [counted] = await query<{ missing: number; standing: number }>(
     sql`select (select count(*)::integer from wallets.missing_rows where run = ${run}) as missing,
           (${raw(removal!.count)})::integer as standing`,

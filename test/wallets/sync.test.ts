@@ -73,6 +73,16 @@ test('a full sync removes what is gone, and refuses to remove too much', async (
   expect(await one('select count(*)::int as n from wallets.missing_rows')).toEqual({ n: 0 });
 });
 
+test('moments that only moved, however many, are not taken for gone', async () => {
+  for (let i = 1_000; i < 3_500; i++) warehouse.world.trade(i, (i * 13) % 400);
+  expect(await runJob('syncHoldings', { mode: 'full' })).toMatchObject({
+    status: 'succeeded',
+    rows_applied: 2_500,
+    result: { removed: 0 },
+  });
+  expect(await holdings()).toEqual(expected());
+});
+
 test('what happened after the statement was submitted is not taken for gone', async () => {
   await database.pool.query(
     `insert into wallets.wallet_holdings (nft_id, wallet_address, last_event_ts) values (999999, '\\x0000000000000001', now() + interval '1 minute')`,
