@@ -47,9 +47,16 @@ export const collections: Domain = {
       name: 'alchemy',
       baseUrl: 'https://eth-mainnet.g.alchemy.com',
       secretKeys: ['apiKey', 'webhookSigningKey'],
+      askedBy: ['api', 'etl'],
       // 500 compute units a second on the free tier, 50 for a page of tokens
       requestsPerSecond: 10,
     },
-    { name: 'neynar', baseUrl: 'https://api.neynar.com', secretKeys: ['apiKey'], requestsPerSecond: 5 },
+    {
+      name: 'neynar',
+      baseUrl: 'https://api.neynar.com',
+      secretKeys: ['apiKey'],
+      askedBy: ['api', 'etl'],
+      requestsPerSecond: 5,
+    },
   ],
 };

@@ -5,8 +5,8 @@ import * as contract from './contract.ts';
 import { jobNamed } from './job-named.ts';
 
 /**
- * Queues the work of a job that has ended once more, with the same parameters, and gives the new job's id. It goes on from
- * the checkpoint, where one stands.
+ * Queues the work of a job that has ended once more, with the same parameters, and gives the new job's id. What it has
+ * written already is not written again.
  *
  * @throws NotFound  there is no such job
  * @throws Conflict  it is queued or running

@@ -54,6 +54,7 @@ export const wallets: Domain = {
       name: 'snowflake',
       baseUrl: 'https://{account}.snowflakecomputing.com',
       secretKeys: ['account', 'user', 'privateKey', 'warehouse', 'database', 'schema', 'role'],
+      askedBy: ['etl'],
       requestsPerSecond: 2,
     },
   ],

@@ -4,8 +4,8 @@ import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { count } from '../../shared/observability/metrics.ts';
 import { countedEditions } from './edition-stats.ts';
-import { countWallets, refusePlunge, takeChanges, writeWallets } from './refresh-snapshots.ts';
-import { summarize } from './summaries.ts';
+import { counted, countWallets, refusePlunge, takeChanges, writeWallets } from './refresh-snapshots.ts';
+import { countTeams, summarize } from './summaries.ts';
 
 /** Keys whose snapshot was not what counting gives, although nothing was waiting to be taken up. It should be none. */
 export interface Drift {
@@ -62,12 +62,11 @@ async function rebuild(tx: Transaction): Promise<{ checked: { wallets: number; e
 }
 
 async function measureDrift(tx: Transaction): Promise<Drift> {
-  const fresh = summarize(sql`select * from pg_temp.counted_editions`);
   await tx.query(
     sql`
     create temporary table drifted_wallets on commit drop as
     select wallet_address
-    from (${fresh}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
+    from (${summarize(counted)}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
     where (s.display_name, s.moments_total, s.locked_count, s.tier_common, s.tier_uncommon, s.tier_rare, s.tier_legendary,
         s.tier_ultimate, s.floor_value, s.asp_value, s.priced_moments)
       is distinct from (n.display_name, n.moments_total, n.locked_count, n.tier_common, n.tier_uncommon, n.tier_rare,
@@ -78,9 +77,7 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
   const { rows } = await tx.query<Drift>(`
     select (select count(*)::integer from pg_temp.drifted_wallets) as wallets,
       (select count(*)::integer
-       from (select c.wallet_address, e.team_name, sum(c.moments)::integer as moments
-             from pg_temp.counted_editions c join wallets.editions e on e.id = c.edition_id
-             where e.team_name is not null group by 1, 2) as n
+       from (${countTeams(counted).text}) as n
          full join wallets.wallet_team_counts t using (wallet_address, team_name)
        where n.moments is distinct from t.moments
          and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, t.wallet_address))

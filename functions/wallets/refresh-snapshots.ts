@@ -120,7 +120,8 @@ export async function countWallets(tx: Transaction, scope: Sql): Promise<void> {
   await tx.query('analyze pg_temp.counted_editions');
 }
 
-const counted = sql`select * from pg_temp.counted_editions`;
+/** What `countWallets` has counted. */
+export const counted = sql`select * from pg_temp.counted_editions`;
 
 /** Writes the summaries and team counts of a scope where they differ, and removes wallets that hold nothing; gives how many wallets the scope has. */
 export async function writeWallets(tx: Transaction, scope: Sql): Promise<number> {

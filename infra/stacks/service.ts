@@ -257,10 +257,17 @@ export class ServiceStack extends Stack {
     const jobs = this.queues.get(`${domain.name}-jobs`);
     const upstreams = domain.upstreams.map((one) => ({ ...one, secret: upstreamSecrets.get(one.name)! }));
     const environment: Record<string, string> = { RELAY_QUEUE_URL: relayQueue.queueUrl };
-    for (const { name, baseUrl, secret } of upstreams) {
-      environment[`${name.toUpperCase()}_BASE_URL`] = baseUrl;
-      environment[`${name.toUpperCase()}_SECRET_ARN`] = secret.secretArn;
-    }
+    const askedBy = (member: 'api' | 'etl') => upstreams.filter((one) => one.askedBy.includes(member));
+    const upstreamSettings = (member: 'api' | 'etl') =>
+      Object.fromEntries(
+        askedBy(member).flatMap(({ name, baseUrl, secret }) => [
+          [`${name.toUpperCase()}_BASE_URL`, baseUrl],
+          [`${name.toUpperCase()}_SECRET_ARN`, secret.secretArn],
+        ]),
+      );
+    const grantUpstreams = (made: NodeFunction, member: 'api' | 'etl') => {
+      for (const { secret } of askedBy(member)) this.grantSecret(made, secret);
+    };
     if (jobs) environment[`JOBS_QUEUE_URL_${domain.name.toUpperCase()}`] = jobs.queue.queueUrl;
 
     const operatesQueues = domain.operations.some(({ path }) => path.startsWith('/v1/admin/queues'));
@@ -268,12 +275,15 @@ export class ServiceStack extends Stack {
       memoryMb: 1_024,
       role: 'writer',
       redis: true,
-      environment: operatesQueues ? { ...environment, ...this.operatorsQueues() } : environment,
+      environment: {
+        ...environment,
+        ...upstreamSettings('api'),
+        ...(operatesQueues ? this.operatorsQueues() : {}),
+      },
       ...domain.functions?.api,
     });
     relayQueue.grantSendMessages(api.function);
     if (operatesQueues) this.grantOperation(api);
-    const members = [api];
     if (jobs) {
       jobs.queue.grantSendMessages(api.function);
       const etl = this.addFunction(`${domain.name}-etl`, {
@@ -282,7 +292,7 @@ export class ServiceStack extends Stack {
         poolSize: 4,
         role: 'writer',
         redis: true,
-        environment,
+        environment: { ...environment, ...upstreamSettings('etl') },
         ...domain.functions?.etl,
       });
       etl.function.addEventSource(
@@ -300,7 +310,7 @@ export class ServiceStack extends Stack {
       );
       acknowledge(etl, 'IAM5[Action::s3:GetObject*]', 'An object and its metadata.');
       acknowledge(etl, 'IAM5[Action::s3:List*]', 'The bucket’s own list.');
-      members.push(etl);
+      grantUpstreams(etl, 'etl');
       for (const job of domain.jobs) {
         const name = `${domain.name}-${job.name}`;
         if (job.on) {
@@ -324,7 +334,7 @@ export class ServiceStack extends Stack {
         );
       }
     }
-    for (const member of members) for (const { secret } of upstreams) this.grantSecret(member, secret);
+    grantUpstreams(api, 'api');
   }
 
   /** Every queue, to be looked into; and those that jobs are started through. */

@@ -32,8 +32,8 @@ export interface OpenTable {
 export interface MomentsWorld {
   tables: Map<string, WarehouseTable>;
   wallets: string[];
-  /** Moves a moment to another wallet, now; gives its id. */
-  trade(moment: number, wallet: number): number;
+  /** Moves a moment to another wallet, now or at a time in microseconds since 1970; gives its id. */
+  trade(moment: number, wallet: number, micros?: number): number;
   /** Takes a moment out of the table of holdings, as when its wallet is closed. */
   remove(moment: number): void;
   /** Scrapes the price of every edition, or of one, now. */
@@ -216,11 +216,11 @@ export function createMomentsWorld({ moments, wallets, editions, scrapes }: Mome
   return {
     tables,
     wallets: walletNames,
-    trade(moment, wallet) {
+    trade(moment, wallet, micros = now()) {
       owner[moment] = wallet;
       locked[moment] = 0;
-      event[moment] = now();
-      updated[moment] = now();
+      event[moment] = micros;
+      updated[moment] = micros;
       order = undefined;
       return moment + 1;
     },

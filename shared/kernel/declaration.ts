@@ -131,6 +131,8 @@ export interface UpstreamDeclaration {
   baseUrl: string;
   /** Keys of the JSON secret that holds its credentials. */
   secretKeys: readonly string[];
+  /** Which of the domain's functions ask it: only these are given its credentials. */
+  askedBy: readonly ('api' | 'etl')[];
   /** The budget shared by all containers. */
   requestsPerSecond: number;
 }

@@ -137,6 +137,21 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
   });
 });
 
+test('only the functions that ask an upstream are given its key', async () => {
+  const { template, plan } = await load('prod');
+  for (const { name: room, upstreams } of domains) {
+    for (const { name, askedBy } of upstreams) {
+      const setting = `${name.toUpperCase()}_SECRET_ARN`;
+      const given = plan.functions.filter(({ environment }) => setting in environment).map((one) => one.name);
+      expect([name, given.sort()]).toEqual([name, askedBy.map((member) => `${room}-${member}`).sort()]);
+      const granted = resourcesOf(template, 'AWS::IAM::Policy').filter(({ properties }) =>
+        JSON.stringify(properties.PolicyDocument).includes(`"Ref":"${name}Secret`),
+      );
+      expect([name, granted.length]).toEqual([name, askedBy.length]);
+    }
+  }
+});
+
 test('a job that events start has a rule that puts its message on its room’s queue', async () => {
   const { plan } = await load('prod');
   const started = domains.flatMap(({ name, jobs }) => jobs.filter(({ on }) => on).map((job) => ({ room: name, job })));

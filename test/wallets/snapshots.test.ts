@@ -33,13 +33,16 @@ const price = (play: number, second: number, floorUsd: string) => (tx: Transacti
     { setId: 1, playId: play, scrapedMicros: micros(second), floorUsd, averageSaleUsd: null, saleCount: 1 },
   ]);
 
-beforeEach(async () => {
-  await database.pool.query(`
+const empty = () =>
+  database.pool.query(`
     truncate wallets.sets, wallets.set_tiers, wallets.plays, wallets.editions, wallets.nft_core_metadata,
       wallets.wallet_holdings, wallets.wallet_profiles, wallets.edition_price_scrape, wallets.edition_prices,
       wallets.purchases, wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot,
       wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings, wallets.changed_moments,
       wallets.new_sales cascade`);
+
+beforeEach(async () => {
+  await empty();
   const { getCache } = await import('../../shared/resources.ts');
   await database.pool.query('update platform.cache_generation set counter = counter + 1');
   await (await getCache()).renewGeneration();
@@ -111,12 +114,7 @@ test('after any changes, in any rounds, the snapshots are what counting gives', 
         expect([error, result?.drift]).toEqual([null, { wallets: 0, teamCounts: 0, editions: 0 }]);
       })
       .beforeEach(async () => {
-        await database.pool.query(`
-          truncate wallets.sets, wallets.set_tiers, wallets.plays, wallets.editions, wallets.nft_core_metadata,
-            wallets.wallet_holdings, wallets.wallet_profiles, wallets.edition_price_scrape, wallets.edition_prices,
-            wallets.purchases, wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot,
-            wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings, wallets.changed_moments,
-            wallets.new_sales cascade`);
+        await empty();
       }),
     { numRuns: 60 },
   );

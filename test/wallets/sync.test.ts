@@ -50,6 +50,15 @@ test('an incremental sync takes what has changed, and what may have been overloo
   expect(await holdings()).toEqual(expected());
 });
 
+test('a change that was committed late, before the mark, is found by looking back', async () => {
+  const minutesAgo = (minutes: number) => (Date.now() - minutes * 60_000) * 1_000;
+  warehouse.world.trade(1_500, 77, minutesAgo(0));
+  await runJob('syncHoldings');
+  warehouse.world.trade(1_501, 78, minutesAgo(12));
+  expect(await runJob('syncHoldings')).toMatchObject({ rows_applied: 1, result: { mode: 'incremental' } });
+  expect(await holdings()).toEqual(expected());
+});
+
 test('a full sync removes what is gone, and refuses to remove too much', async () => {
   for (let i = 100; i < 200; i++) warehouse.world.remove(i);
   expect(await runJob('syncHoldings', { mode: 'full' })).toMatchObject({
