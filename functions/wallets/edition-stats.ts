@@ -1,6 +1,20 @@
 /** How an edition's supply, holders and sales are counted: for rebuilding its snapshot and for live answers. */
 import sql, { type Sql } from 'sql-template-tag';
 
+/** The columns of `editions_snapshot` beside its key and its time. */
+export const statColumns = [
+  'supply',
+  'held',
+  'holders',
+  'locked',
+  'floor_usd',
+  'average_sale_usd',
+  'sale_count',
+  'sale_sum_usd',
+  'last_sale_usd',
+  'last_sale_at',
+] as const;
+
 /** The columns of `editions_snapshot` but its time, one row an edition, counted from what stands. */
 export const countedEditions: Sql = sql`
   select e.id as edition_id, coalesce(m.supply, 0)::integer as supply, coalesce(m.held, 0)::integer as held,

@@ -3,7 +3,9 @@
  * difference between each changed moment as it was at the last round (`changed_holdings`, `changed_moments`) and as it is
  * now. A wallet becomes a holder where its count, which the round has taken, rises from none.
  */
+import { setExcluded } from '../../shared/db/column-lists.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
+import { statColumns } from './edition-stats.ts';
 
 /** Moves the counters by what a round has taken, under its snapshot; gives how many editions it touched. */
 export async function moveEditions(tx: Transaction): Promise<number> {
@@ -76,10 +78,7 @@ export async function moveEditions(tx: Transaction): Promise<number> {
       lateral (select coalesce((c.last_sale_at, c.last_sale_usd) >= (e.last_sale_at, e.last_sale_usd),
         c.last_sale_at is not null) as is_later) as sale
     order by c.edition_id
-    on conflict (edition_id) do update set supply = excluded.supply, held = excluded.held, holders = excluded.holders,
-      locked = excluded.locked, floor_usd = excluded.floor_usd, average_sale_usd = excluded.average_sale_usd,
-      sale_count = excluded.sale_count, sale_sum_usd = excluded.sale_sum_usd, last_sale_usd = excluded.last_sale_usd,
-      last_sale_at = excluded.last_sale_at, updated_at = excluded.updated_at`);
+    on conflict (edition_id) do update set ${setExcluded([...statColumns, 'updated_at'])}`);
   await recountSalesOfLosers(tx);
   return rowCount ?? 0;
 }

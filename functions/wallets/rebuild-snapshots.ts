@@ -1,11 +1,12 @@
-import sql from 'sql-template-tag';
+import sql, { raw } from 'sql-template-tag';
+import { differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { commit, inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { count } from '../../shared/observability/metrics.ts';
-import { countedEditions } from './edition-stats.ts';
+import { countedEditions, statColumns } from './edition-stats.ts';
 import { counted, countWallets, refusePlunge, takeChanges, writeWallets } from './refresh-snapshots.ts';
-import { countTeams, summarize } from './summaries.ts';
+import { countTeams, summarize, summaryColumns } from './summaries.ts';
 
 /** Keys whose snapshot was not what counting gives, although nothing was waiting to be taken up. It should be none. */
 export interface Drift {
@@ -67,10 +68,7 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
     create temporary table drifted_wallets on commit drop as
     select wallet_address
     from (${summarize(counted)}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
-    where (s.display_name, s.moments_total, s.locked_count, s.tier_common, s.tier_uncommon, s.tier_rare, s.tier_legendary,
-        s.tier_ultimate, s.floor_value, s.asp_value, s.priced_moments)
-      is distinct from (n.display_name, n.moments_total, n.locked_count, n.tier_common, n.tier_uncommon, n.tier_rare,
-        n.tier_legendary, n.tier_ultimate, n.floor_value, n.asp_value, n.priced_moments)
+    where ${raw(differ(summaryColumns, 's', 'n'))}
       and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`
       .text,
   );
@@ -84,8 +82,7 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
       ) as "teamCounts",
       (select count(*)::integer
        from pg_temp.counted_snapshots n full join wallets.editions_snapshot s using (edition_id)
-       where (n.supply, n.held, n.holders, n.locked, n.floor_usd, n.average_sale_usd, n.sale_count, n.sale_sum_usd, n.last_sale_usd, n.last_sale_at)
-           is distinct from (s.supply, s.held, s.holders, s.locked, s.floor_usd, s.average_sale_usd, s.sale_count, s.sale_sum_usd, s.last_sale_usd, s.last_sale_at)
+       where ${differ(statColumns, 'n', 's')}
          and edition_id not in (
            select edition_id from pg_temp.taken_editions
            union all
@@ -102,13 +99,9 @@ async function writeEditions(tx: Transaction): Promise<number> {
   await tx.query(`
     insert into wallets.editions_snapshot
     select n.*, now() from pg_temp.counted_snapshots n left join wallets.editions_snapshot s using (edition_id)
-    where (n.supply, n.held, n.holders, n.locked, n.floor_usd, n.average_sale_usd, n.sale_count, n.sale_sum_usd, n.last_sale_usd, n.last_sale_at)
-      is distinct from (s.supply, s.held, s.holders, s.locked, s.floor_usd, s.average_sale_usd, s.sale_count, s.sale_sum_usd, s.last_sale_usd, s.last_sale_at)
+    where ${differ(statColumns, 'n', 's')}
     order by edition_id
-    on conflict (edition_id) do update set supply = excluded.supply, held = excluded.held, holders = excluded.holders,
-      locked = excluded.locked, floor_usd = excluded.floor_usd, average_sale_usd = excluded.average_sale_usd,
-      sale_count = excluded.sale_count, sale_sum_usd = excluded.sale_sum_usd, last_sale_usd = excluded.last_sale_usd,
-      last_sale_at = excluded.last_sale_at, updated_at = excluded.updated_at`);
+    on conflict (edition_id) do update set ${setExcluded([...statColumns, 'updated_at'])}`);
   const { rows } = await tx.query<{ n: number }>('select count(*)::integer as n from pg_temp.counted_snapshots');
   return rows[0]!.n;
 }

@@ -7,13 +7,14 @@
  *
  * Wallets are counted anew, each from its own holdings; editions are not (`move-editions.ts`).
  */
-import sql, { type Sql } from 'sql-template-tag';
+import sql, { raw, type Sql } from 'sql-template-tag';
+import { differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { commit, inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { Integrity } from '../../shared/kernel/errors.ts';
 import { moveEditions } from './move-editions.ts';
-import { countEditions, countTeams, summarize } from './summaries.ts';
+import { countEditions, countTeams, summarize, summaryColumns } from './summaries.ts';
 
 /** What a round came to. */
 export interface Refreshed {
@@ -123,6 +124,8 @@ export async function countWallets(tx: Transaction, scope: Sql): Promise<void> {
 /** What `countWallets` has counted. */
 export const counted = sql`select * from pg_temp.counted_editions`;
 
+const written = [...summaryColumns, 'last_synced_at'];
+
 /** Writes the summaries and team counts of a scope where they differ, and removes wallets that hold nothing; gives how many wallets the scope has. */
 export async function writeWallets(tx: Transaction, scope: Sql): Promise<number> {
   await tx.query(sql`
@@ -130,17 +133,9 @@ export async function writeWallets(tx: Transaction, scope: Sql): Promise<number>
     select n.*, now() from (${summarize(counted)}) as n
       left join wallets.wallet_summary_snapshot s on s.wallet_address = n.wallet_address
     where s.wallet_address is null
-      or (s.display_name, s.moments_total, s.locked_count, s.tier_common, s.tier_uncommon, s.tier_rare, s.tier_legendary,
-          s.tier_ultimate, s.floor_value, s.asp_value, s.priced_moments, s.last_synced_at)
-        is distinct from (n.display_name, n.moments_total, n.locked_count, n.tier_common, n.tier_uncommon, n.tier_rare,
-          n.tier_legendary, n.tier_ultimate, n.floor_value, n.asp_value, n.priced_moments, n.last_synced_at)
+      or ${raw(differ(written, 's', 'n'))}
     order by n.wallet_address
-    on conflict (wallet_address) do update set display_name = excluded.display_name,
-      moments_total = excluded.moments_total, locked_count = excluded.locked_count,
-      unlocked_count = excluded.unlocked_count, tier_common = excluded.tier_common,
-      tier_uncommon = excluded.tier_uncommon, tier_rare = excluded.tier_rare, tier_legendary = excluded.tier_legendary,
-      tier_ultimate = excluded.tier_ultimate, floor_value = excluded.floor_value, asp_value = excluded.asp_value,
-      priced_moments = excluded.priced_moments, last_synced_at = excluded.last_synced_at, updated_at = excluded.updated_at`);
+    on conflict (wallet_address) do update set ${raw(setExcluded([...written, 'updated_at']))}`);
   await tx.query(sql`
     delete from wallets.wallet_summary_snapshot s using (${scope}) as scope
     where s.wallet_address = scope.wallet_address

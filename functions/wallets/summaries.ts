@@ -14,6 +14,22 @@ export function countEditions(scope: Sql): Sql {
     group by h.wallet_address, m.edition_id`;
 }
 
+/** The columns of `wallet_summary_snapshot` beside its key and its times. */
+export const summaryColumns = [
+  'display_name',
+  'moments_total',
+  'locked_count',
+  'unlocked_count',
+  'tier_common',
+  'tier_uncommon',
+  'tier_rare',
+  'tier_legendary',
+  'tier_ultimate',
+  'floor_value',
+  'asp_value',
+  'priced_moments',
+] as const;
+
 /** The columns of `wallet_summary_snapshot` but its time, one row a wallet, from what `countEditions` gives. */
 export function summarize(counted: Sql): Sql {
   return sql`

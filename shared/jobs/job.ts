@@ -82,7 +82,7 @@ export async function startJob(jobId: string): Promise<number | undefined> {
   const { rows } = await inTransaction((tx) =>
     tx.query<{ attempts: number }>(
       `update platform.jobs set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
-         updated_at = now(), error = null, run_again = false,
+         updated_at = now(), error = null,
          lease_until = clock_timestamp() + make_interval(secs => $2)
        where id = $1 and status in ('queued', 'running') and (lease_until is null or lease_until < clock_timestamp())
        returning attempts`,
