@@ -19,7 +19,7 @@ export const getNftOwner = read(contract.getNftOwner, {
           'address', '0x' || encode(o.owner, 'hex'), 'amount', o.amount::text,
           'acquiredAt', platform.iso(o.acquired_at), 'lastVerifiedAt', platform.iso(o.last_verified_at))
           order by o.amount desc, o.owner) filter (where o.owner is not null), '[]')
-      )::text as body, coalesce(max(o.last_verified_at), max(o.acquired_at), now()) as as_of
+      )::text as body, coalesce(max(o.last_verified_at), max(o.acquired_at)) as as_of
     from collections.nfts n join collections.collections c on c.id = n.collection_id
       left join collections.nft_ownership o on o.nft_id = n.id and o.amount > 0
     where ${collectionNamed(path.address)} and n.token_id = ${path.tokenId}::numeric

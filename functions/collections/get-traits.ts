@@ -24,7 +24,7 @@ export const getTraits = read(contract.getTraits, {
             from collections.collection_traits t where t.collection_id = c.id and t.token_count > 0
             group by t.trait_type
           ) as by_type), '[]')
-      )::text as body, now() as as_of
+      )::text as body
     from collections.collections c
     where ${collectionNamed(path.address)}`,
 });

@@ -32,7 +32,7 @@ export const listCollections = read(contract.listCollections, {
       select jsonb_build_object(
           'collections', coalesce(jsonb_agg(item order by n) filter (where n <= ${limit}), '[]'),
           'nextCursor', max(next) filter (where n = ${limit} and total > ${limit})
-        )::text as body, now() as as_of
+        )::text as body
       from (
         select row_number() over () as n, count(*) over () as total,
           ${cursorSql(sql`to_jsonb(${raw(key)})`, sql`to_jsonb(c.id)`)} as next,

@@ -35,7 +35,7 @@ export const listHolders = read(contract.listHolders, {
           'holderCount', c.holders, 'tokenCount', c.tokens, 'asOf', platform.iso(c.at),
           'nextCursor', (select ${cursorSql(sql`to_jsonb(token_count)`, sql`to_jsonb('0x' || encode(owner, 'hex'))`)}
                          from numbered where n = ${limit} and total > ${limit})
-        )::text as body, coalesce(c.at, now()) as as_of
+        )::text as body, c.at as as_of
       from chosen c`;
   },
 });

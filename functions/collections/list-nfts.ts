@@ -26,7 +26,7 @@ export const listNfts = read(contract.listNfts, {
                   order by n.token_id limit ${pageSize} offset ${(page - 1) * pageSize}) as n), '[]'),
           'page', ${page}::integer, 'pageSize', ${pageSize}::integer, 'total', counted.total,
           'pages', ceil(counted.total / ${pageSize}::numeric)
-        )::text as body, now() as as_of
+        )::text as body
       from collections.collections c,
         lateral (${conditions.length === 0 ? sql`select c.token_count as total` : sql`select count(*) as total from collections.nfts n where n.collection_id = c.id ${where}`}) as counted
       where ${collectionNamed(path.address)}`;

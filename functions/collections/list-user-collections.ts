@@ -23,6 +23,6 @@ export const listUserCollections = read(contract.listUserCollections, {
             from collections.fc_user_wallets w join collections.user_collections s on s.user_address = w.wallet
             where w.fid = u.fid group by s.collection_id order by 2 desc, 1 limit 500
           ) as h join collections.collections c on c.id = h.collection_id), '[]')
-      )::text as body, now() as as_of
+      )::text as body
     from collections.fc_users u where u.fid = ${path.fid}::bigint`,
 });

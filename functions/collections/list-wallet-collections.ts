@@ -26,7 +26,7 @@ export const listWalletCollections = read(contract.listWalletCollections, {
       select jsonb_build_object(
           'collections', coalesce(jsonb_agg(item order by n) filter (where n <= ${limit}), '[]'),
           'nextCursor', max(next) filter (where n = ${limit} and total > ${limit})
-        )::text as body, now() as as_of
+        )::text as body
       from (
         select row_number() over (order by h.token_count desc, h.collection_id desc) as n, count(*) over () as total,
           ${cursorSql(sql`to_jsonb(h.token_count)`, sql`to_jsonb(h.collection_id)`)} as next, ${heldCollection} as item

@@ -9,10 +9,11 @@ import * as views from './cache.ts';
 /** How rare a moment's edition is, from the most common on. */
 export const tier = z.enum(['COMMON', 'UNCOMMON', 'RARE', 'LEGENDARY', 'ULTIMATE']).meta({ id: 'Tier' });
 
-/** An edition: the ids of its set and its play, `26-565`. */
+/** An edition: the ids of its set and its play, `26-565`; without leading zeros from then on. */
 export const editionId = z
   .string()
   .regex(/^\d{1,9}-\d{1,9}$/, 'must be the ids of a set and a play: 26-565')
+  .transform((text) => text.split('-').map(Number).join('-'))
   .meta({ id: 'EditionId' });
 
 const timestamp = z.iso.datetime();
@@ -53,7 +54,8 @@ export const getWalletSummary = operation({
     averageSaleValueUsd: decimal,
     pricedMoments: count,
     lastSyncedAt: timestamp.nullable(),
-    updatedAt: timestamp,
+    /** When the snapshot was computed; null where the answer was computed on the spot. */
+    updatedAt: timestamp.nullable(),
   }),
   problems: [404],
   cache: views.summary,
@@ -64,6 +66,8 @@ export const listHoldings = operation({
   method: 'GET',
   path: '/v1/wallets/{address}/holdings',
   summary: 'The moments a wallet holds.',
+  description:
+    'Prices are of the latest scrape of the edition, as of the last refresh of the read models: normally seconds old.',
   access: 'public',
   pathParameters: byWallet,
   query: z.strictObject({

@@ -46,7 +46,7 @@ export const editionStats: Sql = sql`
   from wallets.editions_snapshot
   union all
   select edition_id, supply, held, holders, locked, floor_usd, average_sale_usd, sale_count, last_sale_usd, last_sale_at,
-    now(), true
+    null::timestamptz, true
   from (${countedEditions}) as counted
   where not exists (select 1 from wallets.editions_snapshot)`;
 

@@ -17,7 +17,7 @@ export const getEdition = read(contract.getEdition, {
     select (${editionJson} || jsonb_build_object(
         'category', e.category, 'season', e.season, 'momentAt', platform.iso(e.moment_at),
         'play', coalesce(p.details, '{}')))::text as body,
-      coalesce(s.updated_at, now()) as as_of, s.live
+      s.updated_at as as_of, s.live
     from wallets.editions e
       left join stats s on s.edition_id = e.id
       left join wallets.plays p on p.id = e.play_id

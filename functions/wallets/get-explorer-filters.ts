@@ -16,7 +16,7 @@ export const getExplorerFilters = read(contract.getExplorerFilters, {
     select jsonb_build_object(
         'tiers', ${countedBy('tier')}, 'teams', ${countedBy('team_name')}, 'players', ${countedBy('player_name')},
         'sets', ${countedBy('set_name')}
-      )::text as body, coalesce((select max(updated_at) from named), now()) as as_of,
+      )::text as body, (select max(updated_at) from named) as as_of,
       (select bool_or(live) from named) as live`,
 });
 

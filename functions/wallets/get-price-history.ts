@@ -51,7 +51,7 @@ export const getPriceHistory = read(contract.getPriceHistory, {
             from numbered where n <= ${limit}), '[]'),
           'nextCursor', (select ${cursorSql(sql`to_char(scraped_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`)}
                          from numbered where n = ${limit} and total > ${limit})
-        )::text as body, coalesce((select max(scraped_at) from page), now()) as as_of
+        )::text as body, (select max(scraped_at) from page) as as_of
       from edition e`;
   },
 });

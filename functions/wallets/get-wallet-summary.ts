@@ -24,7 +24,7 @@ export const getWalletSummary = read(contract.getWalletSummary, {
       ), answer as (
         select false as live, s.* from snapshot s
         union all
-        select true, l.*, now() from (${live}) as l where not exists (select 1 from snapshot)
+        select true, l.*, null::timestamptz from (${live}) as l where not exists (select 1 from snapshot)
       )
       select jsonb_build_object(
           'address', wallets.wallet_name(known.wallet_address),
@@ -36,8 +36,8 @@ export const getWalletSummary = read(contract.getWalletSummary, {
             'ULTIMATE', coalesce(a.tier_ultimate, 0)),
           'floorValueUsd', coalesce(a.floor_value, 0)::text, 'averageSaleValueUsd', coalesce(a.asp_value, 0)::text,
           'pricedMoments', coalesce(a.priced_moments, 0), 'lastSyncedAt', platform.iso(a.last_synced_at),
-          'updatedAt', platform.iso(coalesce(a.updated_at, now()))
-        )::text as body, coalesce(a.updated_at, now()) as as_of, coalesce(a.live, true) as live
+          'updatedAt', platform.iso(a.updated_at)
+        )::text as body, a.updated_at as as_of, coalesce(a.live, true) as live
       from (select wallet_address, display_name from wallets.wallet_profiles where wallet_address = ${wallet}
             union all
             select wallet_address, null from answer

@@ -41,7 +41,7 @@ export const listEditions = read(contract.listEditions, {
       select jsonb_build_object(
           'editions', coalesce(jsonb_agg(item order by n) filter (where n <= ${query.limit}), '[]'),
           'nextCursor', max(next) filter (where n = ${query.limit} and total > ${query.limit})
-        )::text as body, coalesce(max(updated_at), now()) as as_of, bool_or(live) as live
+        )::text as body, max(updated_at) as as_of, bool_or(live) as live
       from (
         select row_number() over (order by ${order}) as n, count(*) over () as total, s.updated_at, s.live,
           ${cursorSql(sql`((${raw(key)})::numeric)::text`, sql`e.set_id`, sql`e.play_id`)} as next,

@@ -80,7 +80,7 @@ function columnStandings(column: string): [snapshot: Sql, live: Sql] {
       select wallet_address, display_name, ${value} as value, updated_at, false as live
       from wallets.wallet_summary_snapshot where ${value} > 0`,
     sql`
-      select wallet_address, display_name, ${value} as value, now() as updated_at, true as live
+      select wallet_address, display_name, ${value} as value, null::timestamptz as updated_at, true as live
       from (${summarize(countEditions(everyWallet))}) as counted
       where ${value} > 0 and not exists (select 1 from wallets.wallet_summary_snapshot)`,
   ];
@@ -93,7 +93,7 @@ function teamStandings(team: string): [snapshot: Sql, live: Sql] {
       from wallets.wallet_team_counts t join wallets.wallet_summary_snapshot w on w.wallet_address = t.wallet_address
       where t.team_name = ${team}`,
     sql`
-      select counted.wallet_address, p.display_name, counted.moments as value, now() as updated_at, true as live
+      select counted.wallet_address, p.display_name, counted.moments as value, null::timestamptz as updated_at, true as live
       from (${countTeams(countEditions(everyWallet))}) as counted
         left join wallets.wallet_profiles p on p.wallet_address = counted.wallet_address
       where counted.team_name = ${team} and not exists (select 1 from wallets.wallet_summary_snapshot)`,

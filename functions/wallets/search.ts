@@ -26,7 +26,7 @@ export const search = read(contract.search, {
           ) as best), '[]'),
         'players', ${editionsNamed('player_name', q, limit)},
         'teams', ${editionsNamed('team_name', q, limit)}
-      )::text as body, now() as as_of`,
+      )::text as body`,
 });
 
 function walletsNamed(text: string, limit: number): Sql {
