@@ -44,7 +44,12 @@ function fillMarkers(path: string, text: string, filled: Record<string, string>)
 }
 
 function sections(domain: Domain): Record<string, string> {
-  const filled: Record<string, string> = { routes: routes(domain), tables: tables(domain), events: events(domain) };
+  const filled: Record<string, string> = {
+    routes: routes(domain),
+    entities: entities(domain),
+    tables: tables(domain),
+    events: events(domain),
+  };
   if (domain.jobs.length > 0) filled.jobs = jobs(domain);
   if (domain.imports.length > 0) filled.imports = imports(domain);
   return filled;
@@ -65,6 +70,11 @@ function cachedWhere({ cache }: Operation): string {
   const hiddenBy =
     cache.kind === 'ttlOnly' ? 'its age alone' : [cache.entity, ...(cache.dependsOn ?? [])].map(code).join(', ');
   return `${ttlSecondsOf(cache)} s, hidden by ${hiddenBy}`;
+}
+
+function entities(domain: Domain): string {
+  const rows = Object.entries(domain.entities).map(([kind, summary]) => [code(kind), summary]);
+  return table(['kind', 'what a fence on it hides'], rows);
 }
 
 function tables(domain: Domain): string {

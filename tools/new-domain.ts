@@ -11,7 +11,7 @@ export function filesOf(name: string, migration: string): Record<string, string>
     [`functions/${name}/cache.ts`]: `/** The ${name} room's cached views. */
 import type { ViewDeclaration } from '../../shared/kernel/declaration.ts';
 
-export const item: ViewDeclaration = { entity: '${name}:{id}', view: 'item', ttl: 'hot' };
+export const item: ViewDeclaration = { entity: '${name}:{id}', ttl: 'hot' };
 `,
     [`functions/${name}/contract.ts`]: `/** The ${name} room's HTTP operations. */
 import * as z from 'zod';
@@ -20,7 +20,7 @@ import * as views from './cache.ts';
 
 const id = z.string().regex(/^[a-z0-9-]{1,64}$/, 'must be a-z, 0-9 and -');
 
-export const getItem = operation({
+export const ${operationOf(name)} = operation({
   operationId: '${operationOf(name)}',
   method: 'GET',
   path: '/v1/${name}/{id}',
@@ -62,7 +62,8 @@ export const ${variableOf(name)}: Domain = {
   name: '${name}',
   title: '${name[0]!.toUpperCase()}${name.slice(1)}',
   summary: 'Items of ${name}.',
-  operations: [contract.getItem],
+  entities: { ${name}: 'One item of ${name}.' },
+  operations: [contract.${operationOf(name)}],
   events: [events.itemChanged],
   jobs: [],
   imports: [],
@@ -70,7 +71,7 @@ export const ${variableOf(name)}: Domain = {
   upstreams: [],
 };
 `,
-    [`functions/${name}/get-item.ts`]: `import sql from 'sql-template-tag';
+    [`functions/${name}/${fileOf(name)}.ts`]: `import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import * as contract from './contract.ts';
 
@@ -79,7 +80,7 @@ import * as contract from './contract.ts';
  *
  * @throws NotFound  there is no such item
  */
-export const getItem = read(contract.getItem, {
+export const ${operationOf(name)} = read(contract.${operationOf(name)}, {
   load: ({ path }) => sql\`
     select jsonb_build_object('id', i.id, 'name', i.name, 'updatedAt', platform.iso(i.updated_at))::text as body,
       i.updated_at as as_of
@@ -99,9 +100,9 @@ export async function recordItem(tx: Transaction, item: { id: string; name: stri
 `,
     [`functions/${name}/api.ts`]: `import { createApi } from '../../shared/http/api.ts';
 import { ${variableOf(name)} } from './domain.ts';
-import { getItem } from './get-item.ts';
+import { ${operationOf(name)} } from './${fileOf(name)}.ts';
 
-export const handler = createApi(${variableOf(name)}, [getItem]);
+export const handler = createApi(${variableOf(name)}, [${operationOf(name)}]);
 `,
     [`functions/${name}/README.md`]: `# ${name}
 
@@ -110,6 +111,10 @@ Items of ${name}.
 ## Routes
 <!-- generated:routes -->
 <!-- /generated:routes -->
+
+## Entities
+<!-- generated:entities -->
+<!-- /generated:entities -->
 
 ## Tables
 <!-- generated:tables -->
@@ -142,7 +147,7 @@ create trigger items_updated after update on ${name}.items
 -- Down Migration
 drop schema ${name} cascade;
 `,
-    [`test/${name}/get-item.test.ts`]: `import { expect, test } from 'vitest';
+    [`test/${name}/${fileOf(name)}.test.ts`]: `import { expect, test } from 'vitest';
 import { handler } from '../../functions/${name}/api.ts';
 import { ${variableOf(name)} } from '../../functions/${name}/domain.ts';
 import { recordItem } from '../../functions/${name}/record-item.ts';
@@ -194,6 +199,10 @@ function variableOf(name: string): string {
 function operationOf(name: string): string {
   const variable = variableOf(name);
   return `get${variable[0]!.toUpperCase()}${variable.slice(1)}Item`;
+}
+
+function fileOf(name: string): string {
+  return operationOf(name).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 async function createDomain(name: string | undefined): Promise<void> {

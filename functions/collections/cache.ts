@@ -3,63 +3,55 @@ import type { ViewDeclaration } from '../../shared/kernel/declaration.ts';
 
 export const directory: ViewDeclaration = {
   entity: 'collection-directory:all',
-  view: 'list',
   ttl: 60,
   kind: 'ttlOnly',
   staleness: 'Counts and order of the directory may be one minute old.',
   graceSeconds: 3_600,
 };
 
-export const metadata: ViewDeclaration = { entity: 'collections:{address}', view: 'metadata', ttl: 'hot' };
+export const metadata: ViewDeclaration = { entity: 'collections:{address}', ttl: 'hot' };
 
 export const nfts: ViewDeclaration = {
   entity: 'collection-nfts:{address}',
-  view: 'nfts',
   dependsOn: ['collections:{address}', 'collection-owners:{address}'],
   ttl: 'warm',
 };
 
 export const traits: ViewDeclaration = {
   entity: 'collection-nfts:{address}',
-  view: 'traits',
   dependsOn: ['collections:{address}'],
   ttl: 'warm',
 };
 
 export const holders: ViewDeclaration = {
   entity: 'collection-owners:{address}',
-  view: 'holders',
   dependsOn: ['collections:{address}'],
   ttl: 'warm',
 };
 
 export const nft: ViewDeclaration = {
   entity: 'nfts:{address}:{tokenId}',
-  view: 'metadata',
   dependsOn: ['collection-nfts:{address}', 'collections:{address}'],
   ttl: 'warm',
 };
 
 export const owner: ViewDeclaration = {
   entity: 'nfts:{address}:{tokenId}',
-  view: 'owner',
   dependsOn: ['collection-nfts:{address}', 'collections:{address}'],
   ttl: 'hot',
 };
 
 export const transfers: ViewDeclaration = {
   entity: 'nfts:{address}:{tokenId}',
-  view: 'transfers',
   dependsOn: ['collection-nfts:{address}', 'collections:{address}'],
   ttl: 'cold',
 };
 
-export const user: ViewDeclaration = { entity: 'users:{fid}', view: 'profile', ttl: 'hot' };
+export const user: ViewDeclaration = { entity: 'users:{fid}', ttl: 'hot' };
 
 export const userCollections: ViewDeclaration = {
   entity: 'users:{fid}',
-  view: 'collections',
   ttl: 'cold',
 };
 
-export const walletCollections: ViewDeclaration = { entity: 'wallets:{address}', view: 'collections', ttl: 'cold' };
+export const walletCollections: ViewDeclaration = { entity: 'wallet-collections:{address}', ttl: 'cold' };

@@ -10,6 +10,15 @@ export const collections: Domain = {
   name: 'collections',
   title: 'Collections',
   summary: 'NFT collections, their tokens, traits, owners and transfers, and the Farcaster users who hold them.',
+  entities: {
+    collections: 'The metadata of one collection.',
+    'collection-directory': 'The list of all collections.',
+    'collection-nfts': 'The tokens and traits of one collection.',
+    'collection-owners': 'The owners and holders of one collection.',
+    nfts: 'The owners and transfers of one token.',
+    users: 'One Farcaster user: the profile, the wallets, and what these hold.',
+    'wallet-collections': 'The collections that one wallet holds.',
+  },
   operations: [
     contract.listCollections,
     contract.getCollection,

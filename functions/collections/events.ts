@@ -28,7 +28,7 @@ export const nftTransferred: EventDeclaration = {
 export const ownershipChanged: EventDeclaration = {
   type: 'ownership_changed',
   summary: 'Tokens have other owners, or owners other amounts.',
-  entities: ['nfts:{address}:{tokenId}', 'collection-owners:{address}', 'wallets:{wallet}', 'users:{fid}'],
+  entities: ['nfts:{address}:{tokenId}', 'collection-owners:{address}', 'wallet-collections:{wallet}', 'users:{fid}'],
   detail: changedCollection,
 };
 

@@ -5,7 +5,7 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'collections',
     summary: 'One row a collection: metadata, completeness, how far its transfers are known.',
-    announces: ['collections:{address}', 'wallets:{wallet}', 'users:{fid}'],
+    announces: ['collections:{address}', 'wallet-collections:{wallet}', 'users:{fid}'],
   },
   {
     name: 'nfts',
@@ -30,7 +30,12 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'nft_ownership',
     summary: 'Who owns what: one row a token for ERC-721, one a holder for ERC-1155.',
-    announces: ['nfts:{address}:{tokenId}', 'collection-owners:{address}', 'wallets:{wallet}', 'users:{fid}'],
+    announces: [
+      'nfts:{address}:{tokenId}',
+      'collection-owners:{address}',
+      'wallet-collections:{wallet}',
+      'users:{fid}',
+    ],
   },
   {
     name: 'holder_snapshots',
@@ -46,7 +51,7 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'user_collections',
     summary: 'Tokens a wallet holds of a collection, kept by a trigger; wallet_collection_mapping is a view over it.',
-    announces: ['collection-owners:{address}', 'wallets:{wallet}', 'users:{fid}'],
+    announces: ['collection-owners:{address}', 'wallet-collections:{wallet}', 'users:{fid}'],
   },
   { name: 'fc_users', summary: 'Farcaster users.', announces: ['users:{fid}'] },
   { name: 'fc_user_wallets', summary: 'The wallets of Farcaster users.', announces: ['users:{fid}'] },

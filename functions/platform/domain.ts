@@ -8,6 +8,10 @@ export const platform: Domain = {
   name: 'platform',
   title: 'Platform',
   summary: 'Jobs and imports, the API description, and the operator’s view of events, queues and the cache.',
+  entities: {
+    '*': 'Everything in the cache.',
+    jobs: 'One run of a job. No view is cached under it; it names the run in events.',
+  },
   operations: [
     contract.getHealth,
     contract.listJobs,

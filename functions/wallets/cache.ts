@@ -1,38 +1,34 @@
 /** The wallets room's cached views: where each answer lives, and which changes hide it. */
 import type { ViewDeclaration } from '../../shared/kernel/declaration.ts';
 
-export const summary: ViewDeclaration = { entity: 'wallets:{address}', view: 'summary', ttl: 300 };
+export const summary: ViewDeclaration = { entity: 'wallets:{address}', ttl: 300 };
 
 export const holdings: ViewDeclaration = {
   entity: 'wallets:{address}',
-  view: 'holdings',
-  dependsOn: ['edition-catalogue:all', 'edition-prices:all'],
+  dependsOn: ['edition-catalogue:all'],
   ttl: 300,
 };
 
-export const leaderboard: ViewDeclaration = { entity: 'wallet-leaderboards:all', view: 'wallets', ttl: 600 };
+export const leaderboard: ViewDeclaration = { entity: 'wallet-leaderboards:all', ttl: 600 };
 
 export const editionList: ViewDeclaration = {
   entity: 'edition-list:all',
-  view: 'editions',
   dependsOn: ['edition-catalogue:all'],
   ttl: 3_600,
 };
 
-export const edition: ViewDeclaration = { entity: 'editions:{id}', view: 'edition', ttl: 3_600 };
+export const edition: ViewDeclaration = { entity: 'editions:{id}', ttl: 3_600 };
 
-export const priceHistory: ViewDeclaration = { entity: 'editions:{id}', view: 'price-history', ttl: 3_600 };
+export const priceHistory: ViewDeclaration = { entity: 'editions:{id}', ttl: 3_600 };
 
 export const filters: ViewDeclaration = {
   entity: 'edition-list:all',
-  view: 'filters',
   dependsOn: ['edition-catalogue:all'],
   ttl: 1_800,
 };
 
 export const search: ViewDeclaration = {
   entity: 'search:all',
-  view: 'search',
   dependsOn: ['edition-catalogue:all', 'wallet-leaderboards:all'],
   ttl: 600,
 };

@@ -10,6 +10,14 @@ export const wallets: Domain = {
   name: 'wallets',
   title: 'Wallets',
   summary: 'Moments held by wallets, their editions and prices, and the leaderboards over them, fed from a warehouse.',
+  entities: {
+    wallets: 'One wallet: the moments it holds, what they are worth, and its name.',
+    'wallet-leaderboards': 'The leaderboards of wallets, as of the last refresh of the read models.',
+    editions: 'One edition: its names, counts, prices and sales.',
+    'edition-catalogue': 'What moments and editions there are, and their names.',
+    'edition-list': 'The counts and prices of all editions, as of the last refresh of the read models.',
+    search: 'The display names that a search finds.',
+  },
   operations: [
     contract.getWalletSummary,
     contract.listHoldings,

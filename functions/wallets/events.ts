@@ -28,7 +28,7 @@ export const editionUpdated: EventDeclaration = {
 export const editionPriceChanged: EventDeclaration = {
   type: 'edition_price_changed',
   summary: 'Prices of editions were scraped.',
-  entities: ['editions:{id}', 'edition-prices:all'],
+  entities: ['editions:{id}'],
   detail: nothing,
 };
 

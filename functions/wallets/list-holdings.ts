@@ -12,7 +12,7 @@ const orders = {
   '-acquired': { key: 'h.last_event_ts', type: 'timestamptz', direction: 'desc' },
   acquired: { key: 'h.last_event_ts', type: 'timestamptz', direction: 'asc' },
   serial: { key: 'coalesce(m.serial_number, 2147483647)', type: 'integer', direction: 'asc' },
-  '-floor': { key: 'coalesce(ep.floor_usd, -1)', type: 'numeric', direction: 'desc' },
+  '-floor': { key: 'coalesce(price.floor_usd, -1)', type: 'numeric', direction: 'desc' },
   moment: { key: 'h.nft_id', type: 'bigint', direction: 'asc' },
 } as const;
 
@@ -21,8 +21,11 @@ const position = z.tuple([z.string(), z.string().regex(/^\d{1,19}$/)]);
 /**
  * The moments a wallet holds, with what each is and costs; none for a wallet that holds nothing we know of.
  *
- * At most 200 a page; sorted by when it was acquired, by serial number, by floor price, or by moment. Fresh: a change of
- * what it holds, of what a moment is, or of a price hides the cached answer at once.
+ * At most 200 a page; sorted by when it was acquired, by serial number, by floor price, or by moment. Prices are USD as
+ * decimal texts, of the edition's latest scrape: null where it was never scraped.
+ *
+ * Fresh: a change of what it holds, or of what a moment is, hides the cached answer at once. Prices are those of the read
+ * models' last refresh, normally seconds after a scrape; the refresh that shows a new price hides the cached answer.
  *
  * @throws InvalidInput  the cursor is of another list
  */
@@ -37,7 +40,7 @@ export const listHoldings = read(contract.listHoldings, {
       select jsonb_build_object(
           'holdings', coalesce(jsonb_agg(item order by n) filter (where n <= ${query.limit}), '[]'),
           'nextCursor', max(next) filter (where n = ${query.limit} and total > ${query.limit})
-        )::text as body, now() as as_of
+        )::text as body
       from (
         select row_number() over (order by ${raw(key)} ${raw(direction)}, h.nft_id ${raw(direction)}) as n,
           count(*) over () as total,
@@ -45,12 +48,12 @@ export const listHoldings = read(contract.listHoldings, {
           jsonb_build_object(
             'momentId', h.nft_id::text, 'editionId', wallets.edition_name(e.set_id, e.play_id), 'setName', e.set_name,
             'playerName', e.player_name, 'teamName', e.team_name, 'tier', e.tier, 'serialNumber', m.serial_number,
-            'isLocked', h.is_locked, 'floorUsd', ep.floor_usd::text, 'averageSaleUsd', ep.average_sale_usd::text,
+            'isLocked', h.is_locked, 'floorUsd', price.floor_usd::text, 'averageSaleUsd', price.average_sale_usd::text,
             'lastEventAt', platform.iso(h.last_event_ts)) as item
         from wallets.wallet_holdings h
           left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
           left join wallets.editions e on e.id = m.edition_id
-          left join wallets.edition_prices ep on ep.edition_id = e.id
+          left join wallets.edition_prices_snapshot price on price.edition_id = e.id
         where h.wallet_address = ${toBytes(path.address)} ${conditions(query)} ${beyond}
         order by ${raw(key)} ${raw(direction)}, h.nft_id ${raw(direction)} limit ${query.limit + 1}
       ) as page`;

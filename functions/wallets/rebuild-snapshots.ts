@@ -5,7 +5,16 @@ import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { count } from '../../shared/observability/metrics.ts';
 import { countedEditions, statColumns } from './edition-stats.ts';
-import { counted, countWallets, refusePlunge, takeChanges, writeWallets } from './refresh-snapshots.ts';
+import {
+  counted,
+  countWallets,
+  nameLateHolders,
+  priceColumns,
+  refusePlunge,
+  takeChanges,
+  writePrices,
+  writeWallets,
+} from './refresh-snapshots.ts';
 import { countTeams, summarize, summaryColumns } from './summaries.ts';
 
 /** Keys whose snapshot was not what counting gives, although nothing was waiting to be taken up. It should be none. */
@@ -33,9 +42,14 @@ export async function rebuildSnapshots({ jobId, step }: JobContext): Promise<Job
   return { result };
 }
 
+const driftedPrices = sql`select edition_id from pg_temp.drifted_prices`;
+
 const allWallets = sql`select wallet_address from pg_temp.all_wallets`;
 
-async function rebuild(tx: Transaction): Promise<{ checked: { wallets: number; editions: number }; drift: Drift }> {
+/** The work of the job, in a REPEATABLE READ transaction. */
+export async function rebuild(
+  tx: Transaction,
+): Promise<{ checked: { wallets: number; editions: number }; drift: Drift }> {
   await takeChanges(tx);
   await refusePlunge(tx);
   await tx.query(`
@@ -51,6 +65,9 @@ async function rebuild(tx: Transaction): Promise<{ checked: { wallets: number; e
   const drift = await measureDrift(tx);
   const wallets = await writeWallets(tx, allWallets);
   const editions = await writeEditions(tx);
+  await writePrices(tx, sql`${driftedPrices} union select edition_id from pg_temp.taken_editions`);
+  await nameHoldersOfDriftedPrices(tx);
+  await nameLateHolders(tx);
   await tx.query(`
     select platform.announce('snapshots_refreshed', array_agg(entity))
     from (
@@ -72,6 +89,12 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
       and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`
       .text,
   );
+  await tx.query(`
+    create temporary table drifted_prices on commit drop as
+    select edition_id
+    from wallets.edition_prices p full join wallets.edition_prices_snapshot s using (edition_id)
+    where ((p.edition_id is null) <> (s.edition_id is null) or ${differ(priceColumns, 'p', 's')})
+      and edition_id not in (select edition_id from pg_temp.taken_editions)`);
   const { rows } = await tx.query<Drift>(`
     select (select count(*)::integer from pg_temp.drifted_wallets) as wallets,
       (select count(*)::integer
@@ -80,19 +103,30 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
        where n.moments is distinct from t.moments
          and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, t.wallet_address))
       ) as "teamCounts",
-      (select count(*)::integer
-       from pg_temp.counted_snapshots n full join wallets.editions_snapshot s using (edition_id)
-       where ${differ(statColumns, 'n', 's')}
-         and edition_id not in (
-           select edition_id from pg_temp.taken_editions
-           union all
-           select m.edition_id from wallets.nft_core_metadata m
-           where m.nft_id in (select nft_id from pg_temp.taken_holdings union all select nft_id from pg_temp.taken_sales
-                              union all select nft_id from pg_temp.taken_moments)
-           union all
-           select edition_id from pg_temp.taken_moments where edition_id is not null)
+      (select count(*)::integer from (
+        select edition_id
+        from pg_temp.counted_snapshots n full join wallets.editions_snapshot s using (edition_id)
+        where ${differ(statColumns, 'n', 's')}
+          and edition_id not in (
+            select edition_id from pg_temp.taken_editions
+            union all
+            select m.edition_id from wallets.nft_core_metadata m
+            where m.nft_id in (select nft_id from pg_temp.taken_holdings union all select nft_id from pg_temp.taken_sales
+                               union all select nft_id from pg_temp.taken_moments)
+            union all
+            select edition_id from pg_temp.taken_moments where edition_id is not null)
+        union
+        ${driftedPrices.text}) as drifted
       ) as editions`);
   return rows[0]!;
+}
+
+/** The wallets whose lists will show other prices; those of editions that a round has taken are named already. */
+async function nameHoldersOfDriftedPrices(tx: Transaction): Promise<void> {
+  await tx.query(`
+    insert into pg_temp.refreshed_wallets
+    select c.wallet_address from pg_temp.counted_editions c
+    where c.edition_id in (${driftedPrices.text})`);
 }
 
 async function writeEditions(tx: Transaction): Promise<number> {

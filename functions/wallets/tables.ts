@@ -36,13 +36,7 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'edition_prices',
     summary: 'The latest price of each edition, kept by a trigger.',
-    announces: [
-      'edition-prices:all',
-      'editions:{id}',
-      'edition-list:all',
-      'wallets:{address}',
-      'wallet-leaderboards:all',
-    ],
+    announces: ['editions:{id}', 'edition-list:all', 'wallets:{address}', 'wallet-leaderboards:all'],
   },
   { name: 'player_price_scrape', summary: 'Sales of a player’s moments over time.', announces: ['editions:{id}'] },
   {
@@ -64,6 +58,11 @@ export const tables: readonly TableDeclaration[] = [
     name: 'editions_snapshot',
     summary: 'Supply, holders, locked share and prices of each edition, kept by delta counters.',
     announces: ['editions:{id}', 'edition-list:all'],
+  },
+  {
+    name: 'edition_prices_snapshot',
+    summary: 'The price of each edition that lists of holdings show: the latest as of the last refresh.',
+    announces: ['wallets:{address}'],
   },
   {
     name: 'dirty_wallets',

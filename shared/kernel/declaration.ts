@@ -13,17 +13,14 @@ export const notFoundTtlSeconds = 30;
 /**
  * Where an answer is kept in the cache, and what makes it void.
  *
- * `entity`, `view` and `dependsOn` are templates over the operation's path parameters (`collections:{address}`). The
- * query, in canonical order and without defaults left out, becomes part of the view by itself.
+ * `entity` and `dependsOn` are templates over the operation's path parameters (`collections:{address}`). Within the
+ * entity an answer is kept under its operation and query, so no two operations share one.
  */
 export interface ViewDeclaration {
   entity: string;
-  view: string;
   /** Up to three more entities whose changes hide this view. */
   dependsOn?: readonly string[];
   ttl: keyof typeof ttlTiers | number;
-  /** Age in seconds from which a still valid answer is served and refreshed. */
-  softTtlSeconds?: number;
   /** How long after its expiry an unfenced answer may stand in while the database is down. */
   graceSeconds?: number;
   /** `ttlOnly`: no change fences it; `staleness` must then say how old an answer may be. */
@@ -149,6 +146,12 @@ export interface Domain {
   name: string;
   title: string;
   summary: string;
+  /**
+   * The kinds of entities the domain owns, each with what a fence on one hides. A kind is the part of an entity's
+   * name before the first colon (`collections` of `collections:{address}`). It has one owner, so that a change in one
+   * domain never fences, or fails to fence, a view of another.
+   */
+  entities: Readonly<Record<string, string>>;
   operations: readonly Operation[];
   events: readonly EventDeclaration[];
   jobs: readonly JobDeclaration[];
