@@ -10,6 +10,8 @@ export interface Settings {
     apiReaders: number;
     analyticsReader: boolean;
     proxy: boolean;
+    /** What the cache believes a reader for: the canary after each deployment says whether it may. */
+    replicaProofs: 'status' | 'snapshot' | 'none';
     backupDays: number;
     deletionProtection: boolean;
   };
@@ -31,6 +33,7 @@ const dev: Settings = {
     apiReaders: 0,
     analyticsReader: false,
     proxy: false,
+    replicaProofs: 'status',
     backupDays: 1,
     deletionProtection: false,
   },
@@ -49,6 +52,7 @@ const prod: Settings = {
     apiReaders: 1,
     analyticsReader: true,
     proxy: true,
+    replicaProofs: 'status',
     backupDays: 35,
     deletionProtection: true,
   },

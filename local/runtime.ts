@@ -95,6 +95,7 @@ async function start(
     DATABASE_READER_HOST: postgres.reader,
     DATABASE_ANALYTICS_HOST: postgres.reader,
     DATABASE_TLS: 'off',
+    DATABASE_CLUSTER_ID: 'local',
     REDIS_URL: redis.url,
     REDIS_SECRET_ARN: '',
     NODE_EXTRA_CA_CERTS: '',

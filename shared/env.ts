@@ -38,6 +38,11 @@ export const variables = {
   DATABASE_SECRET_ARN: variable(text, 'Secret {username, password} of the role this function connects as.'),
   DATABASE_POOL_SIZE: variable(wholeNumber.default(2), 'Connections a container may open to each host.'),
   DATABASE_TLS: variable(z.enum(['require', 'off']).default('require'), 'Whether connections are encrypted.'),
+  DATABASE_CLUSTER_ID: variable(text, 'Identity of the cluster; a restored copy has another one.'),
+  REPLICA_PROOFS: variable(
+    z.enum(['status', 'snapshot', 'none']).default('status'),
+    'What a load from a replica is believed for: both proofs, its snapshot alone, or nothing (all loads go to the writer).',
+  ),
   DATABASE_LAG_THRESHOLD_MS: variable(wholeNumber.default(50), 'Replica lag from which the API reads from the writer.'),
   REDIS_URL: variable(text, 'redis:// or rediss:// address of the cache, without a password.'),
   REDIS_SECRET_ARN: variable(text.optional(), 'Secret {password} of the cache.'),

@@ -1,6 +1,7 @@
 /** The cache of this container, connected when first needed and kept between invocations. */
 import sql from 'sql-template-tag';
 import * as z from 'zod';
+import type { GenerationSource } from './cache/generation.ts';
 import { type Cache, createCache } from './cache/read.ts';
 import { connectRedis, type RedisConnection } from './cache/redis.ts';
 import { query } from './db/read.ts';
@@ -21,8 +22,14 @@ export function getRedis(): Promise<RedisConnection> {
 
 /** The container's cache. */
 export function getCache(): Promise<Cache> {
-  cache ??= getRedis().then((connection) =>
-    createCache({ redis: connection, generation: { load: loadGeneration }, maxLoads: env('DATABASE_POOL_SIZE') }),
+  cache ??= getRedis().then((redis) =>
+    createCache({
+      redis,
+      generation,
+      maxLoads: env('DATABASE_POOL_SIZE'),
+      replicaProofs: env('REPLICA_PROOFS'),
+      onLoad: (proof) => count('CacheLoads', 'Count', 1, { proof }),
+    }),
   );
   return cache;
 }
@@ -41,11 +48,20 @@ async function connect(): Promise<RedisConnection> {
   return connectRedis({ url: env('REDIS_URL'), onFault, ...(password === undefined ? {} : { password }) });
 }
 
-async function loadGeneration() {
-  const [row] = await query<{ cluster: string; counter: string }>(
-    sql`select cluster, counter::text as counter from platform.cache_generation`,
-    'sync',
-  );
-  const name = (counter: number) => `${BigInt(row!.cluster).toString(36)}-${counter}`;
-  return { current: name(Number(row!.counter)), previous: name(Number(row!.counter) - 1) };
-}
+/** The generation in Postgres: always the writer's, since a replica's could be an old one. */
+const generation: GenerationSource = {
+  async load() {
+    const [row] = await query<{ generation: string; previous: string[]; since: string | null }>(
+      sql`select generation, previous, since::text from platform.cache_generation_of(${env('DATABASE_CLUSTER_ID')})`,
+      'sync',
+    );
+    const { generation: current, previous, since } = row!;
+    return { current, previous, since: since === null ? undefined : Number(since) };
+  },
+  async confirm(name) {
+    await query(sql`select platform.confirm_cache_generation(${name})`, 'sync');
+  },
+  async revoke() {
+    await query(sql`select platform.revoke_cache_generation()`, 'sync');
+  },
+};

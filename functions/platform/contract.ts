@@ -242,17 +242,72 @@ export const clearCache = operation({
   problems: [401],
 });
 
+const fenceEvent = z.strictObject({ id: z.string(), type: z.string(), committedAt: timestamp });
+
+const explainedEntity = z.strictObject({
+  entity: z.string(),
+  /** Null: nothing is cached for it, and no fence of it is remembered. */
+  tag: z.string().nullable(),
+  fences: z.array(z.strictObject({ xid: z.string(), events: z.array(fenceEvent) })),
+  /** The largest transaction that is no longer remembered one by one; `0` if there is none. */
+  forgotten: z.string(),
+  views: z.array(
+    z.strictObject({
+      field: z.string(),
+      loadedAt: timestamp,
+      endsAt: timestamp,
+      bytes: z.int().nonnegative(),
+      /** The tags of its dependencies when it was loaded. */
+      tags: z.array(z.string()),
+    }),
+  ),
+});
+
+const explainedHost = z.strictObject({
+  host: z.enum(['reader', 'analytics', 'writer']),
+  answers: z.boolean(),
+  /** Milliseconds behind the writer; null if it does not know. */
+  lagMs: z.number().nullable(),
+  /** Whether reads go there; if not, they go to the writer. */
+  isUsed: z.boolean(),
+  inRecovery: z.boolean().nullable(),
+  /** `xmin:xmax:xip,…` */
+  snapshot: z.string().nullable(),
+  /** The proof that a load from it would pass by; null if there is none. */
+  proof: z.enum(['writer', 'snapshot', 'status']).nullable(),
+});
+
 export const explainCache = operation({
   operationId: 'explainCache',
   method: 'GET',
   path: '/v1/admin/cache/explain',
-  summary: 'Why a cached answer is, or is not, served: its snapshot, its fences, the verdict.',
+  summary: 'Why an answer is cached, stale or loaded: tags, fences and their events, proofs, replicas.',
+  description:
+    'Give an `entity` (`collections:0x…`), or the `url` of a cached read (`/v1/collections/0x…/nfts?page=2`): then ' +
+    '`read` says what it would do now.',
   access: 'admin',
   pathParameters: noPath,
-  query: z.strictObject({ entity: z.string().min(1).max(200) }),
+  query: z
+    .strictObject({ entity: z.string().min(1).max(200).optional(), url: z.string().min(1).max(2_000).optional() })
+    .refine(({ entity, url }) => (entity === undefined) !== (url === undefined), 'needs an entity or a url'),
   status: 200,
-  response: z.unknown(),
-  problems: [401],
+  response: z.strictObject({
+    generation: z.strictObject({ name: z.string(), since: z.string().nullable(), previous: z.array(z.string()) }),
+    /** The entity asked for; of a url, the one its answer lives with, then those it depends on. */
+    entities: z.array(explainedEntity),
+    hosts: z.array(explainedHost),
+    /** What a read of the url would do now. */
+    read: z
+      .strictObject({
+        operationId: z.string(),
+        outcome: z.enum(['hit', 'load']),
+        /** The proof by which the load would pass. */
+        proof: z.enum(['writer', 'snapshot', 'status']).nullable(),
+        because: z.string(),
+      })
+      .optional(),
+  }),
+  problems: [401, 404],
 });
 
 export const getOpenapi = operation({

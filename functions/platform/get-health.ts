@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 import { isLeftOut } from '../../shared/db/lag.ts';
-import { readUnderSnapshot } from '../../shared/db/read.ts';
+import { readProvably } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { getRedis } from '../../shared/resources.ts';
 import * as contract from './contract.ts';
@@ -15,10 +15,10 @@ export const getHealth = respond(contract.getHealth, async () => {
       () => 'failing',
     );
   const [writer, cache] = await Promise.all([
-    state(readUnderSnapshot(sql`select 1`, 'writer')),
+    state(readProvably(sql`select 1`, { host: 'writer' })),
     state(getRedis().then(({ attempt }) => attempt((redis) => redis.ping()))),
   ]);
-  const read = await state(readUnderSnapshot(sql`select 1`, 'replica'));
+  const read = await state(readProvably(sql`select 1`, { host: 'replica' }));
   const parts: Record<string, State> = { writer, reader: isLeftOut('reader') ? 'failing' : read, cache };
   return { status: Object.values(parts).includes('failing') ? 'degraded' : 'ok', parts } as const;
 });

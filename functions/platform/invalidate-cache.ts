@@ -1,12 +1,24 @@
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createConsumer } from '../../shared/events/consumer.ts';
 import { getCache } from '../../shared/resources.ts';
 
-/**
- * Raises the fences of what an event changed. Each event comes twice: at once, and once more after the longest that a
- * replica may lag and a load may take, so that a fence that Redis lost with its hash comes back.
- */
-export const handler = createConsumer('invalidate-cache', async ({ type, entities, xid, detail }) => {
+const consume = createConsumer('invalidate-cache', async ({ type, entities, xid, detail }, queueArn) => {
   const cache = await getCache();
   if (type === 'cache_cleared' && detail.scope === 'all') await cache.renewGeneration();
-  else await cache.raise(entities, Number(xid));
+  else await cache.raise(entities, Number(xid), queueArn.endsWith('-again') ? 'second' : 'first');
 });
+
+/**
+ * Raises the fences of what an event changed. Each event comes through two queues: at once, and again after the longest
+ * that a replica may lag and a load may take, so that a fence that Redis lost with its hash comes back.
+ *
+ * A fence that could not be raised voids the whole cache. So does one whose first attempt did not come back, before it
+ * is tried again: it may be about to end in the dead-letter queue.
+ */
+export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
+  const isRetried = event.Records.some(({ attributes }) => Number(attributes?.ApproximateReceiveCount ?? 1) > 1);
+  if (isRetried) await (await getCache()).revokeGeneration();
+  const response = await consume(event);
+  if (response.batchItemFailures.length > 0) await (await getCache()).revokeGeneration();
+  return response;
+}

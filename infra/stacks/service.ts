@@ -137,6 +137,8 @@ export class ServiceStack extends Stack {
         DATABASE_READER_HOST: data.hosts.reader,
         DATABASE_ANALYTICS_HOST: data.hosts.analytics,
         DATABASE_NAME: databaseName,
+        DATABASE_CLUSTER_ID: data.cluster.clusterResourceIdentifier,
+        REPLICA_PROOFS: settings.database.replicaProofs,
         DATABASE_SECRET_ARN: data.secrets[role].secretArn,
         DATABASE_POOL_SIZE: String(plan.poolSize ?? 2),
         // the bundle of authorities that RDS signs with comes with the Lambda runtime

@@ -1,198 +1,428 @@
+/**
+ * The fenced cache: answers kept in Redis that never show less than a change everybody was told of.
+ *
+ * The problem. A reader misses, reads an old row from a replica that lags, a change is committed and its invalidation
+ * runs, and then the reader stores the old row, which stays until its time is up.
+ *
+ * The idea. Every entity has a random *tag*, in a Redis hash together with its views. A committed change raises a *fence*:
+ * the entity gets a new tag, loses all its views, and remembers the id of the transaction. A load takes the tags of its
+ * entities when it begins, and proves that it has seen every transaction they remember. It may store what it found only
+ * while its home entity still has that tag; the tags of the up to three entities it depends on travel in the entry. So
+ * an entry is valid if it is there and its dependencies' tags are equal. Nothing else is compared on a hit.
+ *
+ *     read ─▶ look: HGET the view (and the tags it depends on) ──valid──▶ hit
+ *               │ otherwise
+ *               ▼
+ *             begin: take the view's lease, the tags and what they remember ──somebody else loads──▶ wait for the result
+ *               │ ours
+ *               ▼
+ *             load from a replica, if its snapshot shows every fence
+ *               │ it does not          (a long transaction hides later ones, or the replica lags)
+ *             load from a replica, if it calls every transaction committed before it reads
+ *               │ it does not          (the replica lags)
+ *             load from the writer, which has seen every fence if it is the writer
+ *               │
+ *               ▼
+ *             fill, if the tag is still the same; otherwise leave the result for those who wait
+ *
+ * Why it holds. A fence is raised after its commit, so a load that begins later and reads from the writer sees it; a
+ * replica has to prove that it does (`proof.ts`). A fence that comes during the load changes the tag, and the fill is
+ * refused. Tags are random, so one that was lost with its hash, or with Redis' last writes, never comes back by counting.
+ * What is lost with a hash are the transactions it remembered: a replica could then fill it with what it has not seen.
+ * So every change is delivered once more after the longest lag, and raises the fence of a hash that does not remember it.
+ *
+ * What a fence promises, it promises for each entity by itself; nothing is said about several entities together.
+ */
+import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { notFoundTtlSeconds } from '../kernel/declaration.ts';
-import { decodeEntry, type Entry, encodeEntry, serve, toEntry } from './entry.ts';
-import { passes } from './fence.ts';
-import { createFences, type Explanation } from './fences.ts';
-import { createGenerations, type GenerationSource } from './generation.ts';
-import { createLookups, fencesOf, isValid, type Lookup, leaseOf, newToken, passesAll, resultOf } from './lookup.ts';
+import { TributaryError, Unavailable } from '../kernel/errors.ts';
+import { decodeEntry, type Entry, encodeEntry, serve, tagLength, toEntry } from './entry.ts';
+import { createGenerations, type Generation, type GenerationSource } from './generation.ts';
+import { type Fence, type Proof, parseFence, proofOf } from './proof.ts';
 import type { RedisConnection } from './redis.ts';
-import type { CachedView, Loaded, Served, Source } from './view.ts';
+import { tagField } from './scripts.ts';
+import { type CachedView, type Load, type Loaded, type Served, type Source, Unproven } from './view.ts';
 
 export interface CacheOptions {
   redis: RedisConnection;
   generation: GenerationSource;
   /** Loads that this container runs at once; the others wait. */
   maxLoads: number;
-  /** A load that took longer is answered, not stored. */
+  /** What a replica's loads are believed for: both proofs, its snapshot alone, or nothing. */
+  replicaProofs?: 'status' | 'snapshot' | 'none';
+  /** A load that took longer is answered, not left for others. */
   loadDeadlineMs?: number;
-  /** How long a fence outlives the last change: the most a replica lags, a load takes and a queue delays. */
-  fenceMarginMs?: number;
-  /** What all its keys begin with. */
-  namespace?: string;
+  /** How long a fence is remembered: more than a replica lags, a load takes and a queue delays together. */
+  marginMs?: number;
+  /** The key of Redis' copy of the generation. */
+  generationKey?: string;
+  /** Called with each load and the proof that let it pass. */
+  onLoad?(proof: Proof | 'none'): void;
 }
 
 export interface ReadOptions {
-  /** An unfenced entry that ended at most this long ago will do. */
+  /** An entry that ended at most this long ago will do. */
   maxStaleSeconds?: number;
+  /** Only an answer that every fence stands behind will do: from the cache, or proven. */
+  mustBeFenced?: boolean;
 }
-
-export type Load = (source: Source) => Promise<Loaded>;
 
 export interface Cache {
+  /**
+   * The answer of a view: from the cache, or loaded.
+   *
+   * @throws Unavailable  no host could prove that it shows every fence (retryable)
+   * @throws what `load` throws
+   */
   read(view: CachedView, load: Load, options?: ReadOptions): Promise<Served>;
-  /** Raises the fence of each entity for the change of the transaction `xid`. @throws Unavailable  Redis failed */
-  raise(entities: readonly string[], xid: number): Promise<void>;
-  /** Takes up a new generation from Postgres, which makes everything cached void. @throws Unavailable  Redis failed */
+  /**
+   * Raises the fence of each entity for the change of the transaction `xid`, after it has committed. The second delivery
+   * of a change does nothing where the first is known to have come through.
+   *
+   * @throws Unavailable  Redis failed (retryable)
+   */
+  raise(entities: readonly string[], xid: number, delivery?: 'first' | 'second'): Promise<void>;
+  /** Voids the whole cache, at the latest ten seconds after Redis answers. @throws Unavailable  the database failed */
+  revokeGeneration(): Promise<void>;
+  /** Voids it for every container within a second, once revoked. @throws Unavailable  the database or Redis failed */
   renewGeneration(): Promise<void>;
-  /** What is cached for an entity and how its fence judges it. @throws Unavailable  Redis failed */
-  explain(entity: string): Promise<Explanation>;
+  /** The generation that a read would be in. @throws Unavailable  the database or Redis failed */
+  generation(): Promise<Generation>;
 }
 
-const fieldLimit = 512;
-const inlineRefreshMs = 300;
 const resultMs = 2_000;
 const pollMs = { least: 8, most: 30 };
 
-/**
- * The fenced cache.
- *
- * A read is one HMGET of its entity's hash: fence and entry together. An entry is served exactly if the snapshot it was
- * read under sees every change that its fences stand for. Otherwise one container loads: from a replica, or, where the
- * replica's snapshot does not see the fences yet, from the writer; and it stores what it found only if no fence came in
- * between. So a reader that lags behind cannot put back what a change has hidden.
- */
+/** A valid entry, or none, and whether its generation was confirmed a second ago or less. */
+interface Found {
+  entry: Entry | undefined;
+  isConfirmed: boolean;
+}
+
+/** How things were when a load was about to begin. */
+interface Begun {
+  generation: Generation;
+  keys: Keys;
+  /** The token of who holds the lease. */
+  holder: string;
+  /** The tags of the entity and of its dependencies, in their order. */
+  tags: readonly string[];
+  /** What the load has to have seen. */
+  fences: readonly Fence[];
+  entry: Entry | undefined;
+  /** What an earlier load found and could not store: its token, the tags it began under, its entry. */
+  result: { token: string; tags: string; entry: Entry } | undefined;
+}
+
+interface Keys {
+  hash: string;
+  lease: string;
+  result: string;
+}
+
+/** The key of an entity's hash. The braces keep it in one slot with its leases and results. */
+export function hashOf(generation: string, entity: string): string {
+  return `${generation}:{${entity}}`;
+}
+
 export function createCache(options: CacheOptions): Cache {
-  const {
-    redis: connection,
-    maxLoads,
-    loadDeadlineMs = 5_000,
-    fenceMarginMs = 600_000,
-    namespace = 'tributary',
-  } = options;
-  const generations = createGenerations(connection, options.generation, namespace);
-  const limit = pLimit(maxLoads);
+  const { redis: connection, replicaProofs = 'status', loadDeadlineMs = 5_000, marginMs = 600_000 } = options;
+  const { generationKey = 'tributary:generation', onLoad = () => {} } = options;
+  const generations = createGenerations(connection, options.generation, generationKey);
+  const limit = pLimit(options.maxLoads);
+  /** Looks of this tick: reads of the same view share one. */
+  const looks = new Map<string, Promise<Found>>();
 
-  const keys = { namespace, fenceMarginMs, loadDeadlineMs };
-  const { lookUp, begin } = createLookups(connection, generations, keys);
-  const { raise, explain } = createFences(connection, generations, keys);
+  function read(view: CachedView, load: Load, readOptions: ReadOptions = {}): Promise<Served> {
+    if (readOptions.mustBeFenced && !view.isFenced) return loadAside(view, load, 'writer');
+    return look(view).then(
+      ({ entry, isConfirmed }) => {
+        const now = Date.now();
+        if (entry && isConfirmed && now < entry.endsAt) return serve(entry, 'hit', now);
+        return readOn(view, load, readOptions, entry, isConfirmed);
+      },
+      () => loadPastRedis(view, load, readOptions),
+    );
+  }
 
-  async function read(view: CachedView, load: Load, { maxStaleSeconds = 0 }: ReadOptions = {}): Promise<Served> {
-    const found = await lookUp(view);
-    if (!found) return bypass(view, load);
-    const now = Date.now();
-    const entry = isValid(found, view) ? found.entry : undefined;
-    if (entry && now < entry.endsAt) {
-      if (view.softTtlSeconds === undefined || now < entry.loadedAt + view.softTtlSeconds * 1_000)
-        return serve(entry, 'hit', now);
-      return (await refreshInline(view, load)) ?? serve(entry, 'hit', now);
+  // 1. look ———————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  function look(view: CachedView): Promise<Found> {
+    const known = generations.fresh(Date.now());
+    return known ? lookTogether(known, view) : lookAndCheck(view);
+  }
+
+  /** The generation is looked at in the same write; what was found under another one is looked up again. */
+  async function lookAndCheck(view: CachedView): Promise<Found> {
+    const last = generations.last();
+    const looking = last && lookTogether(last, view);
+    looking?.catch(() => {});
+    const known = await generations.check();
+    if (!looking || known.generation.current !== last.generation.current) return lookTogether(known, view);
+    const { entry } = await looking;
+    return { entry, isConfirmed: known.isConfirmed };
+  }
+
+  /** One look for all reads of a view in this tick. Later ones need their own: they may know of a later fence. */
+  function lookTogether(known: { generation: Generation; isConfirmed: boolean }, view: CachedView): Promise<Found> {
+    const hash = hashOf(known.generation.current, view.entity);
+    const key = `${hash}${view.field}`;
+    let looking = looks.get(key);
+    if (!looking) {
+      // runs before the commands of this tick are written
+      if (looks.size === 0) process.nextTick(() => looks.clear());
+      looking = lookIn(known, hash, view);
+      looks.set(key, looking);
     }
-    if (entry && now < entry.endsAt + maxStaleSeconds * 1_000) return serve(entry, 'stale', now);
-    return loadShared(view, load).catch((error: unknown) => {
-      const mayStandIn = entry && Date.now() < entry.endsAt + (view.graceSeconds ?? 0) * 1_000;
-      if (mayStandIn && isUnavailable(error)) return serve(entry, 'stale', Date.now());
+    return looking;
+  }
+
+  function lookIn(
+    { generation, isConfirmed }: { generation: Generation; isConfirmed: boolean },
+    hash: string,
+    { field, dependsOn }: CachedView,
+  ): Promise<Found> {
+    if (dependsOn.length === 0)
+      return connection
+        .attempt((redis) => redis.hgetBuffer(hash, field))
+        .then((bytes) => ({ entry: decodeEntry(bytes), isConfirmed }));
+    return connection
+      .attempt((redis) =>
+        Promise.all([
+          redis.hgetBuffer(hash, field),
+          ...dependsOn.map((entity) => redis.hget(hashOf(generation.current, entity), tagField)),
+        ]),
+      )
+      .then(([bytes, ...tags]) => ({ entry: ifTagged(decodeEntry(bytes), tags), isConfirmed }));
+  }
+
+  // 2. stale, or loaded ————————————————————————————————————————————————————————————————————————————————————————————————
+
+  async function readOn(
+    view: CachedView,
+    load: Load,
+    { maxStaleSeconds = 0, mustBeFenced = false }: ReadOptions,
+    entry: Entry | undefined,
+    isConfirmed: boolean,
+  ): Promise<Served> {
+    if (mustBeFenced) return isConfirmed ? loadTogether(view, load, { mustBeFenced }) : loadAside(view, load, 'writer');
+    const standsIn = (seconds: number) => entry !== undefined && Date.now() < entry.endsAt + seconds * 1_000;
+    if (standsIn(maxStaleSeconds)) return serve(entry!, 'stale', Date.now());
+    return loadTogether(view, load, {}).catch((error: unknown) => {
+      if (standsIn(view.graceSeconds ?? 0) && isUnavailable(error)) return serve(entry!, 'stale', Date.now());
       throw error;
     });
   }
 
-  /** One load for all containers: who holds the lease loads, the others take what it found. */
-  async function loadShared(view: CachedView, load: Load): Promise<Served> {
-    const token = newToken();
-    const arrivedAt = Date.now();
-    // the loads that had begun, or ended, when this reader came: what they found may be older than what it knows
-    let before: Set<string> | undefined;
-    let found: Lookup | undefined;
-    while (Date.now() < arrivedAt + loadDeadlineMs) {
+  /** One load for all containers: who holds the lease loads, the others wait for what it finds. */
+  async function loadTogether(view: CachedView, load: Load, readOptions: ReadOptions): Promise<Served> {
+    const token = newTag();
+    const deadline = Date.now() + loadDeadlineMs;
+    let arrived: { tags: string; tokens: (string | undefined)[] } | undefined;
+    for (;;) {
       const begun = await begin(view, token).catch((): undefined => undefined);
-      if (!begun) return bypass(view, load);
+      if (!begun) return loadPastRedis(view, load, readOptions);
+      const { entry, holder, keys, result, tags } = begun;
       const now = Date.now();
-      found = begun.found;
-      const { entry } = found;
-      // whoever held the lease before may have stored it since this reader looked
-      if (entry && isValid(begun.found, view) && now < entry.endsAt) {
-        if (begun.holder === token) await release(leaseOf(begun.found.hash, view), token);
+      if (entry && now < entry.endsAt) {
+        if (holder === token) await release(keys, token);
         return serve(entry, 'hit', now);
       }
-      if (begun.holder === token) return loadAndFill(view, load, begun.found, token);
-      before ??= new Set([begun.holder, begun.lastResult].filter((one) => one !== null));
-      const taken = await takeOver(view, begun.found, before);
-      if (taken) return taken;
+      if (holder === token) return loadAndFill(view, load, begun, token);
+      arrived ??= { tags: tags.join(''), tokens: [holder, result?.token] };
+      // a load that began after this reader came, or under the tags it found, shows every fence it knows of
+      if (result && (result.tags === arrived.tags || !arrived.tokens.includes(result.token)))
+        return serve(result.entry, 'miss', now);
+      if (now >= deadline) return answer(view, await limit(() => loadProven(load, begun)), now, [], 'miss');
+      await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
     }
-    return found ? bypass(view, () => loadUnderFences(load, found!), 'miss') : bypass(view, load, 'miss');
   }
 
-  /** What the holder of the lease has found: stored, or left because it could not be stored. */
-  async function takeOver(
-    view: CachedView,
-    atArrival: Lookup,
-    before: ReadonlySet<string>,
-  ): Promise<Served | undefined> {
-    await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
-    const now = Date.now();
-    const found = await lookUp(view);
-    if (found?.entry && isValid(found, view) && now < found.entry.endsAt) return serve(found.entry, 'hit', now);
-    const result = await connection
-      .attempt((redis) => redis.getBuffer(resultOf(atArrival.hash, view)))
-      .catch(() => null);
-    const entry = decodeEntry(result?.subarray(8));
-    if (!entry) return undefined;
-    // a token that was not there at arrival: that load began after; else it has to have seen what was known at arrival
-    const beganAfter = !before.has(result!.toString('latin1', 0, 8));
-    return beganAfter || passesAll(entry, atArrival) ? serve(entry, 'miss', now) : undefined;
+  async function begin({ entity, field, dependsOn }: CachedView, token: string): Promise<Begun> {
+    const { generation } = generations.fresh(Date.now()) ?? (await generations.check());
+    const hash = hashOf(generation.current, entity);
+    const keys = { hash, lease: `${hash}~lease:${field}`, result: `${hash}~result:${field}` };
+    const [[holder, tag, fence, bytes, left], ...touched] = await connection.attempt((redis) =>
+      Promise.all([
+        redis.beginLoadBuffer(hash, keys.lease, keys.result, field, token, loadDeadlineMs, newTag(), marginMs),
+        ...dependsOn.map((one) => redis.touchEntityBuffer(hashOf(generation.current, one), newTag(), marginMs)),
+      ]),
+    );
+    const depended = touched.map(([one]) => one.toString('latin1'));
+    return {
+      generation,
+      keys,
+      holder: holder.toString('latin1'),
+      tags: [tag.toString('latin1'), ...depended],
+      fences: [fence, ...touched.map(([, one]) => one)].map(parseFence).concat(fenceOf(generation)),
+      entry: ifTagged(decodeEntry(bytes), depended),
+      result: parseResult(left, 1 + depended.length),
+    };
   }
 
-  async function loadAndFill(view: CachedView, load: Load, found: Lookup, token: string): Promise<Served> {
-    const lease = leaseOf(found.hash, view);
+  // 3. load ————————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** What a load finds that has seen every fence: from a replica if it can prove that, otherwise from the writer. */
+  async function loadProven(load: Load, { generation, fences }: Begun): Promise<Loaded> {
+    const mayAskReplica = replicaProofs !== 'none' && generation.since !== undefined;
+    return (mayAskReplica && (await loadFromReplica(load, fences))) || loadFromWriter(load, fences);
+  }
+
+  async function loadFromReplica(load: Load, fences: readonly Fence[]): Promise<Loaded | undefined> {
+    const found = await load({ host: 'replica' });
+    if (isProven(found, fences)) return found;
+    if (replicaProofs !== 'status') return undefined;
+    const again = await load({ host: 'replica', proving: fences }).catch((error: unknown) => {
+      if (error instanceof Unproven) return undefined;
+      throw error;
+    });
+    return again && isProven(again, fences) ? again : undefined;
+  }
+
+  /** @throws Unavailable  neither this connection nor a new one leads to the writer, or it has another history */
+  async function loadFromWriter(load: Load, fences: readonly Fence[]): Promise<Loaded> {
+    const found = await load({ host: 'writer' });
+    if (isProven(found, fences)) return found;
+    const again = await load({ host: 'writer', reconnect: true });
+    if (isProven(again, fences)) return again;
+    if (again.evidence?.inRecovery) throw new Unavailable('The database has no writer at the moment.');
+    await generations.revoke();
+    await generations.renew();
+    throw new Unavailable('The database has another history than the cache, which was cleared.');
+  }
+
+  function isProven({ evidence }: Loaded, fences: readonly Fence[]): boolean {
+    const proof = evidence ? proofOf(evidence, fences) : 'none';
+    if (proof) onLoad(proof);
+    return proof !== undefined;
+  }
+
+  async function loadAndFill(view: CachedView, load: Load, begun: Begun, token: string): Promise<Served> {
     const startedAt = Date.now();
     try {
-      const loaded = await limit(() => loadUnderFences(load, found));
-      const entry = await toEntry(
-        loaded,
-        found.dependencies.map(({ fence }) => fence!.nonce),
-        startedAt,
-        lifeMs(view, loaded),
-      );
-      const inTime = Date.now() - startedAt < loadDeadlineMs;
-      // a dependency's fence that the load has not seen cannot be checked in the script: its hash lies elsewhere
-      if (inTime && passesAll(entry, found)) await store(view, found, token, entry);
-      else await release(lease, token);
+      const loaded = await limit(() => loadProven(load, begun));
+      const [, ...depended] = begun.tags;
+      const entry = await toEntry(loaded, depended, startedAt, lifeMs(view, loaded));
+      await fill(view, begun, token, entry);
       return serve(entry, 'miss', Date.now());
     } catch (error) {
-      await release(lease, token);
+      await release(begun.keys, token);
       throw error;
     }
   }
 
-  async function store(view: CachedView, { hash, fence }: Lookup, token: string, entry: Entry): Promise<void> {
-    const ttlMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + fenceMarginMs);
-    const keys = [hash, leaseOf(hash, view), resultOf(hash, view)] as const;
+  // 4. fill ————————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  async function fill(view: CachedView, { generation, keys, tags }: Begun, token: string, entry: Entry): Promise<void> {
+    const bytes = encodeEntry(entry);
+    const result = Buffer.concat([Buffer.from(token + tags.join(''), 'latin1'), bytes]);
+    const keptMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + marginMs);
     await connection
       .attempt((redis) =>
-        redis.fillView(...keys, token, view.view, fence!.nonce, encodeEntry(entry), ttlMs, fieldLimit, resultMs),
+        Promise.all([
+          // the entry is valid no longer than the tags it names exist
+          ...view.dependsOn.map((one) => redis.pexpire(hashOf(generation.current, one), keptMs, 'GT')),
+          redis.fillView(
+            keys.hash,
+            keys.lease,
+            keys.result,
+            view.field,
+            token,
+            tags[0]!,
+            bytes,
+            keptMs,
+            Date.now(),
+            result,
+            resultMs,
+          ),
+        ]),
       )
       .catch(() => {});
   }
 
-  async function release(lease: string, token: string): Promise<void> {
+  async function release({ lease }: Keys, token: string): Promise<void> {
     await connection.attempt((redis) => redis.releaseLease(lease, token)).catch(() => {});
   }
 
-  /** Loads from a replica, and from the writer if the replica has not seen what the fences stand for. */
-  async function loadUnderFences(load: Load, found: Lookup): Promise<Loaded> {
-    const loaded = await load('replica');
-    if (loaded.snapshot === undefined || fencesOf(found).every((fence) => passes(loaded.snapshot!, fence)))
-      return loaded;
-    return load('writer');
+  // beside the cache ———————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** Redis does not answer. The writer shows every change; while that lasts it is spared, and the answer says so. */
+  async function loadPastRedis(view: CachedView, load: Load, { mustBeFenced }: ReadOptions): Promise<Served> {
+    return loadAside(
+      view,
+      load,
+      connection.isOpen() && !mustBeFenced && replicaProofs !== 'none' ? 'replica' : 'writer',
+    );
   }
 
-  /** Past its soft TTL: a load that is done within 300 ms is served, else what stands. */
-  async function refreshInline(view: CachedView, load: Load): Promise<Served | undefined> {
-    const token = newToken();
-    const begun = await begin(view, token).catch((): undefined => undefined);
-    if (begun?.holder !== token) return undefined;
-    const loading = loadAndFill(view, load, begun.found, token).catch((): undefined => undefined);
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), inlineRefreshMs);
-    return Promise.race([loading, late]).finally(() => clearTimeout(timer));
-  }
-
-  /** A load past the cache, at most so many at once in this container. */
-  async function bypass(view: CachedView, load: Load, outcome: 'bypass' | 'miss' = 'bypass'): Promise<Served> {
+  async function loadAside(view: CachedView, load: Load, host: Source['host']): Promise<Served> {
     const startedAt = Date.now();
-    const loaded = await limit(() => load('replica'));
-    return serve(await toEntry(loaded, [], startedAt, lifeMs(view, loaded)), outcome, Date.now());
+    const loaded = await limit(() => (host === 'writer' ? loadFromWriter(load, []) : load({ host })));
+    return answer(view, loaded, startedAt, [], host === 'writer' ? 'miss' : 'bypass');
   }
 
-  return { read, raise, renewGeneration: generations.renew, explain };
+  async function answer(
+    view: CachedView,
+    loaded: Loaded,
+    startedAt: number,
+    tags: readonly string[],
+    outcome: 'miss' | 'bypass',
+  ): Promise<Served> {
+    return serve(await toEntry(loaded, tags, startedAt, lifeMs(view, loaded)), outcome, Date.now());
+  }
+
+  // a change ———————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  async function raise(
+    entities: readonly string[],
+    xid: number,
+    delivery: 'first' | 'second' = 'first',
+  ): Promise<void> {
+    const { current, previous } = await generations.forRaise();
+    const hashes = [current, ...previous].flatMap((name) => entities.map((entity) => hashOf(name, entity)));
+    // in parts, so that no command waits long behind the others
+    for (let at = 0; at < hashes.length; at += 100) {
+      const part = hashes.slice(at, at + 100);
+      await connection.attempt((redis) =>
+        Promise.all(
+          part.map((hash) => redis.raiseFence(hash, xid, newTag(), marginMs, delivery === 'second' ? '1' : '0')),
+        ),
+      );
+    }
+  }
+
+  return {
+    read,
+    raise,
+    revokeGeneration: generations.revoke,
+    renewGeneration: generations.renew,
+    generation: generations.forRaise,
+  };
+}
+
+/** A tag, or a lease's token. */
+function newTag(): string {
+  return randomBytes(6).toString('base64url');
+}
+
+/** The entry, if its dependencies have the tags that its load began under. */
+function ifTagged(entry: Entry | undefined, tags: readonly (string | null)[]): Entry | undefined {
+  return entry && entry.tags.length === tags.length && entry.tags.every((tag, i) => tag === tags[i])
+    ? entry
+    : undefined;
+}
+
+/** A generation is one more fence: of everything that was raised in the one before it alone. */
+function fenceOf({ since }: Generation): Fence {
+  return { forgotten: 0, xids: since === undefined ? [] : [since] };
+}
+
+function parseResult(bytes: Buffer | null, tags: number): Begun['result'] {
+  const entryAt = tagLength * (1 + tags);
+  const entry = bytes ? decodeEntry(bytes.subarray(entryAt)) : undefined;
+  if (!bytes || !entry) return undefined;
+  return { token: bytes.toString('latin1', 0, tagLength), tags: bytes.toString('latin1', tagLength, entryAt), entry };
 }
 
 function lifeMs(view: CachedView, { status }: Loaded): number {
@@ -202,5 +432,5 @@ function lifeMs(view: CachedView, { status }: Loaded): number {
 }
 
 function isUnavailable(error: unknown): boolean {
-  return ['unavailable', 'deadline'].includes((error as { code?: string }).code ?? '');
+  return error instanceof TributaryError && (error.code === 'unavailable' || error.code === 'deadline');
 }

@@ -1,136 +1,151 @@
 import type { Redis } from 'ioredis';
-import { fenceLimit } from './fence.ts';
 
-/** What Lua has to know of fences and entries; `entry.ts` and `fence.ts` say what they are. */
-const common = `
-local function parse_fence(text)
-  local nonce, floor, xids = string.match(text, '^(%S+) (%d+) (%S*)$')
-  if not nonce then return nil end
-  local set = {}
-  for xid in string.gmatch(xids, '%d+') do set[#set + 1] = tonumber(xid) end
-  return nonce, tonumber(floor), set
-end
-local function sees(xid, xmin, xmax, xip)
-  if xid < xmin then return true end
-  if xid >= xmax then return false end
-  for _, running in ipairs(xip) do if running == xid then return false end end
-  return true
-end
-local function snapshot_of(entry)
-  if #entry < 67 or math.floor(string.byte(entry, 2) / 4) % 2 == 0 then return nil end
-  local length = struct.unpack('>H', string.sub(entry, 3, 4))
-  local xmin, xmax = struct.unpack('>d', string.sub(entry, 29, 36)), struct.unpack('>d', string.sub(entry, 37, 44))
-  local xip = {}
-  for at = 68 + string.byte(entry, 67) * 8, length, 8 do xip[#xip + 1] = struct.unpack('>d', string.sub(entry, at, at + 7)) end
-  return xmin, xmax, xip
-end
+/** Fences that an entity remembers one by one before the smallest is forgotten. */
+export const rememberedFences = 256;
+/** Views that a hash holds. */
+export const fieldLimit = 512;
+
+/** The fields of an entity's hash that are not views: short, since there is one hash for each entity that changes. */
+export const tagField = '~t';
+export const fenceField = '~f';
+
+/** A key's time to live becomes `ms` if it is shorter. */
+const keep = `
 local function keep(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
-end
-`;
+end`;
 
-/** KEYS hash; ARGV xid, nonce for a new hash, TTL in ms. Gives 1 if the fence is new, 0 if it stood already. */
-const raise = `${common}
-local text = redis.call('HGET', KEYS[1], '~fence')
-local xid = tonumber(ARGV[1])
-local nonce, floor, set
-if text then nonce, floor, set = parse_fence(text) end
-if not nonce then nonce, floor, set = ARGV[2], 0, {} end
-keep(KEYS[1], tonumber(ARGV[3]))
-if xid <= floor then return 0 end
-for _, known in ipairs(set) do if known == xid then return 0 end end
-set[#set + 1] = xid
-table.sort(set)
-while #set > ${fenceLimit} do floor = table.remove(set, 1) end
-for i, one in ipairs(set) do set[i] = string.format('%.0f', one) end
-redis.call('HSET', KEYS[1], '~fence', nonce .. ' ' .. string.format('%.0f', floor) .. ' ' .. table.concat(set, ','))
-keep(KEYS[1], tonumber(ARGV[3]))
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if field ~= '~fence' then
-    local xmin, xmax, xip = snapshot_of(redis.call('HGET', KEYS[1], field))
-    if not xmin or floor >= xmin or not sees(xid, xmin, xmax, xip) then redis.call('HDEL', KEYS[1], field) end
+/** Gives a hash that has no tag a new one, and drops whatever it holds. */
+const ensureTag = `
+local function ensure_tag(key, tag, ms)
+  if redis.call('HEXISTS', key, '${tagField}') == 0 then
+    redis.call('UNLINK', key)
+    redis.call('HSET', key, '${tagField}', tag)
+    redis.call('PEXPIRE', key, ms)
   end
-end
-return 1`;
-
-/** KEYS hash; ARGV nonce for a new hash, TTL in ms. Gives the fence; makes sure that there is one. */
-const ensureFence = `${common}
-local text = redis.call('HGET', KEYS[1], '~fence')
-if text and parse_fence(text) then return text end
-text = ARGV[1] .. ' 0 '
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], '~fence', text)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return text`;
-
-/** KEYS lease; ARGV token, TTL in ms. Gives the token of who holds it now: one's own if it was free. */
-const takeLease = `
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return ARGV[1] end
-return redis.call('GET', KEYS[1])`;
+end`;
 
 /**
- * KEYS hash, lease, result; ARGV token, view, nonce, entry, TTL in ms, limit of fields, life of a result in ms.
+ * KEYS hash; ARGV xid, new tag, TTL in ms, '1' for the second delivery.
  *
- * Stores the entry if its hash is still the one it was loaded under, no fence hides it and no newer one stands; else
- * leaves it for those who wait. Gives back the lease. Gives 1 if it was stored.
+ * Remembers the transaction, changes the tag and drops every view, in constant time. Returns 1, or 0 if the fence was
+ * raised already. A first delivery at or below what is forgotten is new: a long transaction that committed late. A second
+ * one is not: whatever is here was loaded after the first.
  */
-const fill = `${common}
-local function may_store()
-  local text = redis.call('HGET', KEYS[1], '~fence')
-  if not text then return false end
-  local nonce, floor, set = parse_fence(text)
-  if nonce ~= ARGV[3] then return false end
-  local xmin, xmax, xip = snapshot_of(ARGV[4])
-  if xmin then
-    if floor >= xmin then return false end
-    for _, xid in ipairs(set) do if not sees(xid, xmin, xmax, xip) then return false end end
-  end
-  local standing = redis.call('HGET', KEYS[1], ARGV[2])
-  if standing then
-    local other_xmin, other_xmax = snapshot_of(standing)
-    if xmin and other_xmin and (other_xmax > xmax or (other_xmax == xmax and other_xmin > xmin)) then return false end
-    return true
-  end
-  return redis.call('HLEN', KEYS[1]) <= tonumber(ARGV[6])
+const raise = `
+local xid, forgotten, xids = tonumber(ARGV[1]), 0, {}
+local fence = redis.call('HGET', KEYS[1], '${fenceField}') or ''
+local largest, list = string.match(fence, '^(%d+) ([%d,]+)$')
+if largest then forgotten = tonumber(largest) end
+for text in string.gmatch(list or string.match(fence, '^[%d,]+$') or '', '%d+') do
+  local known = tonumber(text)
+  if known == xid then return 0 end
+  xids[#xids + 1] = known
 end
-local stored = may_store()
+if ARGV[4] == '1' and xid <= forgotten then return 0 end
+xids[#xids + 1] = xid
+if #xids > ${rememberedFences} then
+  table.sort(xids)
+  forgotten = math.max(forgotten, table.remove(xids, 1))
+end
+for i, known in ipairs(xids) do xids[i] = string.format('%.0f', known) end
+local text = (forgotten > 0 and string.format('%.0f ', forgotten) or '') .. table.concat(xids, ',')
+redis.call('UNLINK', KEYS[1])
+redis.call('HSET', KEYS[1], '${tagField}', ARGV[2], '${fenceField}', text)
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`;
+
+/** KEYS hash; ARGV new tag, TTL in ms. Returns tag and fence of a dependency, with a tag for one that had none. */
+const touch = `${ensureTag}
+ensure_tag(KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HMGET', KEYS[1], '${tagField}', '${fenceField}')`;
+
+/**
+ * KEYS hash, lease, result; ARGV field, token, life of a lease in ms, new tag, TTL in ms.
+ *
+ * Tries for the view's lease. Returns who holds it now (oneself, if it was free), tag, fence and entry, and the last
+ * result that a load left here.
+ */
+const begin = `${ensureTag}
+ensure_tag(KEYS[1], ARGV[4], ARGV[5])
+local found = redis.call('HMGET', KEYS[1], '${tagField}', '${fenceField}', ARGV[1])
+local holder = redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) and ARGV[2] or redis.call('GET', KEYS[2])
+return {holder, found[1], found[2], found[3], redis.call('GET', KEYS[3])}`;
+
+/**
+ * KEYS hash, lease, result; ARGV field, token, tag, entry, TTL in ms, now in ms, result, life of a result in ms.
+ *
+ * Stores the entry if the tag is still the one its load began under, and there is room for it once ended fields are
+ * gone. Otherwise leaves the result for those who wait, but only while it holds the lease: later, they could not tell
+ * when its load began. Gives the lease back. Returns 1 if it was stored.
+ */
+const fill = `${keep}
+local hash, field = KEYS[1], ARGV[1]
+local function has_room()
+  return redis.call('HEXISTS', hash, field) == 1 or redis.call('HLEN', hash) < ${fieldLimit} + 2
+end
+local function remove_ended()
+  for _, name in ipairs(redis.call('HKEYS', hash)) do
+    if string.sub(name, 1, 1) ~= '~' then
+      local entry = redis.call('HGET', hash, name)
+      if #entry < 10 or struct.unpack('>d', string.sub(entry, 3, 10)) <= tonumber(ARGV[6]) then
+        redis.call('HDEL', hash, name)
+      end
+    end
+  end
+  return has_room()
+end
+local stored = redis.call('HGET', hash, '${tagField}') == ARGV[3] and (has_room() or remove_ended())
+local holds = redis.call('GET', KEYS[2]) == ARGV[2]
 if stored then
-  redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
-  keep(KEYS[1], tonumber(ARGV[5]))
-else
-  redis.call('SET', KEYS[3], ARGV[1] .. ARGV[4], 'PX', ARGV[7])
+  redis.call('HSET', hash, field, ARGV[4])
+  keep(hash, tonumber(ARGV[5]))
+elseif holds then
+  redis.call('SET', KEYS[3], ARGV[7], 'PX', ARGV[8])
 end
-if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+if holds then redis.call('DEL', KEYS[2]) end
 return stored and 1 or 0`;
 
-/** KEYS lease; ARGV token. Gives a lease back whose load has failed. */
-const releaseLease = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+/** KEYS lease; ARGV token. Gives back the lease of a load that failed. */
+const release = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
+type Bytes = Buffer | null;
 
 export interface Scripts {
-  raiseFence(hash: string, xid: number, nonce: string, ttlMs: number): Promise<number>;
-  ensureFenceBuffer(hash: string, nonce: string, ttlMs: number): Promise<Buffer>;
-  takeLease(lease: string, token: string, ttlMs: number): Promise<string | null>;
-  releaseLease(lease: string, token: string): Promise<number>;
+  raiseFence(hash: string, xid: number, newTag: string, ttlMs: number, isSecond: '0' | '1'): Promise<number>;
+  touchEntityBuffer(hash: string, newTag: string, ttlMs: number): Promise<[tag: Buffer, fence: Bytes]>;
+  beginLoadBuffer(
+    hash: string,
+    lease: string,
+    result: string,
+    field: string,
+    token: string,
+    leaseMs: number,
+    newTag: string,
+    ttlMs: number,
+  ): Promise<[holder: Buffer, tag: Buffer, fence: Bytes, entry: Bytes, result: Bytes]>;
   fillView(
     hash: string,
     lease: string,
     result: string,
+    field: string,
     token: string,
-    view: string,
-    nonce: string,
+    tag: string,
     entry: Buffer,
     ttlMs: number,
-    fieldLimit: number,
+    nowMs: number,
+    left: Buffer,
     resultMs: number,
   ): Promise<number>;
+  releaseLease(lease: string, token: string): Promise<number>;
 }
 
 /** The connection with the cache's scripts as commands. */
 export function withScripts(redis: Redis): Redis & Scripts {
   redis.defineCommand('raiseFence', { numberOfKeys: 1, lua: raise });
-  redis.defineCommand('ensureFence', { numberOfKeys: 1, lua: ensureFence });
-  redis.defineCommand('takeLease', { numberOfKeys: 1, lua: takeLease });
-  redis.defineCommand('releaseLease', { numberOfKeys: 1, lua: releaseLease });
+  redis.defineCommand('touchEntity', { numberOfKeys: 1, lua: touch });
+  redis.defineCommand('beginLoad', { numberOfKeys: 3, lua: begin });
   redis.defineCommand('fillView', { numberOfKeys: 3, lua: fill });
+  redis.defineCommand('releaseLease', { numberOfKeys: 1, lua: release });
   return redis as Redis & Scripts;
 }

@@ -1,49 +1,56 @@
-import type { PgSnapshot } from '../kernel/snapshot.ts';
+import type { Evidence, Fence } from './proof.ts';
 
 /** What is asked of the cache: one view of one entity. */
 export interface CachedView {
   /** The entity it lives with: `collections:0xb47e…`. */
   entity: string;
-  /** Its name within the entity: `metadata`, `nfts?page=1`. */
-  view: string;
-  /** Up to three more entities whose fences hide it. */
+  /** Its field in the entity's hash; it names the code that makes it: `listNfts?page=1~3f9c2a71`. */
+  field: string;
+  /** Up to three more entities whose fences void it. */
   dependsOn: readonly string[];
   /** Life in seconds; each entry's own is up to 10 % shorter, so that they do not end together. */
   ttlSeconds: number;
-  /** Age in seconds past which a valid entry is served and refreshed. */
-  softTtlSeconds?: number;
-  /** Seconds past its end that an unfenced entry may stand in while the database is down. */
+  /** Seconds past its end that an entry may stand in while the database is down; one that was fenced never does. */
   graceSeconds?: number;
-  /** `fenced`: read under a snapshot and hidden by fences. The others live by their TTL and by explicit clearing. */
-  kind: 'fenced' | 'ttlOnly' | 'upstream';
-}
-
-/** Where a loader is to read: a replica will do, or it has to be the writer. */
-export type Source = 'replica' | 'writer';
-
-/** What a loader found, and the snapshot it was read under (undefined for what does not come from Postgres). */
-export interface Loaded {
-  snapshot: PgSnapshot | undefined;
-  status: 200 | 404;
-  body: string | Uint8Array;
-  asOf?: Date;
-  /** Whether it was computed on the spot, as no snapshot of it stood. */
-  live?: boolean;
+  /** Whether changes void it; if not, it lives by its TTL and by explicit clearing. */
+  isFenced: boolean;
 }
 
 /**
- * What is served. `hit`: from the cache; `stale`: from the cache, past its end, as nothing better was to be had; `miss`:
- * loaded; `bypass`: loaded without a cache.
+ * Where a loader is to read. With `proving` it first asks the replica for the status of these fences' transactions, in
+ * the transaction that then reads, and throws Unproven if that does not prove them. With `reconnect` it first drops the
+ * connections it has: the host behind them is not the writer.
+ */
+export type Source = { host: 'replica'; proving?: readonly Fence[] } | { host: 'writer'; reconnect?: boolean };
+
+/** What a loader found. */
+export interface Loaded {
+  /** What the host said of itself; undefined for what does not come from Postgres and has nothing to prove. */
+  evidence: Evidence | undefined;
+  status: 200 | 404;
+  body: string | Uint8Array;
+  asOf?: Date;
+  /** Whether it was computed for this read because no snapshot of the read model covers the last change. */
+  live?: boolean;
+}
+
+/** A replica has not seen every fence. The load is tried again on the writer. */
+export class Unproven extends Error {}
+
+export type Load = (source: Source) => Promise<Loaded>;
+
+/**
+ * What is served. `hit`: from the cache; `stale`: from the cache, past its end or while the database cannot confirm it;
+ * `miss`: loaded, and proven to show every fence; `bypass`: loaded from a replica without asking Redis, unproven.
  */
 export interface Served {
   outcome: 'hit' | 'stale' | 'miss' | 'bypass';
   status: 200 | 404;
   body: Buffer;
   encoding: 'identity' | 'gzip';
-  /** Strong, quoted. */
-  etag: string;
+  /** Of the plain body: 128 bits in base64url. */
+  hash: string;
   asOf: Date | undefined;
-  /** Whether it was computed on the spot, as no snapshot of it stood. */
   live: boolean;
   /** Whole seconds since it was loaded. */
   ageSeconds: number;

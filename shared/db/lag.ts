@@ -13,10 +13,14 @@ interface ReaderState {
   usable: boolean;
   goodInARow: number;
   checkedAt: number;
+  /** Every change committed before this time, ms, is known to be visible there. */
+  seenUpTo: number;
   checking: Promise<void> | undefined;
 }
 
 const checkEveryMs = 1_000;
+/** A figure older than this says nothing about now, so the read waits for a new one. */
+const waitForCheckAfterMs = 5_000;
 const goodChecksToReturn = 3;
 const states = new Map<Host, ReaderState>();
 
@@ -27,9 +31,17 @@ export async function hostForReads(preferred: 'reader' | 'analytics'): Promise<H
     state.checking ??= check(preferred, state).finally(() => {
       state.checking = undefined;
     });
-    if (state.checkedAt === 0) await state.checking;
+    if (Date.now() - state.checkedAt >= waitForCheckAfterMs) await state.checking;
   }
   return state.usable ? preferred : 'writer';
+}
+
+/**
+ * The time up to which a host shows every change: of a reader, when its lag was last asked for less the lag; of the
+ * writer, now.
+ */
+export function seenUpTo(host: Host): Date {
+  return new Date(host === 'writer' ? Date.now() : stateOf(host).seenUpTo);
 }
 
 /** Leaves a reader out after a connection to it failed. */
@@ -47,7 +59,7 @@ export function isLeftOut(host: Host): boolean {
 function stateOf(host: Host): ReaderState {
   let state = states.get(host);
   if (!state) {
-    state = { usable: true, goodInARow: 0, checkedAt: 0, checking: undefined };
+    state = { usable: true, goodInARow: 0, checkedAt: 0, seenUpTo: 0, checking: undefined };
     states.set(host, state);
   }
   return state;
@@ -55,8 +67,10 @@ function stateOf(host: Host): ReaderState {
 
 async function check(host: Host, state: ReaderState): Promise<void> {
   const threshold = env('DATABASE_LAG_THRESHOLD_MS');
+  const askedAt = Date.now();
   const lagMs = await measureLag(host);
   state.checkedAt = Date.now();
+  if (lagMs !== undefined) state.seenUpTo = Math.max(state.seenUpTo, askedAt - lagMs);
   if (lagMs === undefined || lagMs > threshold) {
     if (state.usable) count('ReaderLeftOut', 'Count', 1, { host });
     leaveOut(host);
@@ -66,11 +80,11 @@ async function check(host: Host, state: ReaderState): Promise<void> {
   if (state.goodInARow >= goodChecksToReturn) state.usable = true;
 }
 
-/** Milliseconds the host is behind the writer; undefined where it does not answer. */
-async function measureLag(host: Host): Promise<number | undefined> {
+/** Milliseconds the host is behind the writer; undefined if it does not answer, or cannot know. */
+export async function measureLag(host: Host): Promise<number | undefined> {
   try {
-    const { rows } = await (await pool(host)).query<{ lag_ms: number }>(await lagQuery(host));
-    return rows[0]?.lag_ms ?? 0;
+    const { rows } = await (await pool(host)).query<{ lag_ms: number | null }>(await lagQuery(host));
+    return rows[0]?.lag_ms ?? undefined;
   } catch (error) {
     // a reader that cannot say how far behind it is is left out; the read goes on
     log.warn('the lag of a reader is not known', { host, error });
@@ -81,8 +95,11 @@ async function measureLag(host: Host): Promise<number | undefined> {
 const auroraLag = `select coalesce(max(replica_lag_in_msec), 0)::float8 as lag_ms
   from aurora_replica_status() where server_id = aurora_db_instance_identifier()`;
 
+// a standby without a stream has replayed all it got, and cannot know what it is missing
 const standbyLag = `select case
-    when not pg_is_in_recovery() or pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
+    when not pg_is_in_recovery() then 0
+    when not exists (select from pg_stat_wal_receiver where coalesce(status, 'streaming') = 'streaming') then null
+    when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
     else coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000, 0)
   end::float8 as lag_ms`;
 

@@ -15,6 +15,7 @@ const hostVariables = {
 
 const credentials = z.object({ username: z.string(), password: z.string() });
 const pools = new Map<Host, Promise<pg.Pool>>();
+const ending = new Set<Promise<void>>();
 
 /**
  * The connections of this container to a host: few, opened when first needed, kept between invocations.
@@ -31,11 +32,22 @@ export function pool(host: Host): Promise<pg.Pool> {
   return opened;
 }
 
+/**
+ * Drops the connections to a host that turned out to lead to the wrong server: the next one asks for the address again.
+ * Those in use end when they are given back. Does nothing if `found` was dropped already.
+ */
+export async function dropPool(host: Host, found: pg.Pool): Promise<void> {
+  if ((await pools.get(host)) !== found) return;
+  pools.delete(host);
+  ending.add(found.end());
+}
+
 /** Ends every connection of this container. */
 export async function closePools(): Promise<void> {
   const opened = [...pools.values()];
   pools.clear();
-  await Promise.allSettled(opened.map(async (pending) => (await pending).end()));
+  await Promise.allSettled([...ending, ...opened.map(async (pending) => (await pending).end())]);
+  ending.clear();
 }
 
 async function open(host: Host): Promise<pg.Pool> {

@@ -1,72 +1,160 @@
+import type pg from 'pg';
 import type { Sql } from 'sql-template-tag';
+import { type Evidence, type Fence, proofOf } from '../cache/proof.ts';
+import { type Source, Unproven } from '../cache/view.ts';
 import { Integrity } from '../kernel/errors.ts';
-import { type PgSnapshot, parseSnapshot } from '../kernel/snapshot.ts';
+import { parseSnapshot } from '../kernel/snapshot.ts';
 import { isConnectionError, translateDatabaseError } from './errors.ts';
-import { hostForReads, leaveOut } from './lag.ts';
-import { type Host, pool } from './pools.ts';
+import { hostForReads, leaveOut, seenUpTo } from './lag.ts';
+import { dropPool, type Host, pool } from './pools.ts';
 
 /** What a read is for; it decides which host answers. Syncs and alerts have to see what was just written. */
 export type Workload = 'api' | 'analytics' | 'sync' | 'alerts';
 
-export interface Snapshotted<Row> {
-  /** The snapshot that the rows were read under. */
-  snapshot: PgSnapshot;
+/** Rows, and what the host that gave them said of itself. */
+export interface ProvableRead<Row> {
   rows: Row[];
+  evidence: Evidence;
+  /** The time up to which that host shows every change. */
+  asOf: Date;
+}
+
+interface Statement {
+  text: string;
+  values: unknown[];
 }
 
 /**
- * Rows of one statement, and the snapshot that this very statement read them under.
+ * Rows of one statement, with the evidence of what they show: the snapshot this very statement read under, and whether
+ * the server was in recovery. A replica that is down or lags too far is passed over for the writer.
  *
- * @param source  `replica`: a reader of the workload, or the writer while it lags or is down; `writer`: the writer
+ * @throws Unproven     `source` asks the replica for proof, and it has none
  * @throws Deadline     over the role's statement timeout (retryable)
- * @throws Unavailable  no host answers (retryable)
+ * @throws Unavailable  no host answered (retryable)
  */
-export async function readUnderSnapshot<Row extends object>(
+export async function readProvably<Row extends object>(
   statement: Sql,
-  source: 'replica' | 'writer',
+  source: Source,
   workload: Workload = 'api',
-): Promise<Snapshotted<Row>> {
-  const text = `select pg_current_snapshot()::text as "~snapshot", q.*
-    from (select 1) as one left join (select true as "~found", r.* from (${statement.text}) r) q on true`;
-  const rows = await queryAny<Row & { '~snapshot': string; '~found': true | null }>(
-    text,
-    statement.values,
-    source,
-    workload,
+): Promise<ProvableRead<Row>> {
+  const wrapped = {
+    text: `select pg_current_snapshot()::text as "~snapshot", pg_is_in_recovery() as "~in_recovery", q.*
+      from (select 1) as one left join (select true as "~found", r.* from (${statement.text}) r) q on true`,
+    values: statement.values,
+  };
+  if (source.host === 'writer') {
+    if (source.reconnect) await dropPool('writer', await pool('writer'));
+    return onHost('writer', (host) => readOnce<Row>(host, wrapped));
+  }
+  const { proving } = source;
+  return onHost(await hostOf(workload), (host) =>
+    proving && host !== 'writer' ? readAfterProof<Row>(host, wrapped, proving) : readOnce<Row>(host, wrapped),
   );
-  const snapshot = parseSnapshot(rows[0]?.['~snapshot'] ?? '');
-  if (!snapshot) throw new Integrity('Postgres gave no snapshot with its rows.');
-  return { snapshot, rows: rows.filter((row) => row['~found']) };
 }
 
 /** Rows of one statement, from a host of the workload; for what is not cached. */
 export async function query<Row extends object>(statement: Sql, workload: Workload): Promise<Row[]> {
-  return queryAny<Row>(statement.text, statement.values, 'replica', workload);
+  return onHost(await hostOf(workload), async (host) => (await (await pool(host)).query<Row>(statement)).rows);
 }
 
-async function queryAny<Row extends object>(
-  text: string,
-  values: unknown[],
-  source: 'replica' | 'writer',
-  workload: Workload,
-): Promise<Row[]> {
-  const host =
-    source === 'writer' || workload === 'sync' || workload === 'alerts' ? 'writer' : await readerOf(workload);
+/** What a host says of the transactions behind some fences, for `explain`. */
+export async function evidenceOf(host: Host, fences: readonly Fence[]): Promise<Evidence> {
+  const client = await (await pool(host)).connect();
   try {
-    return await queryHost<Row>(host, text, values);
+    return await askStatus(client, host, fences);
+  } finally {
+    client.release();
+  }
+}
+
+async function hostOf(workload: Workload): Promise<Host> {
+  if (workload === 'sync' || workload === 'alerts') return 'writer';
+  return hostForReads(workload === 'api' ? 'reader' : 'analytics');
+}
+
+/** Runs `work` on a host, and on the writer if the connection to a reader fails. */
+async function onHost<T>(host: Host, work: (host: Host) => Promise<T>): Promise<T> {
+  try {
+    return await work(host);
   } catch (error) {
     if (host === 'writer' || !isConnectionError(error)) throw translateDatabaseError(error);
     leaveOut(host);
-    return await queryHost<Row>('writer', text, values).catch((second: unknown) => {
+    return await work('writer').catch((second: unknown) => {
       throw translateDatabaseError(second);
     });
   }
 }
 
-function readerOf(workload: 'api' | 'analytics'): Promise<Host> {
-  return hostForReads(workload === 'api' ? 'reader' : 'analytics');
+async function readOnce<Row extends object>(host: Host, statement: Statement): Promise<ProvableRead<Row>> {
+  const asOf = seenUpTo(host);
+  return toRead<Row>(host, await (await pool(host)).query(statement), asOf);
 }
 
-async function queryHost<Row extends object>(host: Host, text: string, values: unknown[]): Promise<Row[]> {
-  return (await (await pool(host)).query<Row>(text, values)).rows;
+/**
+ * Asks for the status of the fences' transactions and then reads, in one transaction: behind a proxy the next statement
+ * could go to another reader. Each statement of READ COMMITTED has a snapshot of its own, so what was committed when it
+ * was asked is visible to the read that follows.
+ */
+async function readAfterProof<Row extends object>(
+  host: Host,
+  statement: Statement,
+  fences: readonly Fence[],
+): Promise<ProvableRead<Row>> {
+  const asOf = seenUpTo(host);
+  const client = await (await pool(host)).connect();
+  let failure: Error | undefined;
+  try {
+    await client.query('begin isolation level read committed read only');
+    const asked = await askStatus(client, host, fences);
+    if (!proofOf(asked, fences)) throw new Unproven();
+    const read = toRead<Row>(host, await client.query(statement), asOf);
+    await client.query('commit');
+    return { ...read, evidence: { ...read.evidence, committed: asked.committed! } };
+  } catch (error) {
+    failure = await client.query('rollback').then(
+      () => (error instanceof ForeignHistory ? error : undefined),
+      (broken: Error) => broken,
+    );
+    throw error;
+  } finally {
+    client.release(failure);
+  }
+}
+
+/** A fence is raised for commits alone: a server that calls one of its transactions aborted has another history. */
+class ForeignHistory extends Unproven {}
+
+async function askStatus(client: pg.PoolClient, host: Host, fences: readonly Fence[]): Promise<Evidence> {
+  const xids = [...new Set(fences.flatMap((fence) => fence.xids))];
+  // a transaction that this server has not met yet has no status here, and asking for it is an error
+  const { rows } = await client.query<{ snapshot: string; in_recovery: boolean; xid: string; status: string | null }>(
+    `select now.snapshot::text, pg_is_in_recovery() as in_recovery, xid::text,
+       case when xid < pg_snapshot_xmax(now.snapshot) then pg_xact_status(xid) end as status
+     from (select pg_current_snapshot() as snapshot) as now left join unnest($1::text[]::xid8[]) as xid on true`,
+    [xids.map(String)],
+  );
+  if (rows.some(({ status }) => status === 'aborted')) throw new ForeignHistory();
+  const committed = rows.filter(({ status }) => status === 'committed').map(({ xid }) => Number(xid));
+  return {
+    host: host === 'writer' ? 'writer' : 'replica',
+    inRecovery: rows[0]!.in_recovery,
+    snapshot: snapshotIn(rows[0]!.snapshot),
+    committed: new Set(committed),
+  };
+}
+
+function toRead<Row extends object>(host: Host, { rows }: pg.QueryResult, asOf: Date): ProvableRead<Row> {
+  const [first] = rows as { '~snapshot': string; '~in_recovery': boolean }[];
+  const evidence: Evidence = {
+    host: host === 'writer' ? 'writer' : 'replica',
+    inRecovery: first!['~in_recovery'],
+    snapshot: snapshotIn(first!['~snapshot']),
+  };
+  return { rows: (rows as (Row & { '~found': true | null })[]).filter((row) => row['~found']), evidence, asOf };
+}
+
+function snapshotIn(text: string) {
+  const snapshot = parseSnapshot(text);
+  if (!snapshot) throw new Integrity('Postgres gave no snapshot with its rows.');
+  return snapshot;
 }

@@ -4,13 +4,15 @@ import { correlationId } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import { getCache } from '../resources.ts';
 import { translateDatabaseError } from './errors.ts';
-import { pool } from './pools.ts';
+import { dropPool, pool } from './pools.ts';
 
 /** A connection inside a transaction on the writer. */
 export type Transaction = pg.PoolClient;
 
 /** `repeatable read`: all of its statements see one snapshot; a row that another changed meanwhile fails it (retryable). */
 export type Isolation = 'read committed' | 'repeatable read';
+
+const readOnlyTransaction = '25006';
 
 interface Announced {
   xid: string | null;
@@ -48,7 +50,8 @@ export async function inTransaction<T>(
   work: (tx: Transaction) => Promise<T>,
   isolation: Isolation = 'read committed',
 ): Promise<T> {
-  const tx = await (await pool('writer')).connect().catch((error: unknown) => {
+  const writer = await pool('writer');
+  const tx = await writer.connect().catch((error: unknown) => {
     throw translateDatabaseError(error);
   });
   let broken: Error | undefined;
@@ -61,6 +64,8 @@ export async function inTransaction<T>(
     await tx.query('rollback').catch((failed: Error) => {
       broken = failed;
     });
+    // a failover has demoted the server behind these connections
+    if ((error as { code?: string }).code === readOnlyTransaction) await dropPool('writer', writer);
     throw translateDatabaseError(error);
   } finally {
     tx.release(broken);

@@ -20,6 +20,9 @@ const envelope = z.object({ 'detail-type': z.string(), detail: event });
 /** A committed change, as a consumer gets it. */
 export type Event = z.output<typeof event>;
 
+/** What a consumer does with an event; `queueArn` says which of its queues it came through. */
+export type Apply = (event: Event, queueArn: string) => Promise<void>;
+
 interface Outcome {
   record: SQSRecord;
   event?: Event;
@@ -33,7 +36,7 @@ interface Outcome {
  * `apply` must be idempotent: the same event may come several times and in any order. What it throws as NotFound, or as
  * Conflict, is acknowledged: there is nothing left to do.
  */
-export function createConsumer(consumer: string, apply: (event: Event) => Promise<void>) {
+export function createConsumer(consumer: string, apply: Apply) {
   return async ({ Records }: SQSEvent): Promise<SQSBatchResponse> => {
     const outcomes = await Promise.all(Records.map((record) => applyRecord(consumer, record, apply)));
     await recordDeliveries(consumer, outcomes).catch((error: unknown) => {
@@ -44,16 +47,12 @@ export function createConsumer(consumer: string, apply: (event: Event) => Promis
   };
 }
 
-async function applyRecord(
-  consumer: string,
-  record: SQSRecord,
-  apply: (event: Event) => Promise<void>,
-): Promise<Outcome> {
+async function applyRecord(consumer: string, record: SQSRecord, apply: Apply): Promise<Outcome> {
   let parsed: Event | undefined;
   try {
     parsed = parseEvent(record.body);
     const known = parsed;
-    await withCorrelation(known.correlationId ?? undefined, () => apply(known));
+    await withCorrelation(known.correlationId ?? undefined, () => apply(known, record.eventSourceARN));
     count('EventAge', 'Milliseconds', Date.now() - Date.parse(known.committedAt), { consumer });
     return { record, event: parsed };
   } catch (error) {

@@ -18,21 +18,23 @@ export async function cachedAnswer(
   served: Served,
   requestHeaders: Record<string, string | undefined>,
 ): Promise<Answer> {
+  const isPacked = served.encoding === 'gzip' && takesGzip(requestHeaders['accept-encoding']);
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'cache-control': 'public, no-cache',
     vary: 'accept-encoding',
     'x-cache': served.outcome,
-    etag: served.etag,
+    // a strong tag names the bytes, and packed bytes are others
+    etag: `"${served.hash}${isPacked ? '-gzip' : ''}"`,
     age: String(served.ageSeconds),
   };
   if (served.live) headers['x-source'] = 'live';
   if (served.asOf) headers['as-of'] = served.asOf.toISOString();
-  if (isUnchanged(served.etag, requestHeaders['if-none-match'])) return { status: 304, headers, body: '' };
+  if (served.status === 200 && isUnchanged(headers.etag!, requestHeaders['if-none-match']))
+    return { status: 304, headers, body: '' };
   if (served.encoding === 'identity') return { status: served.status, headers, body: served.body };
-  if (takesGzip(requestHeaders['accept-encoding'])) {
+  if (isPacked)
     return { status: served.status, headers: { ...headers, 'content-encoding': 'gzip' }, body: served.body };
-  }
   const { gunzipSync } = await import('node:zlib');
   return { status: served.status, headers, body: gunzipSync(served.body) };
 }

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { Sql } from 'sql-template-tag';
+import * as z from 'zod';
 import type { CachedView, Loaded, Source } from '../cache/view.ts';
-import { readUnderSnapshot } from '../db/read.ts';
+import { readProvably } from '../db/read.ts';
 import {
   expandTemplate,
   type Operation,
@@ -45,7 +47,8 @@ export interface Reading<O extends Operation> {
 
 /**
  * A cached read. Its contract says where the answer lives; `load` says what it is. In order: cache; on a miss one
- * statement on a replica, or on the writer where the replica cannot see the last change yet; the bytes as they are.
+ * statement on a replica, or on the writer where the replica cannot prove that it shows the last change; the bytes as
+ * they are.
  */
 export function read<O extends Operation>(operation: O, reading: Reading<O>): Endpoint {
   const declared = operation.cache;
@@ -55,9 +58,11 @@ export function read<O extends Operation>(operation: O, reading: Reading<O>): En
     statement: (input) => reading.load(input as OperationInput<O>),
     async handle(anyInput, request) {
       const input = anyInput as OperationInput<O>;
-      const load = (source: Source) => loadBody(operation, reading, input, request, source);
-      const served = await (await getCache()).read(viewOf(declared, anyInput), load, {
+      const statement = reading.load(input);
+      const load = (source: Source) => loadBody(operation, reading, statement, input, request, source);
+      const served = await (await getCache()).read(viewOf(operation, statement, anyInput), load, {
         maxStaleSeconds: maxStaleOf(request),
+        mustBeFenced: /(?:^|[\s,])no-cache(?:$|[\s,])/.test(request.headers['cache-control'] ?? ''),
       });
       count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
       await reading.served?.(input);
@@ -82,19 +87,42 @@ export function respond<O extends Operation>(
   };
 }
 
-/** The cached view that a declaration means for one request: its templates filled in, the query put in order. */
-export function viewOf(declared: ViewDeclaration, input: { path: unknown; query: unknown }): CachedView {
-  const path = input.path as Record<string, unknown>;
-  const entity = expandTemplate(declared.entity, path);
+/** The cached view of one request: the declaration's templates filled in, in a field that names the code behind it. */
+export function viewOf(operation: Operation, statement: Sql, input: { path: unknown; query: unknown }): CachedView {
+  const declared = operation.cache!;
+  const [entity, ...dependsOn] = entitiesOf(declared, input.path);
   return {
-    entity,
-    view: expandTemplate(declared.view, path) + canonicalQuery(input.query as Record<string, unknown>),
-    dependsOn: (declared.dependsOn ?? []).map((template) => expandTemplate(template, path)),
+    entity: entity!,
+    field: `${fieldPrefix(operation, input.query)}${codeOf(operation, statement.text)}`,
+    dependsOn,
     ttlSeconds: ttlSecondsOf(declared),
-    kind: declared.kind ?? 'fenced',
-    ...(declared.softTtlSeconds === undefined ? {} : { softTtlSeconds: declared.softTtlSeconds }),
+    isFenced: declared.kind === undefined || declared.kind === 'fenced',
     ...(declared.graceSeconds === undefined ? {} : { graceSeconds: declared.graceSeconds }),
   };
+}
+
+/** The entity that a view lives with, and those it depends on, for one request's path parameters. */
+export function entitiesOf({ entity, dependsOn = [] }: ViewDeclaration, path: unknown): string[] {
+  return [entity, ...dependsOn].map((template) => expandTemplate(template, path as Record<string, unknown>));
+}
+
+/** A view's field up to the hash of its code: the operation, and its query in a canonical order. */
+export function fieldPrefix({ operationId }: Operation, query: unknown): string {
+  return `${operationId}${canonicalQuery(query as Record<string, unknown>)}~`;
+}
+
+const codes = new Map<string, string>();
+
+/** A hash of the statement and the contract, so that a deployment never serves an answer of the code before it. */
+function codeOf({ operationId, response }: Operation, statement: string): string {
+  const key = `${operationId}\n${statement}`;
+  let code = codes.get(key);
+  if (code === undefined) {
+    const contract = JSON.stringify(z.toJSONSchema(response, { unrepresentable: 'any', io: 'input' }));
+    code = createHash('sha256').update(key).update(contract).digest('base64url').slice(0, 8);
+    codes.set(key, code);
+  }
+  return code;
 }
 
 function canonicalQuery(query: Record<string, unknown>): string {
@@ -110,23 +138,30 @@ function canonicalQuery(query: Record<string, unknown>): string {
 async function loadBody<O extends Operation>(
   operation: O,
   reading: Reading<O>,
+  statement: Sql,
   input: OperationInput<O>,
   request: Request,
   source: Source,
 ): Promise<Loaded> {
-  let { snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), source);
-  const isMissing = rows.length === 0;
-  if (reading.fetch && (isMissing || rows[0]!.incomplete)) {
-    const fetched = await reading.fetch(input, request).catch((error: unknown) => {
+  const needsFetch = ([row]: BodyRow[]) =>
+    reading.fetch !== undefined && (row === undefined || row.incomplete === true);
+  let found = await readProvably<BodyRow>(statement, source);
+  // what a replica lacks may have been committed already
+  if (needsFetch(found.rows) && source.host === 'replica')
+    found = await readProvably<BodyRow>(statement, { host: 'writer' });
+  if (needsFetch(found.rows)) {
+    const isMissing = found.rows.length === 0;
+    const fetched = await reading.fetch!(input, request).catch((error: unknown) => {
       // what there is will do
       if (isMissing) throw error;
       return false;
     });
-    if (fetched) ({ snapshot, rows } = await readUnderSnapshot<BodyRow>(reading.load(input), 'writer'));
+    if (fetched) found = await readProvably<BodyRow>(statement, { host: 'writer' });
   }
-  const row = rows[0];
-  if (!row) return { snapshot, status: 404, body: notFoundBody(operation) };
-  return { snapshot, status: 200, body: row.body, ...(row.as_of ? { asOf: row.as_of } : {}), live: row.live ?? false };
+  const { evidence, asOf } = found;
+  const [row] = found.rows;
+  if (!row) return { evidence, status: 404, body: notFoundBody(operation), asOf };
+  return { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false };
 }
 
 /** The same bytes for everybody, so that "not found" can be kept: it carries no correlation id. */

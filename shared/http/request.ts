@@ -34,8 +34,8 @@ export function toRequest(event: APIGatewayProxyEventV2, deadline: Date): Reques
  */
 export function parseInput<O extends Operation>(
   operation: O,
-  event: APIGatewayProxyEventV2,
-  request: Request,
+  event: Pick<APIGatewayProxyEventV2, 'pathParameters' | 'rawQueryString'>,
+  request: Pick<Request, 'rawBody'>,
 ): OperationInput<O> {
   const problems: FieldProblem[] = [];
   const part = <T>(name: string, schema: z.ZodType<T>, value: unknown): T | undefined => {

@@ -1,123 +1,267 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseFence, passes } from '../../shared/cache/fence.ts';
+import { type Fence, proofOf } from '../../shared/cache/proof.ts';
+import { type Load, Unproven } from '../../shared/cache/view.ts';
 import { visible } from '../../shared/kernel/snapshot.ts';
-import { createTestCache, seenUpTo, viewOf } from '../support/cache.ts';
+import { createTestCache, fixedGeneration, lagging, seenUpTo, viewOf } from '../support/cache.ts';
 
-const { cache, connection, hashOf } = await createTestCache();
+const { cache, connection, explain, hashOf } = await createTestCache();
 let entities = 0;
 const newEntity = () => `things:${++entities}`;
+const never: Load = async () => {
+  throw new Error('loaded');
+};
+const bodyOf = async (served: ReturnType<typeof cache.read>) => (await served).body.toString();
 
 test('after a fence is raised no read returns what it hides', async () => {
   const view = viewOf(newEntity());
-  const first = await cache.read(view, async () => seenUpTo(100, 'old'));
+  const first = await cache.read(view, seenUpTo(100, 'old'));
   expect([first.outcome, first.body.toString()]).toEqual(['miss', 'old']);
-  expect((await cache.read(view, async () => seenUpTo(100, 'unused'))).outcome).toBe('hit');
+  expect((await cache.read(view, never)).outcome).toBe('hit');
   await cache.raise([view.entity], 100);
-  const after = await cache.read(view, async () => seenUpTo(101, 'new'));
+  const after = await cache.read(view, seenUpTo(101, 'new'));
   expect([after.outcome, after.body.toString()]).toEqual(['miss', 'new']);
-  expect((await cache.read(view, async () => seenUpTo(101, 'unused'))).outcome).toBe('hit');
-});
-
-test('an entry that has seen the change survives its fence', async () => {
-  const view = viewOf(newEntity());
-  await cache.read(view, async () => seenUpTo(200, 'newer'));
-  await cache.raise([view.entity], 150);
-  expect((await cache.read(view, async () => seenUpTo(200, 'unused'))).outcome).toBe('hit');
+  expect((await cache.read(view, never)).outcome).toBe('hit');
 });
 
 test('a fence of an entity that a view depends on hides it', async () => {
   const other = newEntity();
   const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
-  await cache.read(view, async () => seenUpTo(100, 'old'));
+  await cache.read(view, seenUpTo(100, 'old'));
+  expect((await cache.read(view, never)).outcome).toBe('hit');
   await cache.raise([other], 120);
-  expect((await cache.read(view, async () => seenUpTo(121, 'new'))).body.toString()).toBe('new');
+  expect(await bodyOf(cache.read(view, seenUpTo(121, 'new')))).toBe('new');
+});
+
+test('what does not come from Postgres is hidden by the fences of its entity and of its dependencies', async () => {
+  const [home, other] = [newEntity(), newEntity()];
+  const view = viewOf(home, 'v', { dependsOn: [other] });
+  for (const entity of [home, other]) {
+    await cache.read(view, async () => ({ evidence: undefined, status: 200, body: 'old' }));
+    expect((await cache.read(view, never)).outcome).toBe('hit');
+    await cache.raise([entity], 50);
+    expect((await cache.read(view, async () => ({ evidence: undefined, status: 200, body: 'new' }))).outcome).toBe(
+      'miss',
+    );
+  }
+});
+
+test('what does not come from Postgres is not stored if a clear comes during its load', async () => {
+  const view = viewOf(newEntity());
+  await cache.read(view, async () => {
+    await cache.raise([view.entity], 50);
+    return { evidence: undefined, status: 200, body: 'old' };
+  });
+  expect(await bodyOf(cache.read(view, async () => ({ evidence: undefined, status: 200, body: 'new' })))).toBe('new');
 });
 
 test('a replica that has not seen the change is passed over for the writer', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 500);
   const asked: string[] = [];
-  const load = async (source: string) => {
-    asked.push(source);
-    return source === 'replica' ? seenUpTo(400, 'old') : seenUpTo(501, 'new');
+  expect(await bodyOf(cache.read(view, lagging(seenUpTo(400, 'old'), seenUpTo(501, 'new'), asked)))).toBe('new');
+  expect(asked).toEqual(['replica', 'status', 'writer']);
+});
+
+test('a replica that calls the change committed is believed, though a long transaction holds its snapshot back', async () => {
+  const view = viewOf(newEntity());
+  await cache.raise([view.entity], 500);
+  const asked: string[] = [];
+  const replica: Load = async (source) => {
+    const committed = source.host === 'replica' && source.proving ? new Set([500]) : new Set<number>();
+    const evidence = {
+      host: 'replica' as const,
+      inRecovery: true,
+      snapshot: { xmin: 100, xmax: 501, xip: [] },
+      committed,
+    };
+    return { evidence, status: 200, body: 'new' };
   };
-  expect((await cache.read(view, load)).body.toString()).toBe('new');
-  expect(asked).toEqual(['replica', 'writer']);
+  expect(await bodyOf(cache.read(view, lagging(replica, never, asked)))).toBe('new');
+  expect(asked).toEqual(['replica', 'status']);
+});
+
+test('a replica that has no proof to give is not read from twice', async () => {
+  const view = viewOf(newEntity());
+  await cache.raise([view.entity], 500);
+  const load: Load = async (source) => {
+    if (source.host === 'replica' && source.proving) throw new Unproven();
+    return seenUpTo(source.host === 'writer' ? 501 : 400, source.host)(source);
+  };
+  expect(await bodyOf(cache.read(view, load))).toBe('writer');
+});
+
+test.each([
+  ['snapshot', ['replica', 'writer']],
+  ['none', ['writer']],
+] as const)('with replicas believed for "%s" alone, their loads go to %s', async (replicaProofs, expected) => {
+  const own = await createTestCache({ replicaProofs });
+  await own.cache.raise(['things:1'], 500);
+  const asked: string[] = [];
+  await own.cache.read(viewOf('things:1'), lagging(seenUpTo(400, 'old'), seenUpTo(501, 'new'), asked));
+  expect(asked).toEqual(expected);
+});
+
+test('a writer that is in recovery, or has not reached the change, is asked over a new connection, and refused', async () => {
+  for (const evidence of [
+    { host: 'writer' as const, inRecovery: true, snapshot: { xmin: 900, xmax: 900, xip: [] } },
+    { host: 'writer' as const, inRecovery: false, snapshot: { xmin: 400, xmax: 500, xip: [] } },
+  ]) {
+    const generation = fixedGeneration();
+    const before = generation.current;
+    const own = await createTestCache({ generation });
+    await own.cache.raise(['things:1'], 500);
+    const sources: unknown[] = [];
+    const load: Load = async (source) => {
+      if (source.host === 'replica') return seenUpTo(400, 'old')(source);
+      sources.push(source);
+      return { evidence, status: 200, body: 'old' };
+    };
+    await expect(own.cache.read(viewOf('things:1'), load)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(sources).toEqual([{ host: 'writer' }, { host: 'writer', reconnect: true }]);
+    // another history voids the cache; a writer in recovery says nothing about it
+    expect(generation.current === before).toBe(evidence.inRecovery);
+  }
+});
+
+test('a writer that is found over a new connection is believed', async () => {
+  const view = viewOf(newEntity());
+  await cache.raise([view.entity], 500);
+  const load: Load = async (source) =>
+    seenUpTo(source.host === 'writer' && source.reconnect ? 501 : 400, source.host)(source);
+  expect(await bodyOf(cache.read(view, load))).toBe('writer');
+  expect((await cache.read(view, never)).outcome).toBe('hit');
 });
 
 test('a fill cannot resurrect: a fence raised during the load refuses it', async () => {
   const view = viewOf(newEntity());
-  await cache.read(view, async () => {
+  await cache.read(view, async (source) => {
     await cache.raise([view.entity], 300);
-    return seenUpTo(300, 'old');
+    return seenUpTo(300, 'old')(source);
   });
-  expect((await cache.read(view, async () => seenUpTo(301, 'new'))).body.toString()).toBe('new');
+  expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
+});
+
+test('a fill cannot resurrect: a fence of a dependency raised during the load hides it', async () => {
+  const other = newEntity();
+  const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
+  await cache.read(view, async (source) => {
+    await cache.raise([other], 300);
+    return seenUpTo(300, 'old')(source);
+  });
+  expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
 });
 
 test('a fill cannot resurrect: a hash evicted during the load refuses it', async () => {
   const view = viewOf(newEntity());
-  await cache.read(view, async () => {
+  await cache.read(view, async (source) => {
     await cache.raise([view.entity], 300);
     await connection.redis.del(hashOf(view.entity));
-    await cache.read(viewOf(view.entity, 'other'), async () => seenUpTo(301, 'other'));
-    return seenUpTo(300, 'old');
+    await cache.read(viewOf(view.entity, 'other'), seenUpTo(301, 'other'));
+    return seenUpTo(300, 'old')(source);
   });
-  expect((await cache.read(view, async () => seenUpTo(301, 'new'))).body.toString()).toBe('new');
+  expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
 });
 
 test('a dependency whose hash was evicted with its fence hides what was stored under it', async () => {
   const other = newEntity();
   const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
-  await cache.read(view, async () => seenUpTo(100, 'old'));
+  await cache.read(view, seenUpTo(100, 'old'));
   await connection.redis.del(hashOf(other));
-  expect((await cache.read(view, async () => seenUpTo(121, 'new'))).body.toString()).toBe('new');
+  expect(await bodyOf(cache.read(view, seenUpTo(121, 'new')))).toBe('new');
 });
 
-test('a newer snapshot is not replaced by an older one', async () => {
+test('an entry outlives the fences’ margin though nobody touches its dependency', async () => {
+  const marginMs = 30_000;
+  const own = await createTestCache({ marginMs });
+  await own.cache.read(viewOf('home:1', 'list', { dependsOn: ['dep:1'], ttlSeconds: 300 }), seenUpTo(10, 'x'));
+  for (const entity of ['home:1', 'dep:1'])
+    expect(await own.connection.redis.pttl(own.hashOf(entity))).toBeGreaterThan(marginMs + 200_000);
+});
+
+test('an entry that has ended is replaced though the replica’s snapshot is older than the one before', async () => {
+  const view = viewOf(newEntity(), 'price', { ttlSeconds: 0.001 });
+  const snapshot = { xmin: 100, xmax: 5_000, xip: [100] };
+  await cache.read(view, async ({ host }) => ({
+    evidence: { host, inRecovery: false, snapshot },
+    status: 200,
+    body: 'old',
+  }));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const later = { ...view, ttlSeconds: 300 };
+  expect((await cache.read(later, seenUpTo(100, 'new'))).outcome).toBe('miss');
+  expect(await bodyOf(cache.read(later, never))).toBe('new');
+});
+
+test('a raise says nothing twice: a delivery whose transaction is remembered leaves the views alone', async () => {
   const view = viewOf(newEntity());
-  await cache.read(view, async () => {
-    // the lease is another container's business: this load is a second one that was slower
-    await connection.redis.del(`${hashOf(view.entity)}~lease:${view.view}`);
-    await cache.read(view, async () => seenUpTo(900, 'newer'));
-    return seenUpTo(800, 'older');
-  });
-  expect((await cache.read(view, async () => seenUpTo(900, 'unused'))).body.toString()).toBe('newer');
+  await cache.raise([view.entity], 300);
+  await cache.read(view, seenUpTo(301, 'new'));
+  await cache.raise([view.entity], 300);
+  await cache.raise([view.entity], 300, 'second');
+  expect((await cache.read(view, never)).outcome).toBe('hit');
+});
+
+test('a second delivery raises the fence of a hash that was lost', async () => {
+  const view = viewOf(newEntity());
+  await cache.raise([view.entity], 300);
+  await connection.redis.del(hashOf(view.entity));
+  await cache.read(view, seenUpTo(300, 'old'));
+  await cache.raise([view.entity], 300, 'second');
+  expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
+});
+
+test('at or below what is forgotten, a first delivery is a late commit and a second one is old news', async () => {
+  const view = viewOf(newEntity());
+  for (let xid = 1_001; xid <= 1_300; xid++) await cache.raise([view.entity], xid);
+  expect((await explain(view.entity)).fence).toMatchObject({ forgotten: 1_044 });
+  await cache.read(view, seenUpTo(1_301, 'before'));
+  await cache.raise([view.entity], 1_010, 'second');
+  expect((await cache.read(view, never)).outcome).toBe('hit');
+  await cache.raise([view.entity], 900);
+  expect(await bodyOf(cache.read(view, seenUpTo(1_301, 'after')))).toBe('after');
 });
 
 test('fences commute and are idempotent', async () => {
-  const xids = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 90 });
+  const xids = fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 320 });
   await fc.assert(
     fc.asyncProperty(xids, fc.infiniteStream(fc.nat()), async (raised, random) => {
       const [one, two] = [newEntity(), newEntity()];
-      for (const xid of raised) await cache.raise([one], xid);
+      await Promise.all(raised.map((xid) => cache.raise([one], xid)));
       const shuffled = [...raised, ...raised.slice(0, 5)].map((xid) => [random.next().value!, xid] as const);
       for (const [, xid] of shuffled.sort(([a], [b]) => a - b)) await cache.raise([two], xid);
-      const [left, right] = await Promise.all([one, two].map(async (entity) => fenceOf(entity)));
-      expect([left!.floor, left!.xids]).toEqual([right!.floor, right!.xids]);
+      const [left, right] = await Promise.all([explain(one), explain(two)]);
       const smallest = [...new Set(raised)].sort((a, b) => a - b);
-      expect(left!.xids).toEqual(smallest.slice(-64));
-      expect(left!.floor).toBe(smallest.at(-65) ?? 0);
+      for (const { fence } of [left, right]) {
+        expect([...fence.xids].sort((a, b) => a - b)).toEqual(smallest.slice(-256));
+        expect(fence.forgotten).toBe(smallest.at(-257) ?? 0);
+      }
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 
-test('what a fence lets pass has seen every change it stands for', () => {
+test('what a proof lets pass has seen every change behind the fences', () => {
   const xid = fc.integer({ min: 1, max: 60 });
-  const snapshot = fc.tuple(xid, fc.array(xid)).map(([xmin, running]) => {
-    const xip = running.filter((one) => one >= xmin);
-    return { xmin, xmax: xip.length === 0 ? xmin : Math.max(...xip) + 3, xip };
+  const fence: fc.Arbitrary<Fence> = fc.record({
+    forgotten: fc.integer({ min: 0, max: 20 }),
+    xids: fc.array(xid, { maxLength: 20 }),
   });
+  // a server: which transactions are open; one that shows its open ones (the writer), or does not (a replica)
+  const server = fc.record({ next: fc.integer({ min: 2, max: 70 }), open: fc.array(xid), hides: fc.boolean() });
   fc.assert(
-    fc.property(snapshot, fc.array(xid, { maxLength: 20 }), xid, (seen, xids, floor) => {
-      const lets = passes(seen, { nonce: 'x', floor, xids });
-      const everything = [...xids, ...Array.from({ length: floor }, (_, i) => i + 1)];
-      if (lets) expect(everything.every((one) => visible(one, seen))).toBe(true);
+    fc.property(server, fc.array(fence, { maxLength: 4 }), fc.array(xid), ({ next, open, hides }, fences, asked) => {
+      const running = [...new Set(open.filter((one) => one < next))];
+      const isVisible = (one: number) => one < next && !running.includes(one);
+      const snapshot = { xmin: Math.min(next, ...running), xmax: next, xip: hides ? [] : running };
+      const committed = new Set(asked.filter(isVisible));
+      const proof = proofOf({ host: 'replica', inRecovery: true, snapshot, committed }, fences);
+      const all = fences.flatMap(({ forgotten, xids }) => [
+        ...xids,
+        ...Array.from({ length: forgotten }, (_, i) => i + 1),
+      ]);
+      if (proof) expect(all.every(isVisible)).toBe(true);
+      for (const one of all) if (visible(one, snapshot)) expect(isVisible(one)).toBe(true);
     }),
   );
 });
-
-async function fenceOf(entity: string) {
-  return parseFence(await connection.redis.hgetBuffer(hashOf(entity), '~fence'));
-}

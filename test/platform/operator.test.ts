@@ -12,6 +12,7 @@ import { commit } from '../../shared/db/transaction.ts';
 import { forgetEnv } from '../../shared/env.ts';
 import { createCaller } from '../support/api.ts';
 import { createCollections } from '../support/collections.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const { call, importFile, database } = await createCollections({ QUEUES: '{}' });
 const { handler } = await import('../../functions/platform/api.ts');
@@ -32,13 +33,60 @@ test('clearing the cache makes everything cached void, or what is kept for the n
   expect((await operator('/v1/admin/cache/clear', { method: 'POST', body: { keys: ['*'] } })).status).toBe(400);
 });
 
-test('why an answer is served can be seen', async () => {
+test('why an answer is served can be seen: entry, fences with their events, proofs, and what a read would do', async () => {
+  const explain = async (of: string) => (await operator(`/v1/admin/cache/explain?${of}`)).json;
+  const url = `url=${encodeURIComponent('/v1/collections/kept')}`;
   await call('/v1/collections/kept');
-  const { json } = await operator('/v1/admin/cache/explain?entity=collections:kept');
-  expect(json).toMatchObject({
-    entity: 'collections:kept',
-    views: [{ view: 'metadata', passes: true, snapshot: expect.stringMatching(/^\d+:\d+:/) }],
-  });
+  const cached = await explain(url);
+  expect(cached.read).toMatchObject({ operationId: 'getCollection', outcome: 'hit' });
+  expect(cached.entities).toMatchObject([
+    {
+      entity: 'collections:kept',
+      tag: expect.any(String),
+      views: [{ field: expect.stringMatching(/^getCollection~/) }],
+    },
+  ]);
+  await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Changed' }));
+  const fenced = await explain(url);
+  expect(fenced.read).toMatchObject({ outcome: 'load', proof: expect.stringMatching(/^(snapshot|status|writer)$/) });
+  const [entity] = fenced.entities;
+  expect(entity.views).toEqual([]);
+  expect(entity.fences.at(-1)).toMatchObject({ xid: expect.any(String), events: [{ type: 'collection_updated' }] });
+  expect(fenced.hosts).toMatchObject([
+    { host: 'reader', answers: true, inRecovery: true, lagMs: expect.any(Number) },
+    { host: 'analytics' },
+    { host: 'writer', inRecovery: false, proof: 'writer' },
+  ]);
+  expect((await explain('entity=collections:kept')).read).toBeUndefined();
+});
+
+test('with a write transaction open the reader proves a change by its status, and the explanation names that', async () => {
+  const open = await database.pool.connect();
+  try {
+    await open.query('begin');
+    await open.query('select pg_current_xact_id()');
+    await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Changed again' }));
+    const url = encodeURIComponent('/v1/collections/kept');
+    await waitFor('the reader', async () => {
+      const { json } = await operator(`/v1/admin/cache/explain?url=${url}`);
+      return json.hosts[0].proof === 'status' && json.read.because.includes('proof 3');
+    });
+    expect((await call('/v1/collections/kept')).json.name).toBe('Changed again');
+    expect((await call('/v1/collections/kept')).headers['x-cache']).toBe('hit');
+  } finally {
+    await open.query('rollback');
+    open.release();
+  }
+});
+
+test.each([
+  ['', 400],
+  ['entity=a:b&url=/v1/collections', 400],
+  ['url=/v1/health', 400],
+  ['url=/v1/collections/0xgg', 400],
+  ['url=/v1/nothing', 404],
+])('an explanation of "%s" is refused with %d', async (of, status) => {
+  expect((await operator(`/v1/admin/cache/explain?${of}`)).status).toBe(status);
 });
 
 test('the health of the parts is told', async () => {

@@ -1,36 +1,89 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, inject } from 'vitest';
-import { type Cache, type CacheOptions, createCache } from '../../shared/cache/read.ts';
+import { explainEntity } from '../../shared/cache/explain.ts';
+import type { GenerationSource } from '../../shared/cache/generation.ts';
+import { type Cache, type CacheOptions, createCache, hashOf } from '../../shared/cache/read.ts';
 import { connectRedis, type RedisConnection } from '../../shared/cache/redis.ts';
-import type { CachedView, Loaded } from '../../shared/cache/view.ts';
+import type { CachedView, Load, Loaded } from '../../shared/cache/view.ts';
 
 export interface TestCache {
   cache: Cache;
   connection: RedisConnection;
-  namespace: string;
+  /** What two caches share that are to be one. */
+  shared: Pick<CacheOptions, 'generation' | 'generationKey'>;
   /** The key of an entity's hash. */
   hashOf(entity: string): string;
+  /** What lies in Redis for an entity. */
+  explain(entity: string): ReturnType<typeof explainEntity>;
 }
 
-/** A cache with keys of its own, so that suites do not meet in Redis. */
+export interface TestGeneration extends GenerationSource {
+  current: string;
+  previous: string[];
+  since: number | undefined;
+}
+
+/** A generation that is what a test says it is; its name is unique, so that suites do not meet in Redis. */
+export function fixedGeneration(): TestGeneration {
+  return {
+    current: newName(),
+    previous: [],
+    since: 3,
+    async load() {
+      const { current, previous, since } = this;
+      return { current, previous, since };
+    },
+    async confirm() {
+      this.since = 3;
+    },
+    async revoke() {
+      Object.assign(this, { previous: [this.current], current: newName(), since: undefined });
+    },
+  };
+}
+
+/** A cache with keys of its own. */
 export async function createTestCache(
   options: Partial<CacheOptions> = {},
   url = inject('services').redisUrl,
 ): Promise<TestCache> {
-  const namespace = `test-${randomBytes(6).toString('hex')}`;
   const connection = await connectRedis({ url, onFault: () => {} });
   afterAll(() => connection.close());
-  const generation = { load: async () => ({ current: '1', previous: '0' }) };
-  const cache = createCache({ redis: connection, generation, maxLoads: 4, namespace, ...options });
-  return { cache, connection, namespace, hashOf: (entity) => `${namespace}:1:{${entity}}` };
+  const shared = { generation: fixedGeneration(), generationKey: `${newName()}:generation`, ...options };
+  const cache = createCache({ redis: connection, maxLoads: 4, ...shared });
+  const { current } = await shared.generation.load();
+  return {
+    cache,
+    connection,
+    shared,
+    hashOf: (entity) => hashOf(current, entity),
+    explain: async (entity) => explainEntity(connection, await cache.generation(), entity),
+  };
+}
+
+function newName(): string {
+  return randomBytes(4).toString('hex');
 }
 
 /** A fenced view with a life of five minutes. */
-export function viewOf(entity: string, view = 'metadata', more: Partial<CachedView> = {}): CachedView {
-  return { entity, view, dependsOn: [], ttlSeconds: 300, kind: 'fenced', ...more };
+export function viewOf(entity: string, field = 'metadata', more: Partial<CachedView> = {}): CachedView {
+  return { entity, field, dependsOn: [], ttlSeconds: 300, isFenced: true, ...more };
 }
 
-/** What a loader finds that has seen every transaction below `seen`. */
-export function seenUpTo(seen: number, body: string): Loaded {
-  return { snapshot: { xmin: seen, xmax: seen, xip: [] }, status: 200, body };
+/** A loader whose hosts have both seen every transaction below `seen`, and no other. */
+export function seenUpTo(seen: number, body: string, more: Partial<Loaded> = {}): Load {
+  return async ({ host }) => ({
+    evidence: { host, inRecovery: host === 'replica', snapshot: { xmin: seen, xmax: seen, xip: [] } },
+    status: 200,
+    body,
+    ...more,
+  });
+}
+
+/** A loader of a replica that has seen less than the writer. */
+export function lagging(replica: Load, writer: Load, asked: string[] = []): Load {
+  return async (source) => {
+    asked.push(source.host === 'replica' && source.proving ? 'status' : source.host);
+    return (source.host === 'replica' ? replica : writer)(source);
+  };
 }

@@ -37,6 +37,7 @@ export async function createDatabase(environment: Record<string, string> = {}): 
     DATABASE_READER_HOST: services.reader,
     DATABASE_ANALYTICS_HOST: services.reader,
     DATABASE_NAME: name,
+    DATABASE_CLUSTER_ID: 'test',
     DATABASE_SECRET_ARN: 'owner',
     DATABASE_POOL_SIZE: '4',
     DATABASE_TLS: 'off',

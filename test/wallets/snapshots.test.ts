@@ -38,14 +38,16 @@ const empty = () =>
     truncate wallets.sets, wallets.set_tiers, wallets.plays, wallets.editions, wallets.nft_core_metadata,
       wallets.wallet_holdings, wallets.wallet_profiles, wallets.edition_price_scrape, wallets.edition_prices,
       wallets.purchases, wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot,
+      wallets.edition_prices_snapshot,
       wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings, wallets.changed_moments,
       wallets.new_sales cascade`);
 
 beforeEach(async () => {
   await empty();
   const { getCache } = await import('../../shared/resources.ts');
-  await database.pool.query('update platform.cache_generation set counter = counter + 1');
-  await (await getCache()).renewGeneration();
+  const cache = await getCache();
+  await cache.revokeGeneration();
+  await cache.renewGeneration();
 });
 
 const nft = fc.nat({ max: 7 });
