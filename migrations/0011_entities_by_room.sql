@@ -95,6 +95,44 @@ end $$;
 create trigger announce_deleted after delete on collections.collections
   referencing old table as old_rows for each statement execute function collections.announce_collections();
 
+-- A time that was unknown and is known now, or the other way around, is a change too: min and max leave nulls out.
+create or replace function collections.announce_ownership() returns trigger language plpgsql as $$
+declare
+  changes text := case tg_op
+    when 'INSERT' then 'select 1 as sign, n.* from new_rows n'
+    when 'DELETE' then 'select -1 as sign, o.* from old_rows o'
+    else 'select 1 as sign, n.* from new_rows n union all select -1, o.* from old_rows o'
+  end;
+  changed record;
+begin
+  for changed in execute format($sql$
+    with pair as (
+      select nft_id, owner,
+        sum(sign * greatest(amount, 0)) <> 0 or min(acquired_at) <> max(acquired_at)
+          or count(acquired_at) not in (0, count(*)) as moved,
+        min(last_verified_at) <> max(last_verified_at) or count(last_verified_at) not in (0, count(*)) as verified
+      from (%s) as change
+      where amount > 0
+      group by nft_id, owner
+    )
+    select collections.name_of(c.address, c.slug) as name,
+      array_agg(distinct 'nfts:' || collections.name_of(c.address, c.slug) || ':' || n.token_id) as tokens,
+      array_agg(distinct p.owner) filter (where p.moved) as owners
+    from pair p join collections.nfts n on n.id = p.nft_id join collections.collections c on c.id = n.collection_id
+    where p.moved or p.verified
+    group by c.id order by c.id $sql$, changes)
+  loop
+    if changed.owners is not null then
+      perform collections.lock_user_wallets(false);
+    end if;
+    perform platform.announce('ownership_changed',
+      changed.tokens || case when changed.owners is not null
+        then ('collection-owners:' || changed.name) || collections.entities_of_wallets(changed.owners) end,
+      jsonb_build_object('collection', changed.name));
+  end loop;
+  return null;
+end $$;
+
 -- Traits that tokens gain or lose are announced with the tokens; those changed by hand, here. One that no token has is
 -- not shown.
 create function collections.announce_traits() returns trigger language plpgsql as $$
@@ -381,6 +419,42 @@ begin
         (select array_agg(user_address) from collections.user_collections where collection_id = changed.id)),
         jsonb_build_object('collection', changed.name));
     end if;
+  end loop;
+  return null;
+end $$;
+
+create or replace function collections.announce_ownership() returns trigger language plpgsql as $$
+declare
+  changes text := case tg_op
+    when 'INSERT' then 'select 1 as sign, n.* from new_rows n'
+    when 'DELETE' then 'select -1 as sign, o.* from old_rows o'
+    else 'select 1 as sign, n.* from new_rows n union all select -1, o.* from old_rows o'
+  end;
+  changed record;
+begin
+  for changed in execute format($sql$
+    with pair as (
+      select nft_id, owner,
+        sum(sign * greatest(amount, 0)) <> 0 or min(acquired_at) is distinct from max(acquired_at) as moved,
+        min(last_verified_at) is distinct from max(last_verified_at) as verified
+      from (%s) as change
+      where amount > 0
+      group by nft_id, owner
+    )
+    select collections.name_of(c.address, c.slug) as name,
+      array_agg(distinct 'nfts:' || collections.name_of(c.address, c.slug) || ':' || n.token_id) as tokens,
+      array_agg(distinct p.owner) filter (where p.moved) as owners
+    from pair p join collections.nfts n on n.id = p.nft_id join collections.collections c on c.id = n.collection_id
+    where p.moved or p.verified
+    group by c.id order by c.id $sql$, changes)
+  loop
+    if changed.owners is not null then
+      perform collections.lock_user_wallets(false);
+    end if;
+    perform platform.announce('ownership_changed',
+      changed.tokens || case when changed.owners is not null
+        then ('collection-owners:' || changed.name) || collections.entities_of_wallets(changed.owners) end,
+      jsonb_build_object('collection', changed.name));
   end loop;
   return null;
 end $$;

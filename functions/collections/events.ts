@@ -7,7 +7,13 @@ const changedCollection = z.object({ collection: z.string() });
 export const collectionUpdated: EventDeclaration = {
   type: 'collection_updated',
   summary: "A collection's metadata, tokens or traits have changed.",
-  entities: ['collections:{address}', 'collection-nfts:{address}'],
+  entities: [
+    'collections:{address}',
+    'collection-nfts:{address}',
+    'collection-owners:{address}',
+    'wallet-collections:{wallet}',
+    'users:{fid}',
+  ],
   detail: changedCollection,
 };
 

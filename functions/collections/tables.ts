@@ -5,7 +5,14 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'collections',
     summary: 'One row a collection: metadata, completeness, how far its transfers are known.',
-    announces: ['collections:{address}', 'wallet-collections:{wallet}', 'users:{fid}'],
+    announces: [
+      'collections:{address}',
+      'collection-nfts:{address}',
+      'collection-owners:{address}',
+      'nfts:{address}:{tokenId}',
+      'wallet-collections:{wallet}',
+      'users:{fid}',
+    ],
   },
   {
     name: 'nfts',
@@ -20,7 +27,12 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'transfers',
     summary: 'Every transfer by its position in the chain: what ownership is derived from.',
-    announces: ['nfts:{address}:{tokenId}'],
+    announces: [
+      'nfts:{address}:{tokenId}',
+      'collection-owners:{address}',
+      'wallet-collections:{wallet}',
+      'users:{fid}',
+    ],
   },
   {
     name: 'transfer_removals',
@@ -41,12 +53,22 @@ export const tables: readonly TableDeclaration[] = [
     name: 'holder_snapshots',
     summary:
       'Lists of holders by their time, each seen when it is complete; for collections whose tokens nobody knows one by one.',
-    announces: ['collection-owners:{address}'],
+    announces: [
+      'collection-owners:{address}',
+      'collection-nfts:{address}',
+      'wallet-collections:{wallet}',
+      'users:{fid}',
+    ],
   },
   {
     name: 'snapshot_holders',
     summary: 'The holders of each list.',
-    announces: ['collection-owners:{address}'],
+    announces: [
+      'collection-owners:{address}',
+      'collection-nfts:{address}',
+      'wallet-collections:{wallet}',
+      'users:{fid}',
+    ],
   },
   {
     name: 'user_collections',

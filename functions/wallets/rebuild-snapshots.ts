@@ -14,8 +14,9 @@ import {
   takeChanges,
   writePrices,
   writeWallets,
+  writtenColumns,
 } from './refresh-snapshots.ts';
-import { countTeams, summarize, summaryColumns } from './summaries.ts';
+import { countTeams, summarize } from './summaries.ts';
 
 /** Keys whose snapshot was not what counting gives, although nothing was waiting to be taken up. It should be none. */
 export interface Drift {
@@ -85,7 +86,7 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
     create temporary table drifted_wallets on commit drop as
     select wallet_address
     from (${summarize(counted)}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
-    where ${raw(differ(summaryColumns, 's', 'n'))}
+    where ${raw(differ(writtenColumns, 's', 'n'))}
       and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`
       .text,
   );

@@ -126,7 +126,8 @@ export async function countWallets(tx: Transaction, scope: Sql): Promise<void> {
 /** What `countWallets` has counted. */
 export const counted = sql`select * from pg_temp.counted_editions`;
 
-const written = [...summaryColumns, 'last_synced_at'];
+/** The columns of `wallet_summary_snapshot` that a refresh writes where they differ. */
+export const writtenColumns = [...summaryColumns, 'last_synced_at'];
 
 /** Writes the summaries and team counts of a scope where they differ, and removes wallets that hold nothing; gives how many wallets the scope has. */
 export async function writeWallets(tx: Transaction, scope: Sql): Promise<number> {
@@ -135,9 +136,9 @@ export async function writeWallets(tx: Transaction, scope: Sql): Promise<number>
     select n.*, now() from (${summarize(counted)}) as n
       left join wallets.wallet_summary_snapshot s on s.wallet_address = n.wallet_address
     where s.wallet_address is null
-      or ${raw(differ(written, 's', 'n'))}
+      or ${raw(differ(writtenColumns, 's', 'n'))}
     order by n.wallet_address
-    on conflict (wallet_address) do update set ${raw(setExcluded([...written, 'updated_at']))}`);
+    on conflict (wallet_address) do update set ${raw(setExcluded([...writtenColumns, 'updated_at']))}`);
   await tx.query(sql`
     delete from wallets.wallet_summary_snapshot s using (${scope}) as scope
     where s.wallet_address = scope.wallet_address

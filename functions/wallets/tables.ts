@@ -13,12 +13,24 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'nft_core_metadata',
     summary: 'Moments: the edition and serial number of each.',
-    announces: ['edition-catalogue:all', 'wallets:{address}', 'editions:{id}', 'wallet-leaderboards:all'],
+    announces: [
+      'edition-catalogue:all',
+      'wallets:{address}',
+      'editions:{id}',
+      'edition-list:all',
+      'wallet-leaderboards:all',
+    ],
   },
   {
     name: 'editions',
     summary: 'Editions (a play in a set), with the names, tier and team that follow from sets, tiers and plays.',
-    announces: ['edition-catalogue:all', 'editions:{id}', 'wallets:{address}', 'wallet-leaderboards:all'],
+    announces: [
+      'edition-catalogue:all',
+      'editions:{id}',
+      'edition-list:all',
+      'wallets:{address}',
+      'wallet-leaderboards:all',
+    ],
   },
   { name: 'sets', summary: 'The names of sets.', announces: inEditions },
   { name: 'set_tiers', summary: 'The tier of each set, by its name.', announces: inEditions },
@@ -31,7 +43,7 @@ export const tables: readonly TableDeclaration[] = [
   {
     name: 'edition_price_scrape',
     summary: 'Every price of an edition as it was scraped.',
-    announces: ['editions:{id}'],
+    announces: ['editions:{id}', 'edition-list:all', 'wallets:{address}', 'wallet-leaderboards:all'],
   },
   {
     name: 'edition_prices',

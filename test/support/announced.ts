@@ -1,49 +1,401 @@
-import type pg from 'pg';
-import { expect, test } from 'vitest';
+/**
+ * The oracle of announcements. In a small seeded world it changes one column of one row at a time, and deletes and
+ * inserts rows, each within a savepoint. Whenever that changes the body of a cached read, the transaction's own outbox
+ * rows must name an entity of that read: otherwise the cached answer would stay, and nobody would know.
+ */
+import sql, { join, raw, type Sql } from 'sql-template-tag';
+import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Endpoint } from '../../shared/http/endpoint.ts';
-import type { Domain } from '../../shared/kernel/declaration.ts';
+import { type Domain, expandTemplate, type Operation } from '../../shared/kernel/declaration.ts';
 
-/** A cached read with an input to look at its plan with. */
-export type PlannedRead = [endpoint: Endpoint, path: Record<string, string>, query: Record<string, unknown>];
+/** A room's rows for the oracle, and the inputs of its cached reads that show them. */
+export interface World {
+  seed(tx: Transaction): Promise<void>;
+  /** By operationId. */
+  samples: Readonly<Record<string, readonly { path?: Record<string, string>; query?: Record<string, unknown> }[]>>;
+  /** What to set a column to, as SQL over the row `t`, where a neighboring value of its type is refused or shows nothing. */
+  values?: Readonly<Record<string, readonly string[]>>;
+  /** Columns (`table.column`) that the database never lets change alone, each with the reason. */
+  refused?: Readonly<Record<string, string>>;
+  /** Tables from which no row of the world can be deleted, each with the reason. */
+  undeletable?: Readonly<Record<string, string>>;
+  /** Tables that only triggers and jobs write, along with what they announce, each with the reason to leave it out. */
+  internal?: Readonly<Record<string, string>>;
+  /** What follows a change later, with announcements of its own: a refresh of read models. False if there was nothing. */
+  settle?(tx: Transaction): Promise<boolean>;
+  /** Tables that a job alone writes and repairs: a change by hand shows unannounced until the repair, which undoes it. */
+  readModels?: {
+    /** By table: the columns that a repair leaves alone, with the reason. */
+    tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    repair(tx: Transaction): Promise<unknown>;
+  };
+  /** Derived columns and tables: a query that gives rows only where one is wrong, and what it does not follow by itself. */
+  derived?: Readonly<Record<string, { wrong: string; unless: readonly string[] }>>;
+  /** Faults that the oracle has to notice at a table, as the SQL that plants them. */
+  planted: readonly { fault: string; table: string; sql: string }[];
+}
 
-/** Tests that each table a room's cached reads look into is announced for one of the read's entities. */
-export function testAnnouncements(domain: Domain, pool: pg.Pool, reads: readonly PlannedRead[]): void {
-  test('every cached read of the room is looked at', () => {
-    const cached = domain.operations.filter(({ cache }) => cache).map(({ operationId }) => operationId);
-    expect(new Set(reads.map(([{ operation }]) => operation.operationId))).toEqual(new Set(cached));
-  });
-
-  test.each(reads)(
-    '$operation.operationId reads only what is announced for one of its entities, or lives by its age',
-    async ({ operation, statement }, path, query) => {
-      const input = {
-        path: operation.pathParameters.parse(path),
-        query: operation.query.parse(query),
-        body: undefined,
-      };
-      const { text, values } = statement!(input as never);
-      const { rows } = await pool.query(`explain (format json, verbose) ${text}`, values);
-      const relations = [
-        ...new Set(
-          JSON.stringify(rows)
-            .match(/"Relation Name":"(\w+)"/g)
-            ?.map((found) => /:"(\w+)"/.exec(found)![1]!),
-        ),
-      ];
-      expect(relations.length).toBeGreaterThan(0);
-      const view = operation.cache!;
-      if (view.kind === 'ttlOnly') return expect(view.staleness).toBeTypeOf('string');
-      const entities = [view.entity, ...(view.dependsOn ?? [])].map(kindOf);
-      for (const relation of relations) {
-        const announces = domain.tables.find(({ name }) => name === relation)?.announces ?? [];
-        const kinds = 'ttlOnly' in announces ? [] : announces.map(kindOf);
-        expect([relation, kinds.some((kind) => entities.includes(kind))]).toEqual([relation, true]);
-      }
-    },
+/** The SQL that replaces texts in a function's definition. It fails where one of them is not there. */
+export function inFunction(name: string, ...replacements: readonly (readonly [from: string, to: string])[]): string {
+  const steps = replacements.map(
+    ([from, to]) => `
+      if strpos(definition, $from$${from}$from$) = 0 then raise exception 'not in %: %', '${name}', $from$${from}$from$; end if;
+      definition := replace(definition, $from$${from}$from$, $to$${to}$to$);`,
   );
+  return `do $plant$ declare definition text := pg_get_functiondef('${name}'::regproc); begin ${steps.join('')} execute definition; end $plant$`;
+}
+
+/** A cached read of a room with one input. */
+export interface Sample {
+  endpoint: Endpoint;
+  /** What a fault says of it. */
+  name: string;
+  path: Record<string, unknown>;
+  query: Record<string, unknown>;
+  statement: Sql;
+  /** What hides its answer. */
+  entities: string[];
 }
 
 /** `nfts` of `nfts:{address}:{tokenId}`: what kind of thing an entity is. */
-function kindOf(template: string): string {
+export function kindOf(template: string): string {
   return template.split(':')[0]!;
 }
+
+/** The world of a room. @throws where it has cached reads and no world */
+export async function worldOf({ name }: Domain): Promise<World> {
+  const found = await import(`../${name}/world.ts`).catch((error: Error) => error);
+  if (!('world' in found))
+    throw new Error(
+      `${name} has cached reads. Write test/${name}/world.ts, which exports a World: rows that they show, and inputs.`,
+      { cause: found },
+    );
+  return found.world as World;
+}
+
+/** The file and export that answer an operation have its name. */
+async function endpointOf({ name }: Domain, { operationId }: Operation): Promise<Endpoint> {
+  const file = operationId.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return (await import(`../../functions/${name}/${file}.ts`))[operationId];
+}
+
+export async function samplesOf(domain: Domain, world: World): Promise<Sample[]> {
+  const all: Sample[] = [];
+  for (const operation of domain.operations.filter(({ cache }) => cache)) {
+    const endpoint = await endpointOf(domain, operation);
+    for (const { path = {}, query = {} } of world.samples[operation.operationId] ?? []) {
+      const input = {
+        path: operation.pathParameters.parse(path) as Record<string, unknown>,
+        query: operation.query.parse(query) as Record<string, unknown>,
+        body: undefined,
+      };
+      const { entity, dependsOn = [] } = operation.cache!;
+      const entities = [entity, ...dependsOn].map((template) => expandTemplate(template, input.path));
+      const name = [
+        operation.operationId,
+        ...[path, query].filter((one) => Object.keys(one).length > 0).map((one) => JSON.stringify(one)),
+      ];
+      all.push({
+        endpoint,
+        name: name.join(' '),
+        path: input.path,
+        query: input.query,
+        statement: endpoint.statement!(input as never),
+        entities,
+      });
+    }
+  }
+  return all;
+}
+
+/** The relations that a statement's plan reads, as `schema.name`. */
+export async function relationsOf(tx: Transaction, { text, values }: Sql): Promise<string[]> {
+  const { rows } = await tx.query(`explain (format json, verbose) ${text}`, values);
+  const found = JSON.stringify(rows).matchAll(/"Relation Name":"(\w+)","Schema":"(\w+)"/g);
+  return [...new Set([...found].map(([, name, schema]) => `${schema}.${name}`))].sort();
+}
+
+interface Answer {
+  body: string;
+  live: boolean | null;
+}
+
+interface Announcement {
+  id: string;
+  type: string;
+  entities: string[];
+}
+
+interface Column {
+  name: string;
+  type: string;
+  nullable: boolean;
+}
+
+/** What a table's changes came to. */
+export interface Examined {
+  faults: string[];
+  /** The kinds of the entities that were announced. */
+  kinds: Set<string>;
+  /** Whether any change of the table changed an answer. */
+  isShown: boolean;
+}
+
+/** The oracle over one room, in one open transaction that is never committed. */
+export async function createOracle(tx: Transaction, domain: Domain, world: World) {
+  const samples = (await samplesOf(domain, world)).filter(
+    ({ endpoint }) => endpoint.operation.cache!.kind !== 'ttlOnly',
+  );
+  const everyBody = sql`select ${join(
+    samples.map(
+      ({ statement }, i) => sql`(
+        select jsonb_build_object('body', q.body, 'live', to_jsonb(q) -> 'live') from (${statement}) as q
+      ) as ${raw(`s${i}`)}`,
+    ),
+  )}`;
+  await tx.query('set local jit = off');
+  const untouched = await answers();
+
+  async function answers(): Promise<(Answer | null)[]> {
+    const { rows } = await tx.query({
+      name: `bodies of ${domain.name}`,
+      text: everyBody.text,
+      values: everyBody.values,
+    });
+    return Object.values(rows[0]) as (Answer | null)[];
+  }
+
+  async function announcedAfter(id: string): Promise<Announcement[]> {
+    const { rows } = await tx.query(
+      'select id::text, type, entities from platform.outbox where xid = pg_current_xact_id() and id > $1 order by id',
+      [id],
+    );
+    return rows;
+  }
+
+  /** Runs `work` and takes it back. */
+  async function apart<T>(work: () => Promise<T>): Promise<T> {
+    await tx.query('savepoint apart');
+    try {
+      return await work();
+    } finally {
+      await tx.query('rollback to savepoint apart; release savepoint apart');
+    }
+  }
+
+  /** Runs a statement that the database may refuse; gives how many rows it changed, or undefined. */
+  async function attempt(text: string, values: unknown[]): Promise<number | undefined> {
+    await tx.query('savepoint attempt');
+    try {
+      const { rowCount } = await tx.query(text, values);
+      await tx.query('release savepoint attempt');
+      return rowCount ?? 0;
+    } catch (error) {
+      await tx.query('rollback to savepoint attempt; release savepoint attempt');
+      // integrity, a value out of range, a generated column: anything else is a fault of the oracle
+      if (/^(22|23|428C9)/.test((error as { code?: string }).code ?? '')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Holds what has just been changed against what was announced for it. */
+  async function judge(
+    what: string,
+    before: (Answer | null)[],
+    since: string,
+    seen: Examined,
+  ): Promise<{ after: (Answer | null)[]; last: string }> {
+    const changed = await answers();
+    const announced = await announcedAfter(since);
+    let last = announced.at(-1)?.id ?? since;
+    const settled = (await world.settle?.(tx)) ?? false;
+    const after = settled ? await answers() : changed;
+    const later = settled ? await announcedAfter(last) : [];
+    last = later.at(-1)?.id ?? last;
+    const named = new Set(announced.flatMap(({ entities }) => entities));
+    const namedLater = new Set(later.flatMap(({ entities }) => entities));
+    for (const [i, sample] of samples.entries()) {
+      const differs = before[i]?.body !== changed[i]?.body;
+      const differsLater = changed[i]?.body !== after[i]?.body;
+      seen.isShown ||= differs || differsLater;
+      const isLive = (before[i]?.live ?? false) || (changed[i]?.live ?? false);
+      const isNamed = (names: Set<string>) => sample.entities.some((entity) => names.has(entity));
+      // a live answer is hidden by the refresh that replaces it
+      if (differs && !isNamed(named) && !(isLive && isNamed(namedLater)))
+        seen.faults.push(faultOf(what, sample, 'was changed by this', named));
+      if (differsLater && !isNamed(namedLater))
+        seen.faults.push(faultOf(what, sample, 'was changed by what follows from this', namedLater));
+    }
+    for (const one of [...announced, ...later]) {
+      for (const entity of one.entities) seen.kinds.add(kindOf(entity));
+      const event = domain.events.find(({ type }) => type === one.type);
+      const strays = one.entities.filter((entity) => !event?.entities.some((template) => matches(template, entity)));
+      if (strays.length > 0)
+        seen.faults.push(`${what}: the event ${one.type} names ${strays}, which ${domain.name}/events.ts does not say`);
+    }
+    return { after, last };
+  }
+
+  async function judgeDerived(what: string, changed: string, seen: Examined): Promise<void> {
+    for (const [name, { wrong, unless }] of Object.entries(world.derived ?? {})) {
+      if ([name, ...unless].some((one) => one === changed || one === changed.split('.')[0])) continue;
+      const { rows } = await tx.query(wrong);
+      if (rows.length > 0) seen.faults.push(`${what}: ${name} is wrong: ${JSON.stringify(rows[0])}`);
+    }
+  }
+
+  async function columnsOf(table: string): Promise<Column[]> {
+    const { rows } = await tx.query(
+      `select attname as name, format_type(atttypid, null) as type, not attnotnull as nullable from pg_attribute
+       where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum`,
+      [`${domain.name}.${table}`],
+    );
+    return rows;
+  }
+
+  async function rowsOf(table: string): Promise<{ tid: string; row: Record<string, unknown> }[]> {
+    const { rows } = await tx.query(
+      `select ctid::text as tid, to_jsonb(t) as row from ${domain.name}.${table} t order by ctid`,
+    );
+    return rows;
+  }
+
+  /** Changes each column of each row of a table, and deletes and inserts each row that lets itself be deleted. */
+  async function examine(table: string): Promise<Examined> {
+    const seen: Examined = { faults: [], kinds: new Set(), isShown: false };
+    const rows = await rowsOf(table);
+    if (rows.length === 0) seen.faults.push(`The world has no row in ${table}.`);
+    for (const column of await columnsOf(table)) await examineColumn(table, column, rows, seen);
+    await examineRows(table, rows, seen);
+    return seen;
+  }
+
+  async function examineColumn(
+    table: string,
+    column: Column,
+    rows: { tid: string; row: Record<string, unknown> }[],
+    seen: Examined,
+  ): Promise<void> {
+    const name = `${table}.${column.name}`;
+    const isReadModel = world.readModels && table in world.readModels.tables;
+    let isChangeable = false;
+    for (const { tid, row } of rows) {
+      for (const value of world.values?.[name] ?? valuesFor(column, row[column.name])) {
+        const what = `${name} := ${value} in ${JSON.stringify(row).slice(0, 120)}`;
+        await apart(async () => {
+          const update = `update ${domain.name}.${table} t set ${column.name} = (${value})
+            where t.ctid = $1::tid and t.${column.name} is distinct from (${value})`;
+          if (!((await attempt(update, [tid])) ?? 0)) return;
+          isChangeable = true;
+          if (isReadModel) return judgeRepair(what, table, row, column.name, seen);
+          await judge(what, untouched, '0', seen);
+          await judgeDerived(what, name, seen);
+        });
+      }
+    }
+    const isListed = world.refused && name in world.refused;
+    if (isListed && isChangeable)
+      seen.faults.push(`${name} is listed as refused, and can be changed. Take it off the list.`);
+    if (!isListed && !isChangeable)
+      seen.faults.push(
+        `${name} was never changed. Give the world a value for it, or list it as refused with the reason.`,
+      );
+  }
+
+  async function examineRows(
+    table: string,
+    rows: { tid: string; row: Record<string, unknown> }[],
+    seen: Examined,
+  ): Promise<void> {
+    let isDeletable = false;
+    const isReadModel = world.readModels && table in world.readModels.tables;
+    for (const { tid, row } of rows) {
+      const what = JSON.stringify(row).slice(0, 120);
+      await apart(async () => {
+        if ((await attempt(`delete from ${domain.name}.${table} t where t.ctid = $1::tid`, [tid])) === undefined)
+          return;
+        isDeletable = true;
+        if (isReadModel) return judgeRepair(`deleted from ${table}: ${what}`, table, row, undefined, seen);
+        const { after, last } = await judge(`deleted from ${table}: ${what}`, untouched, '0', seen);
+        await judgeDerived(`deleted from ${table}: ${what}`, table, seen);
+        const insert = `insert into ${domain.name}.${table} overriding system value
+          select * from jsonb_populate_record(null::${domain.name}.${table}, $1)`;
+        if ((await attempt(insert, [row])) === undefined) return;
+        await judge(`inserted into ${table}: ${what}`, after, last, seen);
+        await judgeDerived(`inserted into ${table}: ${what}`, table, seen);
+      });
+    }
+    const isListed = world.undeletable && table in world.undeletable;
+    if (isListed && isDeletable)
+      seen.faults.push(`${table} is listed as undeletable, and lost a row. Take it off the list.`);
+    if (!isListed && !isDeletable)
+      seen.faults.push(`No row could be deleted from ${table}. Give the world one that nothing refers to, or list it.`);
+  }
+
+  /** A read model changed by hand: the repair undoes it, and announces every answer that it changes. */
+  async function judgeRepair(
+    what: string,
+    table: string,
+    row: Record<string, unknown>,
+    column: string | undefined,
+    seen: Examined,
+  ): Promise<void> {
+    const unrepaired = world.readModels!.tables[table]!;
+    const before = await answers();
+    await world.readModels!.repair(tx);
+    const after = await answers();
+    const announced = await announcedAfter('0');
+    const named = new Set(announced.flatMap(({ entities }) => entities));
+    for (const entity of named) seen.kinds.add(kindOf(entity));
+    for (const [i, sample] of samples.entries()) {
+      if (before[i]?.body === after[i]?.body) continue;
+      seen.isShown = true;
+      if (!sample.entities.some((entity) => named.has(entity)))
+        seen.faults.push(faultOf(what, sample, 'was changed by the repair', named));
+    }
+    if (column !== undefined && column in unrepaired) return;
+    const without = (one: Record<string, unknown>) =>
+      JSON.stringify(Object.entries(one).filter(([name]) => !(name in unrepaired)));
+    const repaired = (await rowsOf(table)).map((one) => without(one.row));
+    if (!repaired.includes(without(row))) seen.faults.push(`${what}: was not repaired`);
+  }
+
+  /** The same with a fault planted. */
+  async function examinePlanted(table: string, fault: string): Promise<Examined> {
+    return apart(async () => {
+      await tx.query(fault);
+      return examine(table);
+    });
+  }
+
+  return { samples, untouched, examine, examinePlanted };
+}
+
+function faultOf(what: string, { name, entities }: Sample, how: string, named: Set<string>): string {
+  return `${what}: ${name} ${how}, and none of ${entities.join(', ')} is announced, only ${[...named].join(', ') || 'nothing'}`;
+}
+
+/** Whether a template such as `nfts:{address}:{tokenId}` gives an entity. */
+function matches(template: string, entity: string): boolean {
+  return new RegExp(`^${template.replace(/\{\w+\}/g, '[^:]+')}$`).test(entity);
+}
+
+/** Another value of a column's type, and none where there may be none, as SQL over the row `t`. */
+function valuesFor({ name, type, nullable }: Column, now: unknown): string[] {
+  const other = neighbors[type.replace(/\(.*\)/, '')];
+  if (!other) throw new Error(`The oracle has no other value for the type ${type}. Add one to neighbors.`);
+  return [other[now === null ? 1 : 0]!.replaceAll('$', `t.${name}`), ...(nullable && now !== null ? ['null'] : [])];
+}
+
+const neighbors: Record<string, [instead: string, insteadOfNull: string]> = {
+  text: [`$ || 'x'`, `'x'`],
+  integer: ['$ + 1', '7'],
+  bigint: ['$ + 1', '7'],
+  smallint: ['$ + 1::smallint', '7::smallint'],
+  numeric: ['$ + 1', '7'],
+  boolean: ['not $', 'true'],
+  'timestamp with time zone': [`$ + interval '1 day'`, `timestamptz '2026-01-01'`],
+  bytea: ['set_byte($, 0, 255 - get_byte($, 0))', `decode(repeat('ee', 20), 'hex')`],
+  jsonb: [`$ || '{"x": 1}'`, `'{"x": 1}'`],
+  'integer[]': ['$ || 1', `'{1}'`],
+};

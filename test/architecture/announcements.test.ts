@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { domains } from '../../functions/registry.ts';
+import type { Domain } from '../../shared/kernel/declaration.ts';
+import { createOracle, kindOf, relationsOf, samplesOf, worldOf } from '../support/announced.ts';
+import { createDatabase } from '../support/database.ts';
+
+const { pool } = await createDatabase();
+const isCached = ({ operations }: Domain) => operations.some(({ cache }) => cache);
+
+describe.each(domains.filter(isCached))(
+  '$name',
+  (domain) => {
+    const tables = domain.tables.map(({ name }) => name);
+    const declared = (table: string) => {
+      const { announces } = domain.tables.find(({ name }) => name === table)!;
+      return 'ttlOnly' in announces ? [] : [...new Set(announces.map(kindOf))].sort();
+    };
+    let oracle: Awaited<ReturnType<typeof createOracle>>;
+    let world: Awaited<ReturnType<typeof worldOf>>;
+    let release: () => Promise<void> = async () => {};
+
+    beforeAll(async () => {
+      world = await worldOf(domain);
+      const tx = await pool.connect();
+      release = async () => {
+        await tx.query('rollback');
+        tx.release();
+      };
+      await tx.query('begin');
+      await world.seed(tx);
+      await world.settle?.(tx);
+      await tx.query('commit');
+      await tx.query('begin');
+      oracle = await createOracle(tx, domain, world);
+    }, 60_000);
+    afterAll(() => release());
+
+    test('every cached read has samples, and each shows something', () => {
+      const cached = domain.operations.filter(({ cache }) => cache).map(({ operationId }) => operationId);
+      expect(Object.keys(world.samples).sort()).toEqual(cached.sort());
+      const shown = new Set(
+        oracle.samples.filter((_, i) => oracle.untouched[i]).map(({ endpoint }) => endpoint.operation.operationId),
+      );
+      const fenced = domain.operations.filter(({ cache }) => cache && cache.kind !== 'ttlOnly');
+      expect([...shown].sort()).toEqual(fenced.map(({ operationId }) => operationId).sort());
+    });
+
+    test('a cached read looks only into its own domain’s tables, each announced for one of its entities', async () => {
+      const tx = await pool.connect();
+      for (const { endpoint, statement } of await samplesOf(domain, world)) {
+        const { operationId, cache } = endpoint.operation;
+        const relations = await relationsOf(tx, statement);
+        expect([operationId, relations.length > 0]).toEqual([operationId, true]);
+        if (cache!.kind === 'ttlOnly') {
+          expect([operationId, cache!.staleness]).toEqual([operationId, expect.any(String)]);
+          continue;
+        }
+        const kinds = [cache!.entity, ...(cache!.dependsOn ?? [])].map(kindOf);
+        const unannounced = relations.filter((relation) => {
+          const [schema, table] = relation.split('.') as [string, string];
+          return schema !== domain.name || !declared(table).some((kind) => kinds.includes(kind));
+        });
+        expect([operationId, unannounced]).toEqual([operationId, []]);
+      }
+      tx.release();
+    });
+
+    test.each(tables)('a change of %s is announced wherever it shows', async (table) => {
+      if (world.internal && table in world.internal) return;
+      const { faults, kinds, isShown } = await oracle.examine(table);
+      expect(faults).toEqual([]);
+      // a repair announces more than one table needs
+      const isReadModel = table in (world.readModels?.tables ?? {});
+      expect({ announced: [...kinds].sort() }).toEqual({
+        announced: isReadModel ? expect.arrayContaining(declared(table)) : declared(table),
+      });
+      expect({ isShown }).toEqual({ isShown: declared(table).length > 0 });
+    });
+
+    test('each planted fault is noticed', async () => {
+      for (const { fault, table, sql } of world.planted) {
+        const { faults } = await oracle.examinePlanted(table, sql);
+        expect([fault, faults.length > 0]).toEqual([fault, true]);
+      }
+    });
+
+    test('the world says nothing of columns and tables that are gone', async () => {
+      const columns = await pool.query(
+        `select table_name || '.' || column_name as name from information_schema.columns where table_schema = $1`,
+        [domain.name],
+      );
+      const known = new Set(columns.rows.map(({ name }) => name));
+      const said = [...Object.keys(world.refused ?? {}), ...Object.keys(world.values ?? {})];
+      expect(said.filter((name) => !known.has(name))).toEqual([]);
+      const listed = [
+        ...Object.keys(world.undeletable ?? {}),
+        ...Object.keys(world.internal ?? {}),
+        ...Object.keys(world.readModels?.tables ?? {}),
+      ];
+      expect(listed.filter((name) => !tables.includes(name))).toEqual([]);
+    });
+  },
+  120_000,
+);
