@@ -143,9 +143,30 @@ create trigger items_inserted after insert on ${name}.items
   referencing new table as changed_rows for each statement execute function ${name}.announce_items();
 create trigger items_updated after update on ${name}.items
   referencing new table as changed_rows for each statement execute function ${name}.announce_items();
+create trigger items_deleted after delete on ${name}.items
+  referencing old table as changed_rows for each statement execute function ${name}.announce_items();
+create trigger keep_key before update of id on ${name}.items
+  for each row when (old.id <> new.id) execute function platform.keep_key();
 
 -- Down Migration
 drop schema ${name} cascade;
+`,
+    [`test/${name}/world.ts`]: `/** The ${name} room's world for the oracle of announcements. */
+import { recordItem } from '../../functions/${name}/record-item.ts';
+import type { World } from '../support/world.ts';
+
+export const world: World = {
+  seed: (tx) => recordItem(tx, { id: 'one', name: 'One' }),
+  samples: { ${operationOf(name)}: [{ path: { id: 'one' } }, { path: { id: 'none' } }] },
+  refused: { 'items.id': 'a key' },
+  planted: [
+    {
+      fault: 'a changed item is not announced',
+      table: 'items',
+      sql: 'drop trigger items_updated on ${name}.items',
+    },
+  ],
+};
 `,
     [`test/${name}/${fileOf(name)}.test.ts`]: `import { expect, test } from 'vitest';
 import { handler } from '../../functions/${name}/api.ts';

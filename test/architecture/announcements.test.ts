@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { domains } from '../../functions/registry.ts';
 import type { Domain } from '../../shared/kernel/declaration.ts';
-import { createOracle, kindOf, relationsOf, samplesOf, worldOf } from '../support/announced.ts';
+import { createOracle } from '../support/announced.ts';
 import { createDatabase } from '../support/database.ts';
+import { kindOf, relationsOf, samplesOf, worldOf } from '../support/world.ts';
 
 const { pool } = await createDatabase();
 const isCached = ({ operations }: Domain) => operations.some(({ cache }) => cache);

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { domains } from '../../functions/registry.ts';
 import { expandTemplate } from '../../shared/kernel/declaration.ts';
-import { type Sample, samplesOf, worldOf } from '../support/announced.ts';
 import { createDatabase } from '../support/database.ts';
+import { type Sample, samplesOf, worldOf } from '../support/world.ts';
 
 const { pool } = await createDatabase();
 

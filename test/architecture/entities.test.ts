@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { domains } from '../../functions/registry.ts';
 import type { Domain } from '../../shared/kernel/declaration.ts';
-import { kindOf } from '../support/announced.ts';
+import { kindOf } from '../support/world.ts';
 
 /** What is wrong with the entity kinds of some domains, each with what to do about it. */
 function faultsIn(all: readonly Domain[]): string[] {

@@ -1,5 +1,5 @@
 /** The collections room's world for the oracle of announcements: tokens, owners, lists of holders and users. */
-import { inFunction, type World } from '../support/announced.ts';
+import { inFunction, type World } from '../support/world.ts';
 
 const address = (byte: string) => `0x${byte.repeat(20)}`;
 const bytes = (byte: string) => `'\\x${byte.repeat(20)}'`;

@@ -1,7 +1,7 @@
 /** The wallets room's world for the oracle of announcements: moments, their holders, prices, and fresh read models. */
 import { rebuild } from '../../functions/wallets/rebuild-snapshots.ts';
 import { refreshOnce } from '../../functions/wallets/refresh-snapshots.ts';
-import { inFunction, type World } from '../support/announced.ts';
+import { inFunction, type World } from '../support/world.ts';
 
 const address = (byte: string) => `0x${byte.repeat(8)}`;
 const bytes = (byte: string) => `'\\x${byte.repeat(8)}'`;

@@ -1,0 +1,112 @@
+/** A room's world: rows that its cached reads show, and what the tests over the registry have to know of them. */
+import type { Sql } from 'sql-template-tag';
+import type { Transaction } from '../../shared/db/transaction.ts';
+import type { Endpoint } from '../../shared/http/endpoint.ts';
+import { type Domain, expandTemplate, type Operation } from '../../shared/kernel/declaration.ts';
+
+/** A room's rows for the oracle, and the inputs of its cached reads that show them. */
+export interface World {
+  seed(tx: Transaction): Promise<void>;
+  /** By operationId. */
+  samples: Readonly<Record<string, readonly { path?: Record<string, string>; query?: Record<string, unknown> }[]>>;
+  /** What to set a column to, as SQL over the row `t`, where a neighboring value of its type is refused or shows nothing. */
+  values?: Readonly<Record<string, readonly string[]>>;
+  /** Columns (`table.column`) that the database never lets change alone, each with the reason. */
+  refused?: Readonly<Record<string, string>>;
+  /** Tables from which no row of the world can be deleted, each with the reason. */
+  undeletable?: Readonly<Record<string, string>>;
+  /** Tables that only triggers and jobs write, along with what they announce, each with the reason to leave it out. */
+  internal?: Readonly<Record<string, string>>;
+  /** What follows a change later, with announcements of its own: a refresh of read models. False if there was nothing. */
+  settle?(tx: Transaction): Promise<boolean>;
+  /** Tables that a job alone writes and repairs: a change by hand shows unannounced until the repair, which undoes it. */
+  readModels?: {
+    /** By table: the columns that a repair leaves alone, with the reason. */
+    tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    repair(tx: Transaction): Promise<unknown>;
+  };
+  /** Derived columns and tables: a query that gives rows only where one is wrong, and what it does not follow by itself. */
+  derived?: Readonly<Record<string, { wrong: string; unless: readonly string[] }>>;
+  /** Faults that the oracle has to notice at a table, as the SQL that plants them. */
+  planted: readonly { fault: string; table: string; sql: string }[];
+}
+
+/** The SQL that replaces texts in a function's definition. It fails where one of them is not there. */
+export function inFunction(name: string, ...replacements: readonly (readonly [from: string, to: string])[]): string {
+  const steps = replacements.map(
+    ([from, to]) => `
+      if strpos(definition, $from$${from}$from$) = 0 then raise exception 'not in %: %', '${name}', $from$${from}$from$; end if;
+      definition := replace(definition, $from$${from}$from$, $to$${to}$to$);`,
+  );
+  return `do $plant$ declare definition text := pg_get_functiondef('${name}'::regproc); begin ${steps.join('')} execute definition; end $plant$`;
+}
+
+/** A cached read of a room with one input. */
+export interface Sample {
+  endpoint: Endpoint;
+  /** What a fault says of it. */
+  name: string;
+  path: Record<string, unknown>;
+  query: Record<string, unknown>;
+  statement: Sql;
+  /** What hides its answer. */
+  entities: string[];
+}
+
+/** `nfts` of `nfts:{address}:{tokenId}`: what kind of thing an entity is. */
+export function kindOf(template: string): string {
+  return template.split(':')[0]!;
+}
+
+/** The world of a room. @throws where it has cached reads and no world */
+export async function worldOf({ name }: Domain): Promise<World> {
+  const found = await import(`../${name}/world.ts`).catch((error: Error) => error);
+  if (!('world' in found))
+    throw new Error(
+      `${name} has cached reads. Write test/${name}/world.ts, which exports a World: rows that they show, and inputs.`,
+      { cause: found },
+    );
+  return found.world as World;
+}
+
+/** The file and export that answer an operation have its name. */
+async function endpointOf({ name }: Domain, { operationId }: Operation): Promise<Endpoint> {
+  const file = operationId.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return (await import(`../../functions/${name}/${file}.ts`))[operationId];
+}
+
+export async function samplesOf(domain: Domain, world: World): Promise<Sample[]> {
+  const all: Sample[] = [];
+  for (const operation of domain.operations.filter(({ cache }) => cache)) {
+    const endpoint = await endpointOf(domain, operation);
+    for (const { path = {}, query = {} } of world.samples[operation.operationId] ?? []) {
+      const input = {
+        path: operation.pathParameters.parse(path) as Record<string, unknown>,
+        query: operation.query.parse(query) as Record<string, unknown>,
+        body: undefined,
+      };
+      const { entity, dependsOn = [] } = operation.cache!;
+      const entities = [entity, ...dependsOn].map((template) => expandTemplate(template, input.path));
+      const name = [
+        operation.operationId,
+        ...[path, query].filter((one) => Object.keys(one).length > 0).map((one) => JSON.stringify(one)),
+      ];
+      all.push({
+        endpoint,
+        name: name.join(' '),
+        path: input.path,
+        query: input.query,
+        statement: endpoint.statement!(input as never),
+        entities,
+      });
+    }
+  }
+  return all;
+}
+
+/** The relations that a statement's plan reads, as `schema.name`. */
+export async function relationsOf(tx: Transaction, { text, values }: Sql): Promise<string[]> {
+  const { rows } = await tx.query(`explain (format json, verbose) ${text}`, values);
+  const found = JSON.stringify(rows).matchAll(/"Relation Name":"(\w+)","Schema":"(\w+)"/g);
+  return [...new Set([...found].map(([, name, schema]) => `${schema}.${name}`))].sort();
+}
