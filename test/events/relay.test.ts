@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeEach, expect, test } from 'vitest';
 import { handler as invalidate } from '../../functions/platform/invalidate-cache.ts';
+import { explainEntity } from '../../shared/cache/explain.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
 import { batches, relayOutbox } from '../../shared/events/relay.ts';
-import { getCache } from '../../shared/resources.ts';
+import { getCache, getRedis } from '../../shared/resources.ts';
 import { createDatabase } from '../support/database.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 interface PutEvents {
   Entries: { Detail: string; DetailType: string; Source: string }[];
@@ -15,7 +18,7 @@ interface Answer {
   body: unknown;
 }
 
-/** An EventBridge that answers as it is told. */
+/** An EventBridge that answers as a test wants. */
 let answer: (call: PutEvents) => Answer | Promise<Answer>;
 const calls: PutEvents[] = [];
 const accept = ({ Entries }: PutEvents) => ({
@@ -44,12 +47,33 @@ const { pool } = await createDatabase({
 const soon = () => new Date(Date.now() + 5_000);
 const announce = (entities: string[]) =>
   inTransaction((tx) => tx.query(`select platform.announce('thing_changed', $1)`, [entities]));
+/** An event for each of so many entities. */
+const announceEach = (n: number) =>
+  inTransaction((tx) =>
+    tx.query(
+      `select platform.announce('thing_changed', array['things:' || i]) from generate_series(1, $1::integer) as i`,
+      [n],
+    ),
+  );
 const unpublished = async () =>
   (await pool.query('select count(*)::int as n from platform.outbox where published_at is null')).rows[0].n;
+const endClaims = () =>
+  pool.query('update platform.outbox set claimed_until = clock_timestamp() where published_at is null');
+const claimOwners = async () =>
+  (await pool.query('select claimed_by from platform.outbox where published_at is null')).rows.map(
+    ({ claimed_by }) => claimed_by,
+  );
+const inCache = async (entity: string) =>
+  explainEntity(await getRedis(), await (await getCache()).generation(), entity);
 const published = () => calls.flatMap(({ Entries }) => Entries.map(({ Detail }) => JSON.parse(Detail)));
 
-test('what was committed is published once, with its transaction and its entities', async () => {
+beforeEach(async () => {
+  await pool.query('delete from platform.outbox');
+  calls.length = 0;
   answer = accept;
+});
+
+test('what was committed is published once, with its transaction and its entities', async () => {
   await announce(['things:1', 'things:2', 'things:1']);
   expect(await relayOutbox(soon())).toBe(1);
   expect(published()).toMatchObject([
@@ -58,15 +82,13 @@ test('what was committed is published once, with its transaction and its entitie
   expect(await relayOutbox(soon())).toBe(0);
 });
 
-test('a change of many entities is told in events of five hundred', async () => {
-  calls.length = 0;
+test('a change of many entities is published in events of five hundred', async () => {
   await announce(Array.from({ length: 1_201 }, (_, i) => `things:${i}`));
   expect(await relayOutbox(soon())).toBe(3);
   expect(new Set(published().flatMap(({ entities }) => entities)).size).toBe(1_201);
 });
 
-test('only what EventBridge accepted is marked; the rest goes out with the next round', async () => {
-  calls.length = 0;
+test('only what EventBridge accepted is marked; the claims of the rest end at once, and it goes out with the next round', async () => {
   for (let i = 0; i < 3; i++) await announce([`things:partial-${i}`]);
   answer = ({ Entries }) => ({
     status: 200,
@@ -76,37 +98,148 @@ test('only what EventBridge accepted is marked; the rest goes out with the next 
     },
   });
   await expect(relayOutbox(soon())).rejects.toMatchObject({ code: 'unavailable', retryable: true });
-  expect(await unpublished()).toBe(1);
+  expect(await claimOwners()).toEqual([null]);
   answer = accept;
   expect(await relayOutbox(soon())).toBe(1);
   expect(await unpublished()).toBe(0);
 });
 
-test('a relay that dies between publishing and its mark publishes twice, and nothing changes', async () => {
-  calls.length = 0;
-  await announce(['things:twice']);
+test('two relays at once share the work', async () => {
+  await announceEach(250);
+  // two calls on their way at once are of two relays, as each waits for its own
+  const bothAtWork = Promise.withResolvers<void>();
   answer = async (call) => {
-    // the connection of the relay is cut after EventBridge has taken the event
-    await pool.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid() and query like '%for update skip locked%'`,
-    );
+    if (calls.length === 2) bothAtWork.resolve();
+    await bothAtWork.promise;
     return accept(call);
   };
-  await relayOutbox(soon()).catch(() => {});
-  answer = accept;
+  const [one, other] = await Promise.all([relayOutbox(soon()), relayOutbox(soon())]);
+  expect([one + other, Math.min(one, other)]).toEqual([250, 50]);
+  expect(new Set(published().map(({ id }) => id)).size).toBe(250);
+  expect(published().length).toBe(250);
+});
+
+test('a relay does not wait for a row that another transaction has locked', async () => {
+  await announceEach(2);
+  const client = (await pool.connect()).on('error', () => {});
+  // a relay that does wait gets both rows when this ends the session
+  await client.query(`begin; set local idle_in_transaction_session_timeout = '3s'`);
+  await client.query('select 1 from platform.outbox order by id limit 1 for update');
+  expect(await relayOutbox(soon()).finally(() => client.release(true))).toBe(1);
+  await waitFor('the lock to go', async () => (await relayOutbox(soon())) === 1);
+});
+
+test('no transaction is open while EventBridge does not answer', async () => {
+  await announceEach(20);
+  const answers = Promise.withResolvers<void>();
+  answer = async (call) => {
+    if (calls.length === 2) await answers.promise;
+    return accept(call);
+  };
+  const relay = relayOutbox(soon());
+  await waitFor('the second call', () => calls.length === 2);
+  // what holds the xmin of everybody's snapshots back has one of the two: a transaction id, or a snapshot
+  const { rows } = await pool.query(
+    `select state, backend_xid, backend_xmin, query from pg_stat_activity
+     where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+       and (state <> 'idle' or backend_xid is not null or backend_xmin is not null)`,
+  );
+  const isClaimed = (await claimOwners()).every((owner) => owner !== null);
+  answers.resolve();
+  expect([rows, isClaimed, await relay]).toEqual([[], true, 20]);
+});
+
+test('a call that EventBridge never answers is given up in time for the mark', async () => {
+  await announceEach(11);
+  const never = Promise.withResolvers<Answer>();
+  answer = (call) => (calls.length === 1 ? accept(call) : never.promise);
+  const startedAt = Date.now();
+  await expect(relayOutbox(soon())).rejects.toMatchObject({
+    code: 'unavailable',
+    details: { accepted: 10, refused: 1 },
+  });
+  // the margin that relay-outbox leaves before its function's end
+  expect(Date.now() - startedAt).toBeLessThan(10_000);
+  expect(await claimOwners()).toEqual([null]);
+});
+
+test('the deadline stops a round between two calls: what was accepted is marked, the rest is free', async () => {
+  await announceEach(20);
+  const deadline = new Date(Date.now() + 300);
+  answer = async (call) => {
+    await waitFor('the deadline', () => new Date() > deadline);
+    return accept(call);
+  };
+  expect(await relayOutbox(deadline)).toBe(10);
+  expect([calls.length, await claimOwners()]).toEqual([1, Array(10).fill(null)]);
+});
+
+test('a claim holds until its end; then another relay takes the row', async () => {
+  await announce(['things:claimed']);
+  await pool.query(
+    `update platform.outbox set claimed_by = gen_random_uuid(), claimed_until = clock_timestamp() + interval '1 minute'`,
+  );
+  expect(await relayOutbox(soon())).toBe(0);
+  await endClaims();
+  expect(await relayOutbox(soon())).toBe(1);
+});
+
+test('a claim lasts longer than a round, and ends before the message of a relay that died comes back', async () => {
+  await announce(['things:claimed']);
+  let seconds = 0;
+  answer = async (call) => {
+    const { rows } = await pool.query(
+      `select extract(epoch from claimed_until - clock_timestamp())::float8 as seconds from platform.outbox`,
+    );
+    seconds = rows[0].seconds;
+    return accept(call);
+  };
   await relayOutbox(soon());
+  expect(seconds).toBeGreaterThan(30);
+  expect(seconds).toBeLessThanOrEqual(60);
+});
+
+test('a relay that outlives its claim gives back nothing of the one that took the row over', async () => {
+  await announce(['things:taken-over']);
+  const other = randomUUID();
+  answer = async ({ Entries }) => {
+    await pool.query('update platform.outbox set claimed_by = $1', [other]);
+    return {
+      status: 200,
+      body: { FailedEntryCount: 1, Entries: Entries.map(() => ({ ErrorCode: 'InternalFailure' })) },
+    };
+  };
+  await expect(relayOutbox(soon())).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await claimOwners()).toEqual([other]);
+});
+
+test('a relay that dies between publishing and its mark publishes twice, and nothing changes', async () => {
+  await announce(['things:twice']);
+  answer = async (call) => {
+    await pool.query(`
+      create function pg_temp.die() returns trigger language plpgsql as $$ begin raise 'the relay died'; end $$;
+      create trigger die before update of published_at on platform.outbox for each row execute function pg_temp.die()`);
+    return accept(call);
+  };
+  await expect(relayOutbox(soon())).rejects.toThrow('the relay died');
+  await pool.query('drop trigger die on platform.outbox');
+  answer = accept;
+  expect(await relayOutbox(soon())).toBe(0);
+  await endClaims();
+  expect(await relayOutbox(soon())).toBe(1);
   const [first, second] = published();
   expect([published().length, second]).toEqual([2, first]);
 
   const message = (detail: unknown) => ({
     messageId: '1',
+    eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:invalidate-cache',
     body: JSON.stringify({ 'detail-type': 'thing_changed', detail }),
   });
   await invalidate({ Records: [message(first)] } as never);
-  const once = await (await getCache()).explain('things:twice');
+  const once = await inCache('things:twice');
+  expect(once.fence.xids).toEqual([Number(first.xid)]);
   await invalidate({ Records: [message(second)] } as never);
-  expect((await (await getCache()).explain('things:twice')).fence).toEqual(once.fence);
+  expect(await inCache('things:twice')).toEqual(once);
   const { rows } = await pool.query('select status, attempts from platform.event_deliveries where event_id = $1', [
     first.id,
   ]);
