@@ -1,68 +1,143 @@
 /**
- * A hot read from Redis to response bytes, against the limit (a raw auto-pipelined GET passed through) and against two
- * well-kept caches doing the work that a handler needs: their value turned into JSON for the response.
+ * A hot read from Redis to response bytes, against the limits (a raw auto-pipelined HGET of the same field, and a GET of
+ * the plain body) and against two well-kept caches doing the work that a handler needs: their value as JSON text.
  */
 import { cachified, createCacheEntry } from '@epic-web/cachified';
 import { BentoCache, bentostore } from 'bentocache';
 import { redisDriver } from 'bentocache/drivers/redis';
 import { Redis } from 'ioredis';
 import { startRedis } from '../local/redis.ts';
-import { createCache } from '../shared/cache/read.ts';
+import type { GenerationSource } from '../shared/cache/generation.ts';
+import { type Cache, createCache, hashOf } from '../shared/cache/read.ts';
 import { connectRedis } from '../shared/cache/redis.ts';
+import { type CachedView, type Load, Unproven } from '../shared/cache/view.ts';
+import { median, spread } from './world.ts';
 
-const inFlight = 50;
-const readsARound = 20_000;
-const rounds = 9;
+const rounds = 15;
+const roundMs = 250;
 
 type Read = () => Promise<unknown>;
+type Contestants = Map<string, Read>;
+
+const generation: GenerationSource = {
+  load: async () => ({ current: 'bench', previous: [], since: 3 }),
+  confirm: async () => {},
+  revoke: async () => {},
+};
 
 /** `npm run bench -- cache` */
 export async function benchCache(): Promise<void> {
   const server = await startRedis(() => {}, '');
   console.log(
-    `${inFlight} reads in flight, ${readsARound} a round, medians of ${rounds} rounds in turn; ratios are to the limit within a round`,
+    `${rounds} rounds in turn of ${roundMs} ms each; each figure is a ratio within its round, as median (lowest to highest)`,
   );
-  for (const bytes of [2_000, 64_000]) await benchSize(server.url, bytes);
+  const world = await prepare(server.url, 2_000);
+  await race('2 KB, 50 in flight, each of another view', 50, world.hot);
+  await race('2 KB, 1 in flight', 1, world.hot);
+  await race('2 KB with dependencies, 50 in flight, each of another view', 50, world.dependent);
+  await race('60 equal reads of one tick', 1, world.equal);
+  await race('2 KB beside other caches, 50 in flight, all of one view', 50, world.peers);
+  await world.close();
+  const large = await prepare(server.url, 64_000);
+  await race('64 KB beside other caches, 50 in flight, all of one view', 50, large.peers);
+  await large.close();
+  await stampede(server.url);
   await server.stop();
 }
 
-async function benchSize(url: string, bytes: number): Promise<void> {
-  const value = makeValue(bytes);
-  const body = JSON.stringify(value);
-  const { contestants, close } = await prepare(url, value, body);
+/** Runs all in turn, round by round, and prints each one's ratio to the first. */
+async function race(title: string, inFlight: number, contestants: Contestants): Promise<void> {
   const rates = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
-  for (const read of contestants.values()) await rate(read, readsARound / 4);
+  for (const read of contestants.values()) await rate(read, inFlight);
+  const names = [...contestants.keys()];
   for (let round = 0; round < rounds; round++) {
-    for (const [name, read] of contestants)
-      rates.get(name)!.push(await rate(read, bytes > 10_000 ? readsARound / 4 : readsARound));
+    // who comes first changes, so that nobody has the warm or the cold place
+    for (let i = 0; i < names.length; i++) {
+      const name = names[(i + round) % names.length]!;
+      rates.get(name)!.push(await rate(contestants.get(name)!, inFlight));
+    }
   }
-  const limit = rates.get('raw GET')!;
-  console.log(`\n${Buffer.byteLength(body)} bytes of JSON`);
+  const limit = rates.get(names[0]!)!;
+  console.log(`\n${title}`);
   for (const [name, found] of rates) {
     const ratios = found.map((one, i) => one / limit[i]!);
-    const [low, middle, high] = [Math.min(...ratios), median(ratios), Math.max(...ratios)].map((one) => one.toFixed(2));
-    console.log(
-      `  ${name.padEnd(28)} ${String(Math.round(median(found))).padStart(7)} reads/s   ${middle} of the limit (${low} to ${high})`,
-    );
+    console.log(`  ${name.padEnd(34)} ${String(Math.round(median(found))).padStart(7)}/s   ${spread(ratios)}`);
   }
-  await close();
 }
 
-async function prepare(
-  url: string,
-  value: unknown,
-  body: string,
-): Promise<{ contestants: Map<string, Read>; close(): Promise<void> }> {
+async function prepare(url: string, bytes: number) {
+  const value = makeValue(bytes);
+  const body = JSON.stringify(value);
+  const connection = await connectRedis({ url, onFault: () => {} });
+  const cache = createCache({ redis: connection, generation, maxLoads: 4 });
+  const load: Load = async ({ host }) => ({
+    evidence: { host, inRecovery: host === 'replica', snapshot: { xmin: 1e6, xmax: 1e6, xip: [] } },
+    status: 200,
+    body,
+  });
+  /** So many views as reads are in flight at the most, each of an entity with so many fences before it. */
+  const viewsOf = async (name: string, fences: number, dependsOn: string[] = []): Promise<CachedView[]> => {
+    const views = Array.from({ length: 50 }, (_, i) => ({
+      entity: `${name}:${bytes}:${i}`,
+      field: 'getThing~12345678',
+      dependsOn,
+      ttlSeconds: 86_400,
+      isFenced: true,
+    }));
+    for (let xid = 100; xid < 100 + fences; xid++) {
+      await cache.raise([...views.map(({ entity }) => entity), ...dependsOn], xid);
+    }
+    for (const view of views) await cache.read(view, load);
+    return views;
+  };
+  const inTurn = <T>(all: T[], read: (one: T) => Promise<unknown>): Read => {
+    let turn = 0;
+    return () => read(all[turn++ % all.length]!);
+  };
+  const hot = (view: CachedView) => cache.read(view, load);
+  const plain = await viewsOf('plain', 1);
+  const fenced = await viewsOf('fenced', 200);
+  const one = await viewsOf('one', 1, ['dep:1']);
+  const three = await viewsOf('three', 1, ['dep:1', 'dep:2', 'dep:3']);
   const raw = new Redis(url, { enableAutoPipelining: true });
   await raw.set('raw', body);
-  const connection = await connectRedis({ url, onFault: () => {} });
-  const generation = { load: async () => ({ current: '2', previous: '1' }) };
-  const cache = createCache({ redis: connection, generation, maxLoads: 4, namespace: 'bench' });
-  const view = { entity: 'bench:1', view: 'metadata', dependsOn: [], ttlSeconds: 86_400, kind: 'fenced' as const };
-  const load = async () => ({ snapshot: { xmin: 10, xmax: 10, xip: [] }, status: 200 as const, body });
-  await cache.raise([view.entity], 9);
-  await cache.read(view, load);
+  const { field } = plain[0]!;
+  const hget = (view: CachedView) => raw.hgetBuffer(hashOf('bench', view.entity), field);
+  const get = () => raw.getBuffer('raw');
+  const others = await peers(url, value);
+  return {
+    hot: new Map<string, Read>([
+      ['raw HGET of the same fields', inTurn(plain, hget)],
+      ['raw HGET again (noise)', inTurn(plain, hget)],
+      ['raw GET of the body', get],
+      ['tributary, 1 fence', inTurn(plain, hot)],
+      ['tributary, 200 fences', inTurn(fenced, hot)],
+    ]),
+    dependent: new Map<string, Read>([
+      ['raw HGET of the same fields', inTurn(plain, hget)],
+      ['tributary, no dependency', inTurn(plain, hot)],
+      ['tributary, 1 dependency', inTurn(one, hot)],
+      ['tributary, 3 dependencies', inTurn(three, hot)],
+    ]),
+    equal: new Map<string, Read>([
+      ['60 raw HGETs of one field', () => Promise.all(Array.from({ length: 60 }, () => hget(plain[0]!)))],
+      ['60 reads of tributary', () => Promise.all(Array.from({ length: 60 }, () => hot(plain[0]!)))],
+    ]),
+    peers: new Map<string, Read>([
+      ['raw GET of the body', get],
+      ['raw GET again (noise)', get],
+      ['tributary', () => hot(plain[0]!)],
+      ...others.contestants,
+    ]),
+    async close() {
+      await others.close();
+      await connection.close();
+      raw.disconnect();
+    },
+  };
+}
 
+async function peers(url: string, value: unknown): Promise<{ contestants: [string, Read][]; close(): Promise<void> }> {
   const bentoConnection = new Redis(url, { enableAutoPipelining: true });
   const bento = new BentoCache({
     default: 'redis',
@@ -79,35 +154,66 @@ async function prepare(
   const getFreshValue = () => {
     throw new Error('a hot read loads nothing');
   };
-  const contestants = new Map<string, Read>([
-    ['raw GET', () => raw.getBuffer('raw')],
-    ['raw GET again (noise)', () => raw.getBuffer('raw')],
-    ['tributary', () => cache.read(view, load)],
-    ['bentocache', async () => JSON.stringify(await bento.get({ key: 'bento' }))],
-    [
-      'cachified',
-      async () => JSON.stringify(await cachified({ key: 'cachified', cache: store, getFreshValue, ttl: 86_400_000 })),
-    ],
-  ]);
   return {
-    contestants,
+    contestants: [
+      ['bentocache', async () => JSON.stringify(await bento.get({ key: 'bento' }))],
+      [
+        'cachified',
+        async () => JSON.stringify(await cachified({ key: 'cachified', cache: store, getFreshValue, ttl: 86_400_000 })),
+      ],
+    ],
     async close() {
       await bento.disconnectAll();
-      await connection.close();
-      for (const redis of [raw, bentoConnection, cachifiedConnection]) redis.disconnect();
+      bentoConnection.disconnect();
+      cachifiedConnection.disconnect();
     },
   };
 }
 
 /** Reads a second, with so many in flight all the time. */
-async function rate(read: Read, reads: number): Promise<number> {
-  let left = reads;
+async function rate(read: Read, inFlight: number): Promise<number> {
+  let reads = 0;
   const startedAt = performance.now();
+  const until = startedAt + roundMs;
   const worker = async () => {
-    while (left-- > 0) await read();
+    while (performance.now() < until) {
+      await read();
+      reads++;
+    }
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
   return (reads / (performance.now() - startedAt)) * 1_000;
+}
+
+/** Sixty readers of one view that is not there, while its fences keep coming and an older transaction is open. */
+async function stampede(url: string): Promise<void> {
+  const connection = await connectRedis({ url, onFault: () => {} });
+  const cache = createCache({ redis: connection, generation, maxLoads: 4 });
+  const counts: number[] = [];
+  for (let round = 0; round < rounds; round++) counts.push(await stampedeOnce(cache, `stampede:${round}`));
+  console.log(`\nA stampede of 60 readers under fences and an open transaction: ${spread(counts, 0)} loads`);
+  await connection.close();
+}
+
+async function stampedeOnce(cache: Cache, entity: string): Promise<number> {
+  let loads = 0;
+  let isDone = false;
+  let xid = 1_000;
+  const load: Load = async (source) => {
+    if (source.host === 'replica' && source.proving) throw new Unproven();
+    loads++;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const snapshot = { xmin: 900, xmax: 1e6, xip: [] };
+    return { evidence: { host: source.host, inRecovery: source.host === 'replica', snapshot }, status: 200, body: 'x' };
+  };
+  const raising = (async () => {
+    while (!isDone) await cache.raise([entity], xid++);
+  })();
+  const view = { entity, field: 'view', dependsOn: [], ttlSeconds: 300, isFenced: true };
+  await Promise.all(Array.from({ length: 60 }, () => cache.read(view, load)));
+  isDone = true;
+  await raising;
+  return loads;
 }
 
 function makeValue(bytes: number): unknown {
@@ -121,8 +227,4 @@ function makeValue(bytes: number): unknown {
     });
   }
   return { nfts };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

@@ -1,31 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Loaded, Served } from './view.ts';
-
-/**
- * An entry as it lies in a field of an entity's hash: a header, then the very bytes of the response body.
- *
- *      0  u8   layout (2)            10  f64 loaded at, ms
- *      1  u8   flags                 18  f64 as of, ms
- *      2  f64  ends at, ms           26  22 characters of the body's hash
- *     48  u8   number of dependencies, then the 8 characters of each one's tag
- *
- * Lua reads `ends at` from it (`scripts.ts`); all numbers are big-endian.
- */
-export interface Entry {
-  status: 200 | 404;
-  encoding: 'identity' | 'gzip';
-  endsAt: number;
-  loadedAt: number;
-  asOf: number | undefined;
-  /** Of the plain body: 128 bits in base64url. */
-  hash: string;
-  live: boolean;
-  /** The tags that the dependencies had when its load began. */
-  tags: readonly string[];
-  body: Buffer;
-}
+import type { Loaded } from './view.ts';
 
 /** Length of a tag and of a lease's token: 48 random bits in base64url. */
 export const tagLength = 8;
@@ -39,6 +15,81 @@ const flags = { gzip: 1, notFound: 2, asOf: 4, live: 8 };
 const gzipAboveBytes = 2_048;
 const compress = promisify(gzip);
 
+/**
+ * An entry as it lies in a field of an entity's hash: a header, then the very bytes of the response body. It is read
+ * from its bytes when it is asked: a hot read looks at little of it.
+ *
+ *      0  u8   layout (2)            10  f64 loaded at, ms
+ *      1  u8   flags                 18  f64 as of, ms
+ *      2  f64  ends at, ms           26  22 characters of the body's hash
+ *     48  u8   number of dependencies, then the 8 characters of each one's tag
+ *
+ * Lua reads `ends at` from it (`scripts.ts`); all numbers are big-endian.
+ */
+export class Entry {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  get status(): 200 | 404 {
+    return this.has(flags.notFound) ? 404 : 200;
+  }
+
+  get encoding(): 'identity' | 'gzip' {
+    return this.has(flags.gzip) ? 'gzip' : 'identity';
+  }
+
+  /** Milliseconds since 1970, as the other times. */
+  get endsAt(): number {
+    return this.bytes.readDoubleBE(2);
+  }
+
+  get loadedAt(): number {
+    return this.bytes.readDoubleBE(10);
+  }
+
+  get asOf(): number | undefined {
+    return this.has(flags.asOf) ? this.bytes.readDoubleBE(18) : undefined;
+  }
+
+  /** Of the plain body: 128 bits in base64url. */
+  get hash(): string {
+    return this.bytes.toString('latin1', hashAt, countAt);
+  }
+
+  get live(): boolean {
+    return this.has(flags.live);
+  }
+
+  /** The tags that its dependencies had when its load began. */
+  get tags(): string[] {
+    const tags: string[] = [];
+    for (let at = tagsAt; at < this.bodyAt; at += tagLength)
+      tags.push(this.bytes.toString('latin1', at, at + tagLength));
+    return tags;
+  }
+
+  get body(): Buffer {
+    return this.bytes.subarray(this.bodyAt);
+  }
+
+  private get bodyAt(): number {
+    return tagsAt + this.bytes[countAt]! * tagLength;
+  }
+
+  private has(flag: number): boolean {
+    return (this.bytes[1]! & flag) !== 0;
+  }
+}
+
+/** The entry in a field's bytes; undefined for anything else: garbage is a miss. */
+export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined {
+  if (!bytes || bytes.length < tagsAt || bytes[0] !== layout) return undefined;
+  return tagsAt + bytes[countAt]! * tagLength > bytes.length ? undefined : new Entry(bytes);
+}
+
 /** The entry of what was loaded: its body packed if that pays, its hash taken, its end set. */
 export async function toEntry(
   loaded: Loaded,
@@ -47,70 +98,20 @@ export async function toEntry(
   lifeMs: number,
 ): Promise<Entry> {
   const plain = typeof loaded.body === 'string' ? Buffer.from(loaded.body) : Buffer.from(loaded.body);
-  const packs = plain.length > gzipAboveBytes;
-  return {
-    status: loaded.status,
-    encoding: packs ? 'gzip' : 'identity',
-    endsAt: loadedAt + lifeMs,
-    loadedAt,
-    asOf: loaded.asOf?.getTime(),
-    hash: createHash('sha256').update(plain).digest('base64url').slice(0, hashLength),
-    live: loaded.live ?? false,
-    tags,
-    body: packs ? await compress(plain, { level: 5 }) : plain,
-  };
-}
-
-/** The bytes of an entry. */
-export function encodeEntry(entry: Entry): Buffer {
-  const header = Buffer.alloc(tagsAt + entry.tags.length * tagLength);
+  const isPacked = plain.length > gzipAboveBytes;
+  const header = Buffer.alloc(tagsAt + tags.length * tagLength);
   header.writeUInt8(layout, 0);
   header.writeUInt8(
-    (entry.encoding === 'gzip' ? flags.gzip : 0) |
-      (entry.status === 404 ? flags.notFound : 0) |
-      (entry.asOf === undefined ? 0 : flags.asOf) |
-      (entry.live ? flags.live : 0),
+    (isPacked ? flags.gzip : 0) |
+      (loaded.status === 404 ? flags.notFound : 0) |
+      (loaded.asOf ? flags.asOf : 0) |
+      (loaded.live ? flags.live : 0),
     1,
   );
-  for (const [i, number] of [entry.endsAt, entry.loadedAt, entry.asOf ?? 0].entries())
+  for (const [i, number] of [loadedAt + lifeMs, loadedAt, loaded.asOf?.getTime() ?? 0].entries())
     header.writeDoubleBE(number, 2 + i * 8);
-  header.write(entry.hash, hashAt, 'latin1');
-  header.writeUInt8(entry.tags.length, countAt);
-  header.write(entry.tags.join(''), tagsAt, 'latin1');
-  return Buffer.concat([header, entry.body]);
-}
-
-/** The entry in a field's bytes; undefined for anything else: garbage is a miss. */
-export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined {
-  if (!bytes || bytes.length < tagsAt || bytes[0] !== layout) return undefined;
-  const flag = bytes[1]!;
-  const bodyAt = tagsAt + bytes[countAt]! * tagLength;
-  if (bodyAt > bytes.length) return undefined;
-  const tags: string[] = [];
-  for (let at = tagsAt; at < bodyAt; at += tagLength) tags.push(bytes.toString('latin1', at, at + tagLength));
-  return {
-    status: flag & flags.notFound ? 404 : 200,
-    encoding: flag & flags.gzip ? 'gzip' : 'identity',
-    endsAt: bytes.readDoubleBE(2),
-    loadedAt: bytes.readDoubleBE(10),
-    asOf: flag & flags.asOf ? bytes.readDoubleBE(18) : undefined,
-    hash: bytes.toString('latin1', hashAt, countAt),
-    live: (flag & flags.live) !== 0,
-    tags,
-    body: bytes.subarray(bodyAt),
-  };
-}
-
-/** What goes out of an entry. */
-export function serve(entry: Entry, outcome: Served['outcome'], now: number): Served {
-  return {
-    outcome,
-    status: entry.status,
-    body: entry.body,
-    encoding: entry.encoding,
-    hash: entry.hash,
-    ageSeconds: Math.max(0, Math.floor((now - entry.loadedAt) / 1_000)),
-    asOf: entry.asOf === undefined ? undefined : new Date(entry.asOf),
-    live: entry.live,
-  };
+  header.write(createHash('sha256').update(plain).digest('base64url').slice(0, hashLength), hashAt, 'latin1');
+  header.writeUInt8(tags.length, countAt);
+  header.write(tags.join(''), tagsAt, 'latin1');
+  return new Entry(Buffer.concat([header, isPacked ? await compress(plain, { level: 5 }) : plain]));
 }

@@ -73,7 +73,8 @@ export function createGenerations(connection: RedisConnection, source: Generatio
   }
 
   /** Brings what Postgres says into Redis until both agree; a copy that is there is kept unless it is to be replaced. */
-  async function takeUp(replaces: boolean): Promise<Generation> {
+  async function takeUp(overwrites: boolean): Promise<Generation> {
+    let replaces = overwrites;
     for (;;) {
       const loaded = await source.load();
       replaces ||= loaded.since === undefined;
@@ -96,6 +97,7 @@ export function createGenerations(connection: RedisConnection, source: Generatio
     fresh: (now: number): Known | undefined => (now - checkedAt < recheckMs ? known : undefined),
     /** What was known last, however long ago. */
     last: (): Known | undefined => known,
+    isConfirmed: (): boolean => known?.isConfirmed ?? false,
     check,
     /** What to raise fences in, asked for anew. */
     async forRaise(): Promise<Generation> {

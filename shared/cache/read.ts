@@ -37,7 +37,7 @@ import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { notFoundTtlSeconds } from '../kernel/declaration.ts';
 import { TributaryError, Unavailable } from '../kernel/errors.ts';
-import { decodeEntry, type Entry, encodeEntry, serve, tagLength, toEntry } from './entry.ts';
+import { decodeEntry, type Entry, tagLength, toEntry } from './entry.ts';
 import { createGenerations, type Generation, type GenerationSource } from './generation.ts';
 import { type Fence, type Proof, parseFence, proofOf } from './proof.ts';
 import type { RedisConnection } from './redis.ts';
@@ -91,14 +91,9 @@ export interface Cache {
   generation(): Promise<Generation>;
 }
 
+const anything: ReadOptions = {};
 const resultMs = 2_000;
 const pollMs = { least: 8, most: 30 };
-
-/** A valid entry, or none, and whether its generation was confirmed a second ago or less. */
-interface Found {
-  entry: Entry | undefined;
-  isConfirmed: boolean;
-}
 
 /** How things were when a load was about to begin. */
 interface Begun {
@@ -132,15 +127,15 @@ export function createCache(options: CacheOptions): Cache {
   const generations = createGenerations(connection, options.generation, generationKey);
   const limit = pLimit(options.maxLoads);
   /** Looks of this tick: reads of the same view share one. */
-  const looks = new Map<string, Promise<Found>>();
+  const looks = new Map<string, Promise<Entry | undefined>>();
 
-  function read(view: CachedView, load: Load, readOptions: ReadOptions = {}): Promise<Served> {
+  function read(view: CachedView, load: Load, readOptions: ReadOptions = anything): Promise<Served> {
     if (readOptions.mustBeFenced && !view.isFenced) return loadAside(view, load, 'writer');
-    return look(view).then(
-      ({ entry, isConfirmed }) => {
-        const now = Date.now();
-        if (entry && isConfirmed && now < entry.endsAt) return serve(entry, 'hit', now);
-        return readOn(view, load, readOptions, entry, isConfirmed);
+    const fresh = generations.fresh(Date.now());
+    return (fresh ? look(fresh.generation, view) : lookAndCheck(view)).then(
+      (entry) => {
+        if (entry && Date.now() < entry.endsAt && generations.isConfirmed()) return { outcome: 'hit', entry: entry };
+        return readOn(view, load, readOptions, entry);
       },
       () => loadPastRedis(view, load, readOptions),
     );
@@ -148,53 +143,39 @@ export function createCache(options: CacheOptions): Cache {
 
   // 1. look ———————————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  function look(view: CachedView): Promise<Found> {
-    const known = generations.fresh(Date.now());
-    return known ? lookTogether(known, view) : lookAndCheck(view);
-  }
-
-  /** The generation is looked at in the same write; what was found under another one is looked up again. */
-  async function lookAndCheck(view: CachedView): Promise<Found> {
-    const last = generations.last();
-    const looking = last && lookTogether(last, view);
-    looking?.catch(() => {});
-    const known = await generations.check();
-    if (!looking || known.generation.current !== last.generation.current) return lookTogether(known, view);
-    const { entry } = await looking;
-    return { entry, isConfirmed: known.isConfirmed };
-  }
-
   /** One look for all reads of a view in this tick. Later ones need their own: they may know of a later fence. */
-  function lookTogether(known: { generation: Generation; isConfirmed: boolean }, view: CachedView): Promise<Found> {
-    const hash = hashOf(known.generation.current, view.entity);
+  function look(generation: Generation, view: CachedView): Promise<Entry | undefined> {
+    const hash = hashOf(generation.current, view.entity);
     const key = `${hash}${view.field}`;
     let looking = looks.get(key);
     if (!looking) {
       // runs before the commands of this tick are written
       if (looks.size === 0) process.nextTick(() => looks.clear());
-      looking = lookIn(known, hash, view);
+      looking = lookIn(generation, hash, view);
       looks.set(key, looking);
     }
     return looking;
   }
 
-  function lookIn(
-    { generation, isConfirmed }: { generation: Generation; isConfirmed: boolean },
-    hash: string,
-    { field, dependsOn }: CachedView,
-  ): Promise<Found> {
-    if (dependsOn.length === 0)
-      return connection
-        .attempt((redis) => redis.hgetBuffer(hash, field))
-        .then((bytes) => ({ entry: decodeEntry(bytes), isConfirmed }));
-    return connection
-      .attempt((redis) =>
+  function lookIn({ current }: Generation, hash: string, { field, dependsOn }: CachedView): Promise<Entry | undefined> {
+    if (dependsOn.length === 0) return connection.attempt((redis) => redis.hgetBuffer(hash, field), decodeEntry);
+    return connection.attempt(
+      (redis) =>
         Promise.all([
           redis.hgetBuffer(hash, field),
-          ...dependsOn.map((entity) => redis.hget(hashOf(generation.current, entity), tagField)),
+          ...dependsOn.map((entity) => redis.hget(hashOf(current, entity), tagField)),
         ]),
-      )
-      .then(([bytes, ...tags]) => ({ entry: ifTagged(decodeEntry(bytes), tags), isConfirmed }));
+      ([bytes, ...tags]) => ifTagged(decodeEntry(bytes), tags),
+    );
+  }
+
+  /** Once a second the generation is looked at in the same write. What was found in an older one is looked up again. */
+  async function lookAndCheck(view: CachedView): Promise<Entry | undefined> {
+    const last = generations.last()?.generation;
+    const looking = last && look(last, view);
+    looking?.catch(() => {});
+    const { generation } = await generations.check();
+    return generation.current === last?.current ? looking : look(generation, view);
   }
 
   // 2. stale, or loaded ————————————————————————————————————————————————————————————————————————————————————————————————
@@ -204,13 +185,13 @@ export function createCache(options: CacheOptions): Cache {
     load: Load,
     { maxStaleSeconds = 0, mustBeFenced = false }: ReadOptions,
     entry: Entry | undefined,
-    isConfirmed: boolean,
   ): Promise<Served> {
-    if (mustBeFenced) return isConfirmed ? loadTogether(view, load, { mustBeFenced }) : loadAside(view, load, 'writer');
+    if (mustBeFenced && !generations.isConfirmed()) return loadAside(view, load, 'writer');
+    if (mustBeFenced) return loadTogether(view, load, { mustBeFenced });
     const standsIn = (seconds: number) => entry !== undefined && Date.now() < entry.endsAt + seconds * 1_000;
-    if (standsIn(maxStaleSeconds)) return serve(entry!, 'stale', Date.now());
+    if (standsIn(maxStaleSeconds)) return { outcome: 'stale', entry: entry! };
     return loadTogether(view, load, {}).catch((error: unknown) => {
-      if (standsIn(view.graceSeconds ?? 0) && isUnavailable(error)) return serve(entry!, 'stale', Date.now());
+      if (standsIn(view.graceSeconds ?? 0) && isUnavailable(error)) return { outcome: 'stale', entry: entry! };
       throw error;
     });
   }
@@ -227,13 +208,13 @@ export function createCache(options: CacheOptions): Cache {
       const now = Date.now();
       if (entry && now < entry.endsAt) {
         if (holder === token) await release(keys, token);
-        return serve(entry, 'hit', now);
+        return { outcome: 'hit', entry: entry };
       }
       if (holder === token) return loadAndFill(view, load, begun, token);
       arrived ??= { tags: tags.join(''), tokens: [holder, result?.token] };
       // a load that began after this reader came, or under the tags it found, shows every fence it knows of
       if (result && (result.tags === arrived.tags || !arrived.tokens.includes(result.token)))
-        return serve(result.entry, 'miss', now);
+        return { outcome: 'miss', entry: result.entry };
       if (now >= deadline) return answer(view, await limit(() => loadProven(load, begun)), now, [], 'miss');
       await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
     }
@@ -305,7 +286,7 @@ export function createCache(options: CacheOptions): Cache {
       const [, ...depended] = begun.tags;
       const entry = await toEntry(loaded, depended, startedAt, lifeMs(view, loaded));
       await fill(view, begun, token, entry);
-      return serve(entry, 'miss', Date.now());
+      return { outcome: 'miss', entry: entry };
     } catch (error) {
       await release(begun.keys, token);
       throw error;
@@ -315,7 +296,7 @@ export function createCache(options: CacheOptions): Cache {
   // 4. fill ————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
   async function fill(view: CachedView, { generation, keys, tags }: Begun, token: string, entry: Entry): Promise<void> {
-    const bytes = encodeEntry(entry);
+    const { bytes } = entry;
     const result = Buffer.concat([Buffer.from(token + tags.join(''), 'latin1'), bytes]);
     const keptMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + marginMs);
     await connection
@@ -369,7 +350,7 @@ export function createCache(options: CacheOptions): Cache {
     tags: readonly string[],
     outcome: 'miss' | 'bypass',
   ): Promise<Served> {
-    return serve(await toEntry(loaded, tags, startedAt, lifeMs(view, loaded)), outcome, Date.now());
+    return { outcome, entry: await toEntry(loaded, tags, startedAt, lifeMs(view, loaded)) };
   }
 
   // a change ———————————————————————————————————————————————————————————————————————————————————————————————————————————
@@ -408,9 +389,8 @@ function newTag(): string {
 
 /** The entry, if its dependencies have the tags that its load began under. */
 function ifTagged(entry: Entry | undefined, tags: readonly (string | null)[]): Entry | undefined {
-  return entry && entry.tags.length === tags.length && entry.tags.every((tag, i) => tag === tags[i])
-    ? entry
-    : undefined;
+  const own = entry?.tags;
+  return own?.length === tags.length && own.every((tag, i) => tag === tags[i]) ? entry : undefined;
 }
 
 /** A generation is one more fence: of everything that was raised in the one before it alone. */

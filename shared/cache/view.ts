@@ -1,3 +1,4 @@
+import type { Entry } from './entry.ts';
 import type { Evidence, Fence } from './proof.ts';
 
 /** What is asked of the cache: one view of one entity. */
@@ -40,18 +41,14 @@ export class Unproven extends Error {}
 export type Load = (source: Source) => Promise<Loaded>;
 
 /**
- * What is served. `hit`: from the cache; `stale`: from the cache, past its end or while the database cannot confirm it;
- * `miss`: loaded, and proven to show every fence; `bypass`: loaded from a replica without asking Redis, unproven.
+ * How an answer came about. `hit`: from the cache; `stale`: from the cache, past its end or while the database cannot
+ * confirm it; `miss`: loaded, and proven to show every fence; `bypass`: loaded from a replica without asking Redis,
+ * unproven.
  */
+export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass';
+
+/** What is served. */
 export interface Served {
-  outcome: 'hit' | 'stale' | 'miss' | 'bypass';
-  status: 200 | 404;
-  body: Buffer;
-  encoding: 'identity' | 'gzip';
-  /** Of the plain body: 128 bits in base64url. */
-  hash: string;
-  asOf: Date | undefined;
-  live: boolean;
-  /** Whole seconds since it was loaded. */
-  ageSeconds: number;
+  outcome: Outcome;
+  entry: Entry;
 }

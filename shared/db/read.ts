@@ -37,19 +37,36 @@ export async function readProvably<Row extends object>(
   source: Source,
   workload: Workload = 'api',
 ): Promise<ProvableRead<Row>> {
+  if (source.host === 'writer') {
+    if (source.reconnect) await dropPool('writer', await pool('writer'));
+    return onHost('writer', (host) => readFrom<Row>(host, statement));
+  }
+  const { proving } = source;
+  return onHost(await hostOf(workload), (host) =>
+    readFrom<Row>(host, statement, host === 'writer' ? undefined : proving),
+  );
+}
+
+/**
+ * Rows of one statement with their evidence, from this very host, however far it lags; with `proving` only after it has
+ * proven these fences, in the transaction that then reads.
+ *
+ * @param prove  decides whether there is a proof; the canary listens to it, and tests make it err
+ * @throws Unproven  the host has no proof
+ * @throws the driver's errors, not translated
+ */
+export async function readFrom<Row extends object>(
+  host: Host,
+  statement: Sql,
+  proving?: readonly Fence[],
+  prove: typeof proofOf = proofOf,
+): Promise<ProvableRead<Row>> {
   const wrapped = {
     text: `select pg_current_snapshot()::text as "~snapshot", pg_is_in_recovery() as "~in_recovery", q.*
       from (select 1) as one left join (select true as "~found", r.* from (${statement.text}) r) q on true`,
     values: statement.values,
   };
-  if (source.host === 'writer') {
-    if (source.reconnect) await dropPool('writer', await pool('writer'));
-    return onHost('writer', (host) => readOnce<Row>(host, wrapped));
-  }
-  const { proving } = source;
-  return onHost(await hostOf(workload), (host) =>
-    proving && host !== 'writer' ? readAfterProof<Row>(host, wrapped, proving) : readOnce<Row>(host, wrapped),
-  );
+  return proving ? readAfterProof<Row>(host, wrapped, proving, prove) : readOnce<Row>(host, wrapped);
 }
 
 /** Rows of one statement, from a host of the workload; for what is not cached. */
@@ -99,6 +116,7 @@ async function readAfterProof<Row extends object>(
   host: Host,
   statement: Statement,
   fences: readonly Fence[],
+  prove: typeof proofOf,
 ): Promise<ProvableRead<Row>> {
   const asOf = seenUpTo(host);
   const client = await (await pool(host)).connect();
@@ -106,7 +124,7 @@ async function readAfterProof<Row extends object>(
   try {
     await client.query('begin isolation level read committed read only');
     const asked = await askStatus(client, host, fences);
-    if (!proofOf(asked, fences)) throw new Unproven();
+    if (!prove(asked, fences)) throw new Unproven();
     const read = toRead<Row>(host, await client.query(statement), asOf);
     await client.query('commit');
     return { ...read, evidence: { ...read.evidence, committed: asked.committed! } };

@@ -15,28 +15,28 @@ export function jsonAnswer(status: number, value: unknown, headers: Record<strin
 
 /** Cached bytes as an answer: unpacked only for a client that does not take gzip, left out where it has them already. */
 export async function cachedAnswer(
-  served: Served,
+  { outcome, entry }: Served,
   requestHeaders: Record<string, string | undefined>,
 ): Promise<Answer> {
-  const isPacked = served.encoding === 'gzip' && takesGzip(requestHeaders['accept-encoding']);
+  const { status, body, asOf } = entry;
+  const isPacked = entry.encoding === 'gzip' && takesGzip(requestHeaders['accept-encoding']);
   const headers: Record<string, string> = {
-    'content-type': 'application/json',
+    'content-type': status === 404 ? 'application/problem+json' : 'application/json',
     'cache-control': 'public, no-cache',
     vary: 'accept-encoding',
-    'x-cache': served.outcome,
+    'x-cache': outcome,
     // a strong tag names the bytes, and packed bytes are others
-    etag: `"${served.hash}${isPacked ? '-gzip' : ''}"`,
-    age: String(served.ageSeconds),
+    etag: `"${entry.hash}${isPacked ? '-gzip' : ''}"`,
+    age: String(Math.max(0, Math.floor((Date.now() - entry.loadedAt) / 1_000))),
   };
-  if (served.live) headers['x-source'] = 'live';
-  if (served.asOf) headers['as-of'] = served.asOf.toISOString();
-  if (served.status === 200 && isUnchanged(headers.etag!, requestHeaders['if-none-match']))
+  if (entry.live) headers['x-source'] = 'live';
+  if (asOf !== undefined) headers['as-of'] = new Date(asOf).toISOString();
+  if (status === 200 && isUnchanged(headers.etag!, requestHeaders['if-none-match']))
     return { status: 304, headers, body: '' };
-  if (served.encoding === 'identity') return { status: served.status, headers, body: served.body };
-  if (isPacked)
-    return { status: served.status, headers: { ...headers, 'content-encoding': 'gzip' }, body: served.body };
+  if (entry.encoding === 'identity') return { status, headers, body };
+  if (isPacked) return { status, headers: { ...headers, 'content-encoding': 'gzip' }, body };
   const { gunzipSync } = await import('node:zlib');
-  return { status: served.status, headers, body: gunzipSync(served.body) };
+  return { status, headers, body: gunzipSync(body) };
 }
 
 /** The answer as API Gateway takes it: text as it is, bytes in base64. */

@@ -66,9 +66,7 @@ export function read<O extends Operation>(operation: O, reading: Reading<O>): En
       });
       count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
       await reading.served?.(input);
-      const answer = await cachedAnswer(served, request.headers);
-      if (served.status === 404) answer.headers['content-type'] = 'application/problem+json';
-      return answer;
+      return cachedAnswer(served, request.headers);
     },
   };
 }

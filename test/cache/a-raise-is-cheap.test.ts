@@ -34,5 +34,5 @@ test('within the margin of a change of generation a raise reaches the one before
   await generation.revoke();
   await cache.renewGeneration();
   await cache.raise([view.entity], 20);
-  expect((await late.cache.read(view, seenUpTo(21, 'new'))).body.toString()).toBe('new');
+  expect((await late.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });

@@ -11,16 +11,16 @@ const newEntity = () => `things:${++entities}`;
 const never: Load = async () => {
   throw new Error('loaded');
 };
-const bodyOf = async (served: ReturnType<typeof cache.read>) => (await served).body.toString();
+const bodyOf = async (served: ReturnType<typeof cache.read>) => (await served).entry.body.toString();
 
 test('after a fence is raised no read returns what it hides', async () => {
   const view = viewOf(newEntity());
   const first = await cache.read(view, seenUpTo(100, 'old'));
-  expect([first.outcome, first.body.toString()]).toEqual(['miss', 'old']);
+  expect([first.outcome, first.entry.body.toString()]).toEqual(['miss', 'old']);
   expect((await cache.read(view, never)).outcome).toBe('hit');
   await cache.raise([view.entity], 100);
   const after = await cache.read(view, seenUpTo(101, 'new'));
-  expect([after.outcome, after.body.toString()]).toEqual(['miss', 'new']);
+  expect([after.outcome, after.entry.body.toString()]).toEqual(['miss', 'new']);
   expect((await cache.read(view, never)).outcome).toBe('hit');
 });
 

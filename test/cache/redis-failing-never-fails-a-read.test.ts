@@ -11,7 +11,10 @@ afterAll(() => server.stop());
 /** A load that says which host it came from. */
 const load: Load = (source) => seenUpTo(10, source.host)(source);
 const read = async (options = {}) => {
-  const { outcome, body } = await cache.read(viewOf('things:1'), load, options);
+  const {
+    outcome,
+    entry: { body },
+  } = await cache.read(viewOf('things:1'), load, options);
   return `${outcome} ${body.toString()}`;
 };
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { encodeEntry, toEntry } from '../../shared/cache/entry.ts';
+import { toEntry } from '../../shared/cache/entry.ts';
 import { type Load, Unproven } from '../../shared/cache/view.ts';
 import { createTestCache, seenUpTo, viewOf } from '../support/cache.ts';
 
@@ -22,7 +22,7 @@ test('at most one live lease per view: a hundred readers that miss at once make 
   const load = slow(50, seenUpTo(10, 'once'));
   const served = await Promise.all(Array.from({ length: 100 }, () => one.cache.read(viewOf('stampede:1'), load)));
   expect(load.loads).toBe(1);
-  expect(new Set(served.map(({ body }) => body.toString()))).toEqual(new Set(['once']));
+  expect(new Set(served.map(({ entry }) => entry.body.toString()))).toEqual(new Set(['once']));
 });
 
 test('readers in several containers share one load too', async () => {
@@ -69,8 +69,8 @@ test('who arrived after a change does not take the result of a load that began b
     await new Promise((resolve) => setTimeout(resolve, 60));
     return seenUpTo(20, 'old')(source);
   });
-  expect((await first).body.toString()).toBe('old');
-  expect((await second!).body.toString()).toBe('new');
+  expect((await first).entry.body.toString()).toBe('old');
+  expect((await second!).entry.body.toString()).toBe('new');
 });
 
 test('a result that was left before a reader came is not taken for one of a load that began after', async () => {
@@ -82,10 +82,10 @@ test('a result that was left before a reader came is not taken for one of a load
   // one load has left what it could not store, and the next has begun: the reader comes now
   await connection.redis.set(
     `${hash}~result:${view.field}`,
-    Buffer.concat([Buffer.from('load-oneold-tags'), encodeEntry(old)]),
+    Buffer.concat([Buffer.from('load-oneold-tags'), old.bytes]),
   );
   await connection.redis.set(`${hash}~lease:${view.field}`, 'load-two', 'PX', 400);
-  expect((await one.cache.read(view, seenUpTo(21, 'new'))).body.toString()).toBe('new');
+  expect((await one.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
 test('a load that outlived its lease leaves nothing for those who wait: they cannot tell when it began', async () => {
@@ -119,7 +119,7 @@ test('a failed load gives its lease back', async () => {
     throw new Error('no');
   };
   await expect(one.cache.read(view, failing)).rejects.toThrow('no');
-  expect((await one.cache.read(view, seenUpTo(10, 'yes'))).body.toString()).toBe('yes');
+  expect((await one.cache.read(view, seenUpTo(10, 'yes'))).entry.body.toString()).toBe('yes');
 });
 
 test('equal reads of one tick share one command, and later ones have their own', async () => {
