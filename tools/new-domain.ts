@@ -162,7 +162,7 @@ export const world: World = {
   planted: [
     {
       fault: 'a changed item is not announced',
-      table: 'items',
+      at: 'items.name',
       sql: 'drop trigger items_updated on ${name}.items',
     },
   ],

@@ -194,7 +194,7 @@ export const world: World = {
   planted: [
     {
       fault: 'users whose wallets hold something else are not named',
-      table: 'nft_ownership',
+      at: 'nft_ownership.owner',
       sql: inFunction('collections.entities_of_wallets', [
         "union\n    select 'users:' || w.fid from collections.fc_user_wallets w where w.wallet = any (addresses)",
         '',
@@ -202,7 +202,7 @@ export const world: World = {
     },
     {
       fault: 'a collection’s new image is not announced to the lists of its holders',
-      table: 'collections',
+      at: 'collections.image_url',
       sql: inFunction(
         'collections.announce_collections',
         ['n.image_url, n.address', 'n.address'],
@@ -211,17 +211,17 @@ export const world: World = {
     },
     {
       fault: 'a new floor price is not announced',
-      table: 'collections',
+      at: 'collections.floor_price_eth',
       sql: inFunction('collections.announce_collections', ['n.floor_price_eth, ', ''], ['o.floor_price_eth, ', '']),
     },
     {
       fault: 'a count set by hand is not announced',
-      table: 'collections',
+      at: 'collections.token_count',
       sql: inFunction('collections.announce_collections', ['n.token_count <> o.token_count', 'false']),
     },
     {
       fault: 'other traits of a token are not announced',
-      table: 'nfts',
+      at: 'nfts.trait_ids',
       sql: inFunction(
         'collections.announce_nfts',
         ['n.trait_ids, n.updated_at', 'n.updated_at'],
@@ -230,22 +230,22 @@ export const world: World = {
     },
     {
       fault: 'a first verification is not announced',
-      table: 'nft_ownership',
+      at: 'nft_ownership.last_verified_at',
       sql: inFunction('collections.announce_ownership', [' or count(last_verified_at) not in (0, count(*))', '']),
     },
     {
       fault: 'a user’s new picture is not announced',
-      table: 'fc_users',
+      at: 'fc_users.image_url',
       sql: inFunction('collections.announce_users', ['n.image_url, ', ''], ['o.image_url, ', '']),
     },
     {
       fault: 'a holder who is not on the last list any more is kept',
-      table: 'snapshot_holders',
+      at: 'snapshot_holders.rows',
       sql: inFunction('collections.publish_holders', ['when matched and d.token_count is null then delete', '']),
     },
     {
       fault: 'a key can change',
-      table: 'user_collections',
+      at: 'user_collections.user_address',
       sql: 'drop trigger keep_key on collections.user_collections',
     },
   ],

@@ -153,14 +153,28 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     return rows;
   }
 
-  /** Changes each column of each row of a table, and deletes and inserts each row that lets itself be deleted. */
-  async function examine(table: string): Promise<Examined> {
+  /**
+   * Changes each column of each row of a table, and deletes and inserts each row that lets itself be deleted.
+   *
+   * @param only  a column's name, or `rows`: nothing else is tried
+   */
+  async function examine(table: string, only?: string): Promise<Examined> {
     const seen: Examined = { faults: [], kinds: new Set(), isShown: false };
     const rows = await rowsOf(table);
     if (rows.length === 0) seen.faults.push(`The world has no row in ${table}.`);
-    for (const column of await columnsOf(table)) await examineColumn(table, column, rows, seen);
-    await examineRows(table, rows, seen);
+    for (const column of await columnsOf(table))
+      if (only === undefined || only === column.name) await examineColumn(table, column, rows, seen);
+    if (only === undefined || only === 'rows') await examineRows(table, rows, seen);
     return seen;
+  }
+
+  /** The faults found at a column (`table.column`), or at rows that come and go (`table.rows`), once one is planted. */
+  async function faultsWith(planted: string, at: string): Promise<string[]> {
+    return apart(async () => {
+      await tx.query(planted);
+      const [table, only] = at.split('.') as [string, string];
+      return (await examine(table, only)).faults;
+    });
   }
 
   async function examineColumn(
@@ -253,15 +267,7 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     if (!repaired.includes(without(row))) seen.faults.push(`${what}: was not repaired`);
   }
 
-  /** The same with a fault planted. */
-  async function examinePlanted(table: string, fault: string): Promise<Examined> {
-    return apart(async () => {
-      await tx.query(fault);
-      return examine(table);
-    });
-  }
-
-  return { samples, untouched, examine, examinePlanted };
+  return { samples, untouched, examine, faultsWith };
 }
 
 function faultOf(what: string, { name, entities }: Sample, how: string, named: Set<string>): string {

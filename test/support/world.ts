@@ -27,8 +27,8 @@ export interface World {
   };
   /** Derived columns and tables: a query that gives rows only where one is wrong, and what it does not follow by itself. */
   derived?: Readonly<Record<string, { wrong: string; unless: readonly string[] }>>;
-  /** Faults that the oracle has to notice at a table, as the SQL that plants them. */
-  planted: readonly { fault: string; table: string; sql: string }[];
+  /** Faults that the oracle has to notice, as the SQL that plants them: at a column, or at rows that come and go. */
+  planted: readonly { fault: string; at: string; sql: string }[];
 }
 
 /** The SQL that replaces texts in a function's definition. It fails where one of them is not there. */

@@ -137,12 +137,12 @@ export const world: World = {
   planted: [
     {
       fault: 'a new display name is not announced to searches',
-      table: 'wallet_profiles',
+      at: 'wallet_profiles.display_name',
       sql: inFunction('wallets.on_profiles', ["'search:all'::text || (select", '(select']),
     },
     {
       fault: 'a corrected serial number is not announced',
-      table: 'nft_core_metadata',
+      at: 'nft_core_metadata.serial_number',
       sql: inFunction('wallets.on_moments', [
         '(o.edition_id, o.serial_number) is distinct from (n.edition_id, n.serial_number)',
         'o.edition_id is distinct from n.edition_id',
@@ -150,25 +150,25 @@ export const world: World = {
     },
     {
       fault: 'a corrected price of a player is not announced',
-      table: 'player_price_scrape',
+      at: 'player_price_scrape.median_sale_usd',
       sql: 'drop trigger announce_updated on wallets.player_price_scrape',
     },
     {
       fault: 'an old price that comes late replaces the latest',
-      table: 'edition_price_scrape',
+      at: 'edition_price_scrape.floor_usd',
       sql: inFunction('wallets.on_price_scrapes', ['where excluded.scraped_at >= p.scraped_at', '']),
     },
     {
       fault: 'a new price is not shown to the wallets that hold the edition',
-      table: 'edition_price_scrape',
+      at: 'edition_price_scrape.floor_usd',
       sql: inFunction('wallets.on_price_scrapes', ['insert into wallets.dirty_editions select unnest(latest);', '']),
     },
     {
       fault: 'a play that comes after its editions is not announced',
-      table: 'plays',
+      at: 'plays.rows',
       sql: 'drop trigger announce_inserted on wallets.plays',
     },
-    { fault: 'a key can change', table: 'purchases', sql: 'drop trigger keep_key on wallets.purchases' },
+    { fault: 'a key can change', at: 'purchases.nft_id', sql: 'drop trigger keep_key on wallets.purchases' },
   ],
 };
 
