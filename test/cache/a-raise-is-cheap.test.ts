@@ -25,11 +25,11 @@ test('within the margin of a change of generation a raise reaches the one before
   const view = viewOf('things:1');
   await cache.read(view, seenUpTo(10, 'old'));
   // a container that has not noticed the change: it reads in the generation before
+  const before = generation.current;
   const late = await createTestCache(
     { generation: { ...fixedGeneration(), load: async () => ({ current: before, previous: [], since: 3 }) } },
     server.url,
   );
-  const before = generation.current;
   expect((await late.cache.read(view, seenUpTo(10, 'unused'))).outcome).toBe('hit');
   await generation.revoke();
   await cache.renewGeneration();

@@ -1,0 +1,136 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { Load } from '../../shared/cache/view.ts';
+import { Unavailable } from '../../shared/kernel/errors.ts';
+import { createTestCache, fixedGeneration, seenUpTo, type TestCache, viewOf } from '../support/cache.ts';
+
+const view = viewOf('things:1');
+const never: Load = async () => {
+  throw new Error('loaded');
+};
+const copyOf = ({ shared }: TestCache) => shared.generationKey!;
+
+const { now } = Date;
+let late = 0;
+
+afterEach(() => {
+  late = 0;
+  vi.restoreAllMocks();
+});
+
+/** Lets a container's knowledge of the generation grow old. */
+function laterBy(ms: number): void {
+  late += ms;
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + late);
+}
+
+test('a clear is not undone by a container that was refreshing the copy', async () => {
+  const generation = fixedGeneration();
+  const operator = await createTestCache({ generation });
+  await operator.cache.read(view, seenUpTo(10, 'wrong'));
+  await operator.connection.redis.del(copyOf(operator));
+  // this container asks Postgres before the clear, and hears the answer after it
+  let hold = () => {};
+  const held = new Promise<void>((resolve) => {
+    hold = resolve;
+  });
+  const load = async () => {
+    const { current, previous, since } = generation;
+    await held;
+    return { current, previous, since };
+  };
+  const slow = await createTestCache({ ...operator.shared, generation: { ...generation, load } });
+  const reading = slow.cache.read(view, seenUpTo(10, 'right'));
+  await operator.cache.revokeGeneration();
+  await operator.cache.renewGeneration();
+  hold();
+  await reading;
+  expect(await operator.connection.redis.get(copyOf(operator))).toMatch(new RegExp(`^${generation.current} `));
+  expect((await operator.cache.read(view, seenUpTo(10, 'right'))).entry.body.toString()).toBe('right');
+});
+
+test('after a second of quiet, concurrent reads look at the generation once, in the same write as the entry', async () => {
+  const { cache, connection } = await createTestCache();
+  await cache.read(view, seenUpTo(10, 'x'));
+  const views = Array.from({ length: 20 }, (_, i) => viewOf(`things:${i}`));
+  for (const one of views) await cache.read(one, seenUpTo(10, 'x'));
+  laterBy(1_001);
+  const [look, write] = [vi.spyOn(connection.redis, 'get'), vi.spyOn(connection.redis.stream, 'write')];
+  const outcomes = await Promise.all(views.map(async (one) => (await cache.read(one, never)).outcome));
+  expect(new Set(outcomes)).toEqual(new Set(['hit']));
+  expect([look.mock.calls.length, write.mock.calls.length]).toEqual([1, 1]);
+});
+
+test('a container takes up a new generation within a second', async () => {
+  const generation = fixedGeneration();
+  const one = await createTestCache({ generation });
+  const two = await createTestCache(one.shared);
+  await two.cache.read(view, seenUpTo(10, 'old'));
+  await one.cache.revokeGeneration();
+  await one.cache.renewGeneration();
+  laterBy(1_001);
+  expect((await two.cache.read(view, seenUpTo(10, 'new'))).entry.body.toString()).toBe('new');
+});
+
+test('Redis’ copy of the generation lives for ten seconds at most', async () => {
+  const one = await createTestCache();
+  await one.cache.read(view, seenUpTo(10, 'x'));
+  const ttlMs = await one.connection.redis.pttl(copyOf(one));
+  expect([ttlMs > 0, ttlMs <= 10_000]).toEqual([true, true]);
+});
+
+test('until a new generation is confirmed, and by a replica that has not seen that, loads go to the writer', async () => {
+  const generation = fixedGeneration();
+  const own = await createTestCache({ generation });
+  await own.cache.generation();
+  await own.connection.redis.set(copyOf(own), `${generation.current} -`);
+  const byHost: Load = (source) => seenUpTo(source.host === 'writer' ? 100 : 50, source.host)(source);
+  expect((await own.cache.read(viewOf('fresh:1'), byHost)).entry.body.toString()).toBe('writer');
+  await own.connection.redis.set(copyOf(own), `${generation.current} 70`);
+  laterBy(1_001);
+  expect((await own.cache.read(viewOf('fresh:2'), byHost)).entry.body.toString()).toBe('writer');
+  await own.connection.redis.set(copyOf(own), `${generation.current} 30`);
+  laterBy(1_001);
+  expect((await own.cache.read(viewOf('fresh:3'), byHost)).entry.body.toString()).toBe('replica');
+});
+
+test('with the database down, what is cached is served as stale; who needs a fenced answer gets none', async () => {
+  const generation = fixedGeneration();
+  const own = await createTestCache({ generation });
+  await own.cache.read(view, seenUpTo(10, 'kept'));
+  await own.connection.redis.del(copyOf(own));
+  generation.load = async () => {
+    throw new Unavailable('down');
+  };
+  const down: Load = async () => {
+    throw new Unavailable('down');
+  };
+  laterBy(1_001);
+  const served = await own.cache.read(view, down);
+  expect([served.outcome, served.entry.body.toString()]).toEqual(['stale', 'kept']);
+  await expect(own.cache.read(view, down, { mustBeFenced: true })).rejects.toThrow('down');
+});
+
+test('a database that does not answer is waited for no longer than 100 ms by a hit', async () => {
+  const generation = fixedGeneration();
+  const own = await createTestCache({ generation });
+  await own.cache.read(view, seenUpTo(10, 'kept'));
+  await own.connection.redis.del(copyOf(own));
+  let answer = () => {};
+  generation.load = () =>
+    new Promise((_, reject) => {
+      answer = () => reject(new Unavailable('too late'));
+    });
+  laterBy(1_001);
+  expect((await own.cache.read(view, never)).outcome).toBe('stale');
+  answer();
+});
+
+test('who needs a fenced answer of a view that changes do not fence is answered from the writer', async () => {
+  const own = await createTestCache();
+  const unfenced = viewOf('list:1', 'all', { isFenced: false });
+  await own.cache.read(unfenced, seenUpTo(10, 'cached'));
+  expect((await own.cache.read(unfenced, never)).outcome).toBe('hit');
+  const load: Load = (source) => seenUpTo(10, source.host)(source);
+  const served = await own.cache.read(unfenced, load, { mustBeFenced: true });
+  expect([served.outcome, served.entry.body.toString()]).toEqual(['miss', 'writer']);
+});
