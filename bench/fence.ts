@@ -1,10 +1,12 @@
 /**
  * The fence under load: a primary, a replica that lags, writers, readers, and the real way of a change: commit, outbox,
- * relay, bus, queue, fence. Counts reads that are older than a fence raised before they began, and keys that are stale
- * when all is quiet; the same for a plain read-through cache that is deleted on write.
+ * relay, bus, queue, fence. Counts reads that are older than a fence raised before they began, keys that are stale when
+ * all is quiet, and what loads cost; the same for a plain read-through cache that is deleted on write.
  */
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import sql from 'sql-template-tag';
 import { startEventBus } from '../local/event-bus.ts';
@@ -12,6 +14,7 @@ import { startPostgres } from '../local/postgres.ts';
 import { startQueues } from '../local/queues.ts';
 import { startRedis } from '../local/redis.ts';
 import { startSecrets } from '../local/secrets.ts';
+import type { Outcome, Source } from '../shared/cache/view.ts';
 import { migrate } from '../test/support/migrate.ts';
 import { tempFolder } from '../test/support/temp-folder.ts';
 
@@ -22,14 +25,28 @@ export interface FenceOptions {
   readers: number;
   /** `fenced`: ours, the whole way. `outboxOnly`: without the direct raise after COMMIT. `deleteOnWrite`: a plain cache. */
   cache: 'fenced' | 'outboxOnly' | 'deleteOnWrite';
+  /** What makes it harder: a write transaction that is open throughout, or a bus that takes 300 ms to accept a call. */
+  trouble?: 'openTransaction' | 'slowBus';
+}
+
+/** Loads by where they were tried, and by what let them pass. */
+export interface Loads {
+  /** Statements on the replica, and those that its snapshot did not prove. */
+  onReplica: number;
+  unprovenBySnapshot: number;
+  /** Of these, the ones that the status of the transactions did not prove either: they went on to the writer. */
+  unprovenByStatus: number;
+  onWriter: number;
 }
 
 export interface FenceReport {
   reads: number;
   writes: number;
   hitRate: number;
-  /** Reads that Redis did not answer in time: they come from the replica, as far behind as it is, and know no fence. */
+  loads: Loads;
+  /** Answers that say that no fence stands behind them, as Redis did not answer; and those of them that were old. */
   bypassed: number;
+  staleBypassed: number;
   /** Other reads that returned a value older than one whose fence had been raised before the read began. */
   staleReads: number;
   /** Keys whose cached value is old after the load, the queues and the replica have come to rest. */
@@ -42,6 +59,9 @@ export interface FenceBench {
   stop(): Promise<void>;
 }
 
+const hotKeys = 2;
+const slowBusMs = 300;
+
 /** Starts what the loads run against; the replica applies what it gets after the delay. */
 export async function startFenceBench(applyDelayMs: number): Promise<FenceBench> {
   const world = await startWorld(applyDelayMs);
@@ -50,21 +70,29 @@ export async function startFenceBench(applyDelayMs: number): Promise<FenceBench>
       const prefix = randomBytes(3).toString('hex');
       const keys = Array.from({ length: options.keys }, (_, i) => `${prefix}-${i}`);
       await world.prepare(keys);
-      return load(
-        options,
-        keys,
-        options.cache === 'deleteOnWrite' ? await plainCache(world) : await fencedCache(options.cache, world),
-      );
+      const relieve = await world.trouble(options.trouble);
+      const subject =
+        options.cache === 'deleteOnWrite' ? await plainCache(world) : await fencedCache(options.cache, world);
+      return load(options, keys, subject).finally(relieve);
     },
     stop: world.stop,
   };
 }
 
 interface Subject {
-  read(key: string): Promise<{ value: number; outcome: 'hit' | 'miss' | 'bypass' }>;
-  /** Gives when nobody may read an older value any more. */
+  loads: Loads;
+  read(key: string): Promise<{ value: number; outcome: Outcome }>;
+  /** Resolves when nobody may read an older value any more. */
   write(key: string, value: number): Promise<void>;
   settle(): Promise<void>;
+}
+
+const noLoads = (): Loads => ({ onReplica: 0, unprovenBySnapshot: 0, unprovenByStatus: 0, onWriter: 0 });
+
+/** Half of the commits go to two keys. */
+function pickToWrite(keys: readonly string[]): string {
+  const [from, to] = Math.random() < 0.5 ? [0, hotKeys] : [hotKeys, keys.length];
+  return keys[from + Math.floor(Math.random() * (to - from))]!;
 }
 
 async function load(
@@ -76,12 +104,11 @@ async function load(
   const settled = new Map(keys.map((key) => [key, 0]));
   const written = new Map(keys.map((key) => [key, 0]));
   const busy = new Set<string>();
-  const report = { reads: 0, writes: 0, hits: 0, bypassed: 0, staleReads: 0 };
-  const pick = () => keys[Math.floor(Math.random() ** 2 * keys.length)]!;
+  const report = { reads: 0, writes: 0, hits: 0, bypassed: 0, staleBypassed: 0, staleReads: 0 };
 
   const write = async () => {
     while (Date.now() < until) {
-      const key = pick();
+      const key = pickToWrite(keys);
       if (!busy.has(key)) {
         busy.add(key);
         const value = written.get(key)! + 1;
@@ -96,21 +123,22 @@ async function load(
   };
   const read = async () => {
     while (Date.now() < until) {
-      const key = pick();
+      const key = keys[Math.floor(Math.random() ** 2 * keys.length)]!;
       const least = settled.get(key)!;
       const { value, outcome } = await subject.read(key);
       report.reads++;
       if (outcome === 'hit') report.hits++;
       if (outcome === 'bypass') report.bypassed++;
-      else if (value < least) report.staleReads++;
+      if (value < least) report[outcome === 'bypass' ? 'staleBypassed' : 'staleReads']++;
     }
   };
   await Promise.all([...Array.from({ length: writers }, write), ...Array.from({ length: readers }, read)]);
+  const loads = { ...subject.loads };
   await subject.settle();
   let staleKeys = 0;
   for (const key of keys) if ((await subject.read(key)).value !== written.get(key)) staleKeys++;
   const { hits, ...rest } = report;
-  return { ...rest, hitRate: hits / report.reads, staleKeys };
+  return { ...rest, loads, hitRate: hits / report.reads, staleKeys };
 }
 
 type World = Awaited<ReturnType<typeof startWorld>>;
@@ -126,6 +154,7 @@ async function startWorld(applyDelayMs: number) {
     [{ bus: 'bus', pattern: { source: ['tributary'] }, targets: [{ queue: 'invalidate-cache' }] }],
     (queue, body) => void queues.server.sendMessage(queue, body),
   );
+  const slow = await startSlowBus(bus.url);
   const secrets = await startSecrets(new Map([['owner', { username: 'owner', password: 'owner' }]]));
   for (const name of ['invalidate-cache', 'relay-outbox']) queues.server.createQueue(name);
   const client = await postgres.connect();
@@ -139,12 +168,13 @@ async function startWorld(applyDelayMs: number) {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_ENDPOINT_URL_SQS: queues.url,
-    AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: slow.url,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
     DATABASE_WRITER_HOST: postgres.writer,
     DATABASE_READER_HOST: postgres.reader,
     DATABASE_ANALYTICS_HOST: postgres.reader,
     DATABASE_NAME: 'postgres',
+    DATABASE_CLUSTER_ID: 'test',
     DATABASE_SECRET_ARN: 'owner',
     DATABASE_POOL_SIZE: '16',
     DATABASE_TLS: 'off',
@@ -171,7 +201,18 @@ async function startWorld(applyDelayMs: number) {
       await client.query('insert into things select key, 0 from unnest($1::text[]) as key', [keys]);
       await new Promise((resolve) => setTimeout(resolve, applyDelayMs + 500));
     },
+    /** Causes trouble until what it returns is called. */
+    async trouble(kind: FenceOptions['trouble']): Promise<() => Promise<void>> {
+      if (kind === 'slowBus') slow.delayMs = slowBusMs;
+      const open = await postgres.connect();
+      if (kind === 'openTransaction') await open.query('begin; select pg_current_xact_id()');
+      return async () => {
+        slow.delayMs = 0;
+        await open.end();
+      };
+    },
     async stop() {
+      slow.stop();
       await resources.closeResources();
       await closePools();
       await client.end();
@@ -181,18 +222,60 @@ async function startWorld(applyDelayMs: number) {
   };
 }
 
+/** The bus behind a delay. */
+async function startSlowBus(target: string) {
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    await new Promise((resolve) => setTimeout(resolve, slow.delayMs));
+    const headers = Object.entries(request.headers).filter(([name]) => /^(content-type|x-amz-target)$/.test(name));
+    const answer = await fetch(target, {
+      method: 'POST',
+      headers: Object.fromEntries(headers) as Record<string, string>,
+      body: Buffer.concat(parts),
+    });
+    response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' });
+    response.end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const slow = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    delayMs: 0,
+    stop() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return slow;
+}
+
 /** Ours: reads through the cache, writes through commit(), and the relay and the consumer at work beside them. */
 async function fencedCache(
   kind: 'fenced' | 'outboxOnly',
   { resources, queuesUrl, applyDelayMs }: World,
 ): Promise<Subject> {
-  const [{ readUnderSnapshot }, { commit, inTransaction }, { relayOutbox }, { handler }] = await Promise.all([
+  const [{ readProvably }, { commit, inTransaction }, { relayOutbox }, { handler }, { Unproven }] = await Promise.all([
     import('../shared/db/read.ts'),
     import('../shared/db/transaction.ts'),
     import('../shared/events/relay.ts'),
     import('../functions/platform/invalidate-cache.ts'),
+    import('../shared/cache/view.ts'),
   ]);
   const cache = await resources.getCache();
+  const loads = noLoads();
+  const loadFrom = async (key: string, source: Source) => {
+    if (source.host === 'writer') loads.onWriter++;
+    else if (source.proving) loads.unprovenBySnapshot++;
+    else loads.onReplica++;
+    const found = await readProvably<{ value: number }>(
+      sql`select value from public.things where key = ${key}`,
+      source,
+    ).catch((error: unknown) => {
+      if (error instanceof Unproven) loads.unprovenByStatus++;
+      throw error;
+    });
+    return { evidence: found.evidence, status: 200 as const, body: String(found.rows[0]!.value) };
+  };
   const unraised = new Set<string>();
   const { raise } = cache;
   cache.raise = (entities, xid) =>
@@ -208,17 +291,11 @@ async function fencedCache(
       await tx.query(`select platform.announce('thing_changed', array['things:' || $1])`, [key]);
     });
   return {
+    loads,
     async read(key) {
-      const view = { entity: `things:${key}`, view: 'value', dependsOn: [], ttlSeconds: 300, kind: 'fenced' as const };
-      const served = await cache.read(view, async (source) => {
-        const { snapshot, rows } = await readUnderSnapshot<{ value: number }>(
-          sql`select value from public.things where key = ${key}`,
-          source,
-        );
-        return { snapshot, status: 200, body: String(rows[0]!.value) };
-      });
-      const outcome = served.outcome === 'stale' ? 'hit' : served.outcome;
-      return { value: Number(served.body.toString()), outcome };
+      const view = { entity: `things:${key}`, field: 'value', dependsOn: [], ttlSeconds: 300, isFenced: true };
+      const { outcome, entry } = await cache.read(view, (source) => loadFrom(key, source));
+      return { value: Number(entry.body.toString()), outcome };
     },
     async write(key, value) {
       const applied = pump.applied(key);
@@ -259,7 +336,12 @@ function pumpEvents(
       );
       if (Messages.length === 0) continue;
       await handler({
-        Records: Messages.map(({ MessageId, Body }) => ({ messageId: MessageId, body: Body })),
+        Records: Messages.map(({ MessageId, Body }) => ({
+          messageId: MessageId,
+          body: Body,
+          attributes: { ApproximateReceiveCount: '1' },
+          eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:invalidate-cache',
+        })),
       } as never);
       for (const { ReceiptHandle, Body } of Messages) {
         await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: ReceiptHandle! }));
@@ -282,22 +364,22 @@ function pumpEvents(
 
 /** What one would write: read through, with a TTL; load from the replica; delete on write. */
 async function plainCache({ resources, applyDelayMs }: World): Promise<Subject> {
-  const [{ readUnderSnapshot }, { inTransaction }] = await Promise.all([
+  const [{ query }, { inTransaction }] = await Promise.all([
     import('../shared/db/read.ts'),
     import('../shared/db/transaction.ts'),
   ]);
   const { redis } = await resources.getRedis();
   const prefix = `plain:${randomBytes(4).toString('hex')}`;
+  const loads = noLoads();
   return {
+    loads,
     async read(key) {
       const cached = await redis.get(`${prefix}:${key}`);
       if (cached !== null) return { value: Number(cached), outcome: 'hit' };
-      const { rows } = await readUnderSnapshot<{ value: number }>(
-        sql`select value from public.things where key = ${key}`,
-        'replica',
-      );
-      await redis.set(`${prefix}:${key}`, String(rows[0]!.value), 'EX', 300);
-      return { value: rows[0]!.value, outcome: 'miss' };
+      loads.onReplica++;
+      const [row] = await query<{ value: number }>(sql`select value from public.things where key = ${key}`, 'api');
+      await redis.set(`${prefix}:${key}`, String(row!.value), 'EX', 300);
+      return { value: row!.value, outcome: 'miss' };
     },
     async write(key, value) {
       await inTransaction((tx) => tx.query('update public.things set value = $2 where key = $1', [key, value]));
@@ -313,15 +395,30 @@ export async function benchFence(): Promise<void> {
   const applyDelayMs = 200;
   const bench = await startFenceBench(applyDelayMs);
   console.log(
-    `${common.writers} writers, ${common.readers} readers, ${common.keys} keys, ${common.seconds} s, a replica ${applyDelayMs} ms behind`,
+    `${common.writers} writers, ${common.readers} readers, ${common.keys} keys of which ${hotKeys} take half of the commits, ` +
+      `${common.seconds} s each, a replica ${applyDelayMs} ms behind`,
   );
-  for (const cache of ['fenced', 'outboxOnly', 'deleteOnWrite'] as const) {
-    const { reads, writes, hitRate, bypassed, staleReads, staleKeys } = await bench.run({ ...common, cache });
-    console.log(
-      `${cache.padEnd(14)} ${Math.round(reads / common.seconds)} reads/s, ${Math.round(writes / common.seconds)} writes/s, ` +
-        `hit rate ${(100 * hitRate).toFixed(1)} %, ${bypassed} past Redis, ${staleReads} reads older than a fence raised before them, ` +
-        `${staleKeys} of ${common.keys} keys stale at the end`,
-    );
-  }
+  const runs: [string, Pick<FenceOptions, 'cache' | 'trouble'>][] = [
+    ['(a) nothing else', { cache: 'fenced' }],
+    ['(b) a write transaction open throughout', { cache: 'fenced', trouble: 'openTransaction' }],
+    [`(c) the relay stalled ${slowBusMs} ms a call`, { cache: 'fenced', trouble: 'slowBus' }],
+    ['(d) the outbox alone brings the fences', { cache: 'outboxOnly' }],
+    ['(e) a plain cache, deleted on write', { cache: 'deleteOnWrite' }],
+  ];
+  for (const [name, options] of runs) print(name, common, await bench.run({ ...common, ...options }));
   await bench.stop();
+}
+
+function print(name: string, { seconds, keys }: { seconds: number; keys: number }, report: FenceReport): void {
+  const { reads, writes, hitRate, loads, bypassed, staleBypassed, staleReads, staleKeys } = report;
+  const { onReplica, onWriter, unprovenBySnapshot, unprovenByStatus } = loads;
+  const percent = (part: number, of: number) => `${((100 * part) / Math.max(1, of)).toFixed(1)} %`;
+  console.log(`
+${name}
+  ${Math.round(reads / seconds)} reads/s, ${Math.round(writes / seconds)} commits/s, hit rate ${percent(hitRate, 1)}
+  stale reads ${staleReads}, stale keys ${staleKeys} of ${keys}; past Redis ${bypassed}, of these stale ${staleBypassed}
+  loads per commit ${((onReplica + unprovenBySnapshot - unprovenByStatus + onWriter) / writes).toFixed(2)} statements; \
+misses per commit ${(onReplica / writes).toFixed(2)}
+  of ${onReplica} on the replica: by its snapshot ${percent(onReplica - unprovenBySnapshot, onReplica)}, \
+by the status ${percent(unprovenBySnapshot - unprovenByStatus, onReplica)}, sent on to the writer ${percent(unprovenByStatus, onReplica)}`);
 }

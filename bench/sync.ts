@@ -236,6 +236,7 @@ export async function benchMillion(): Promise<void> {
       DATABASE_READER_HOST: database.writer,
       DATABASE_ANALYTICS_HOST: database.writer,
       DATABASE_NAME: 'postgres',
+      DATABASE_CLUSTER_ID: 'test',
       DATABASE_SECRET_ARN: 'owner',
       DATABASE_POOL_SIZE: '4',
       DATABASE_TLS: 'off',
