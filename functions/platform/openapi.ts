@@ -53,8 +53,16 @@ export function describeApi(domains: readonly Domain[]): Json {
       title: 'Tributary',
       version: '1',
       description:
-        'Data that lives upstream, kept and served fresh. Every cached answer says in `x-cache` where it came from, ' +
-        'carries an ETag, and is hidden by the change that makes it old. Errors are RFC 9457 problems.',
+        'Data that lives upstream, kept and served fresh. Errors are RFC 9457 problems.\n\n' +
+        'Every cached answer carries an ETag and says where it came from. After a change is announced, no answer that ' +
+        'says `hit` or `miss` shows what was before it.\n\n' +
+        '- `x-cache: hit`: from the cache, and valid.\n' +
+        '- `x-cache: miss`: loaded, and proven to show every announced change.\n' +
+        '- `x-cache: stale`: from the cache, past its end or while the database cannot confirm it.\n' +
+        '- `x-cache: bypass`: loaded from a replica while the cache is away; it may lack the last changes.\n' +
+        '- `x-source: live`: computed for this request, because no read model covers the last change.\n' +
+        '- `as-of`: the time of the data; never too new.\n\n' +
+        'A request may send `cache-control: no-cache` (no `stale`, no `bypass`: proven, or 503) or `max-stale=SECONDS`.',
     },
     tags: domains.map(({ name, summary }) => ({ name, description: summary })),
     paths,
@@ -96,13 +104,20 @@ function describeBody(operation: Operation, schemas: Json): Json {
 function describeResponse(operation: Operation, schemas: Json): Json {
   const headers: Json = { 'x-correlation-id': { schema: { type: 'string' } } };
   if (operation.cache) {
-    headers['x-cache'] = { schema: { enum: ['hit', 'stale', 'miss', 'bypass'] } };
-    headers.etag = { schema: { type: 'string' } };
+    headers['x-cache'] = {
+      schema: { enum: ['hit', 'stale', 'miss', 'bypass'] },
+      description: 'Where the answer came from; only `bypass` may lack announced changes.',
+    };
+    headers.etag = { schema: { type: 'string' }, description: 'Names these bytes, packed or plain.' };
     headers['x-source'] = {
       schema: { const: 'live' },
-      description: 'The answer was computed on the spot, as no snapshot of it stood.',
+      description: 'Computed for this request, because no read model covers the last change.',
     };
-    headers['as-of'] = { schema: { type: 'string', format: 'date-time' } };
+    headers['as-of'] = {
+      schema: { type: 'string', format: 'date-time' },
+      description: 'The time of the data, or up to which the host that loaded it had seen every change.',
+    };
+    headers.age = { schema: { type: 'integer' }, description: 'Seconds since the answer was loaded.' };
   }
   const content = {
     [operation.contentType ?? 'application/json']: { schema: toJsonSchema(operation.response, schemas) },

@@ -76,7 +76,7 @@ async function announcedEntities(tx: Transaction): Promise<Announced> {
   const { rows } = await tx.query<Announced>(`
     select pg_current_xact_id_if_assigned()::text as xid, coalesce(array_agg(distinct entity), '{}') as entities
     from platform.outbox, unnest(entities) as entity
-    where xid = pg_current_xact_id_if_assigned() and published_at is null`);
+    where xid = pg_current_xact_id_if_assigned() and created_at = now()`);
   return rows[0]!;
 }
 
