@@ -13,14 +13,14 @@ export const holdingsChanged: EventDeclaration = {
 
 export const walletProfileChanged: EventDeclaration = {
   type: 'wallet_profile_changed',
-  summary: 'Wallets are called otherwise.',
+  summary: 'Wallets have other display names.',
   entities: ['wallets:{address}', 'search:all'],
   detail: nothing,
 };
 
 export const editionUpdated: EventDeclaration = {
   type: 'edition_updated',
-  summary: 'Editions or moments are new, or called otherwise.',
+  summary: 'Editions or moments are new or changed.',
   entities: ['edition-catalogue:all', 'editions:{id}'],
   detail: nothing,
 };
@@ -41,7 +41,7 @@ export const momentSold: EventDeclaration = {
 
 export const snapshotsRefreshed: EventDeclaration = {
   type: 'snapshots_refreshed',
-  summary: 'The read models have taken up what had changed.',
+  summary: 'The read models show what has changed since their last refresh.',
   entities: ['wallets:{address}', 'editions:{id}', 'wallet-leaderboards:all', 'edition-list:all'],
   detail: nothing,
 };

@@ -18,7 +18,7 @@ import {
 } from './refresh-snapshots.ts';
 import { countTeams, summarize } from './summaries.ts';
 
-/** Keys whose snapshot was not what counting gives, although nothing was waiting to be taken up. It should be none. */
+/** Keys whose snapshot was not what counting gives, although nothing was waiting for a refresh. It should be none. */
 export interface Drift {
   wallets: number;
   teamCounts: number;
@@ -26,7 +26,7 @@ export interface Drift {
 }
 
 /**
- * The job: counts every wallet and edition anew, holds what stands against it, reports the drift and repairs it. One
+ * The job: counts every wallet and edition anew, compares that with the read models, reports the drift and repairs it. One
  * transaction: readers see the snapshots before or after it.
  *
  * @throws Integrity  nothing is held any more: the last snapshot stays

@@ -89,7 +89,7 @@ describe.each(domains.filter(({ operations }) => operations.some(({ cache }) => 
     return (await (await tx).query(statement)).rows[0]?.body;
   };
 
-  test('an answer hangs on the entity that its own rows are announced under', async () => {
+  test('an answer depends on an entity that its own rows announce', async () => {
     for (const sample of samples) {
       if ((await bodyOf(sample, sample.path)) === undefined || Object.keys(sample.path).length === 0) continue;
       expect([sample.name, sample.entities.filter((entity) => announced.has(entity))]).not.toEqual([sample.name, []]);

@@ -1,7 +1,7 @@
 /**
  * The oracle of announcements. In a small seeded world it changes one column of one row at a time, and deletes and
  * inserts rows, each within a savepoint. Whenever that changes the body of a cached read, the transaction's own outbox
- * rows must name an entity of that read: otherwise the cached answer would stay, and nobody would know.
+ * rows must name an entity of that read. If they do not, the cached answer is stale until its TTL ends.
  */
 import sql, { join, raw } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';

@@ -55,7 +55,7 @@ test('a new domain passes the checks and its own tests, and is deployed, with in
   expect(await readFile(join(copy, 'cdk.out/Tributary-dev-Service.template.json'), 'utf8')).toContain(
     'GET /v1/weather/{id}',
   );
-}, 120_000);
+}, 240_000);
 
 test('a name that is taken or cannot be one is refused in one line', () => {
   expect(run('node', 'tools/new-domain.ts', 'collections')).toEqual({
