@@ -4,7 +4,7 @@ import type { RedisConnection } from './redis.ts';
  * The generation is a random name in every key: a new one voids the whole cache. Postgres holds it, because Redis may
  * lose it, or come back with an old one.
  *
- * A container looks at Redis' copy of it once a second, in the same write as a read. The copy lives for ten seconds;
+ * A container looks at Redis' copy of it once a second, in the same write as a read. The copy lives for nine seconds;
  * whoever finds none asks Postgres, and asks it again after writing the copy, in case it had changed. So nothing that
  * Redis kept through an outage is served for longer than ten seconds after it is back.
  *
@@ -38,7 +38,7 @@ export interface Known {
   isConfirmed: boolean;
 }
 
-const copyTtlMs = 10_000;
+const copyTtlMs = 9_000;
 const recheckMs = 1_000;
 const longestWaitMs = 100;
 

@@ -71,11 +71,11 @@ test('a container takes up a new generation within a second', async () => {
   expect((await two.cache.read(view, seenUpTo(10, 'new'))).entry.body.toString()).toBe('new');
 });
 
-test('Redis’ copy of the generation lives for ten seconds at most', async () => {
+test('Redis’ copy of the generation, and what a container knows of it, live for ten seconds at most', async () => {
   const one = await createTestCache();
   await one.cache.read(view, seenUpTo(10, 'x'));
   const ttlMs = await one.connection.redis.pttl(copyOf(one));
-  expect([ttlMs > 0, ttlMs <= 10_000]).toEqual([true, true]);
+  expect([ttlMs > 0, ttlMs + 1_000 <= 10_000]).toEqual([true, true]);
 });
 
 test('until a new generation is confirmed, and by a replica that has not seen that, loads go to the writer', async () => {

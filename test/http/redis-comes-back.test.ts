@@ -1,0 +1,89 @@
+import { afterAll, expect, test } from 'vitest';
+import { recordCollection } from '../../functions/collections/record-collection.ts';
+import { startRedis } from '../../local/redis.ts';
+import { commit } from '../../shared/db/transaction.ts';
+import { createCollections } from '../support/collections.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const redis = await startRedis(() => {}, '');
+const { call, database } = await createCollections({ REDIS_URL: redis.url });
+const { handler: invalidate } = await import('../../functions/platform/invalidate-cache.ts');
+afterAll(() => redis.stop());
+
+const read = async (headers = {}) => {
+  const { headers: answered, json } = await call('/v1/collections/kept', { headers });
+  return { cache: answered['x-cache'], name: json.name as string };
+};
+const rename = (name: string) => commit((tx) => recordCollection(tx, { collection: 'kept', name }));
+
+/** The last change's event as its queue delivers it. */
+async function deliver(queue = 'invalidate-cache', receives = 1) {
+  const { rows } = await database.pool.query(
+    `select jsonb_build_object('id', id::text, 'type', type, 'entities', entities, 'xid', xid::text, 'detail', detail,
+       'committedAt', platform.iso(created_at), 'correlationId', null) as detail
+     from platform.outbox order by id desc limit 1`,
+  );
+  const record = {
+    messageId: '1',
+    body: JSON.stringify({ 'detail-type': rows[0].detail.type, detail: rows[0].detail }),
+    attributes: { ApproximateReceiveCount: String(receives) },
+    eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:tributary-test-${queue}`,
+  };
+  return invalidate({ Records: [record] } as never);
+}
+const isVoid = async () => (await database.pool.query('select is_void from platform.cache_generation')).rows[0].is_void;
+
+test('a Redis that was away and comes back with its old data serves none of it as fenced after ten seconds', async () => {
+  await rename('One');
+  await read();
+  expect(await read()).toEqual({ cache: 'hit', name: 'One' });
+  redis.process!.kill('SIGSTOP');
+  await rename('Two');
+  expect((await deliver()).batchItemFailures).toHaveLength(1);
+  expect(await isVoid()).toBe(true);
+  redis.process!.kill('SIGCONT');
+  await waitFor('Redis', async () => ['hit', 'stale'].includes((await read()).cache!));
+  const answeredAt = Date.now();
+  let newest = await read();
+  await waitFor('the change', async () => {
+    newest = await read();
+    // what is old and says that it is fenced is at most ten seconds late
+    if (newest.name === 'One') expect([newest.cache, Date.now() - answeredAt < 10_000]).toEqual(['hit', true]);
+    return newest.name === 'Two' && newest.cache === 'hit';
+  });
+  expect(await isVoid()).toBe(false);
+});
+
+test('an event whose first delivery never came back voids the cache before it is tried again', async () => {
+  await rename('Three');
+  expect(await isVoid()).toBe(false);
+  expect((await deliver('invalidate-cache', 2)).batchItemFailures).toEqual([]);
+  expect(await isVoid()).toBe(true);
+});
+
+test('a message that is not an event voids the cache: nobody knows what it hides', async () => {
+  await read();
+  await database.pool.query(`select platform.cache_generation_of('test')`);
+  expect(await isVoid()).toBe(false);
+  const record = { messageId: '1', body: 'garbage', attributes: { ApproximateReceiveCount: '1' }, eventSourceARN: 'a:b' };
+  expect((await invalidate({ Records: [record] } as never)).batchItemFailures).toHaveLength(1);
+  expect(await isVoid()).toBe(true);
+});
+
+test('the second delivery brings back a fence that Redis lost, and does nothing twice', async () => {
+  const { getCache, getRedis } = await import('../../shared/resources.ts');
+  const { redis: connection } = await getRedis();
+  await (await getCache()).renewGeneration();
+  const { current } = await (await getCache()).generation();
+  await rename('Four');
+  const hash = `${current}:{collections:kept}`;
+  await connection.del(hash);
+  await read();
+  const tag = await connection.hget(hash, '~t');
+  await deliver('invalidate-cache-again');
+  expect(await connection.hget(hash, '~t')).not.toBe(tag);
+  const raised = await connection.hget(hash, '~t');
+  await deliver('invalidate-cache-again');
+  await deliver();
+  expect(await connection.hget(hash, '~t')).toBe(raised);
+});
