@@ -19,11 +19,8 @@ const roundMs = 250;
 type Read = () => Promise<unknown>;
 type Contestants = Map<string, Read>;
 
-const generation: GenerationSource = {
-  load: async () => ({ current: 'bench', previous: [], since: 3 }),
-  confirm: async () => {},
-  revoke: async () => {},
-};
+const fixed = async () => ({ current: 'bench', previous: [], since: 3 });
+const generation: GenerationSource = { takeUp: fixed, look: fixed, revoke: async () => {} };
 
 /** `npm run bench -- cache` */
 export async function benchCache(): Promise<void> {

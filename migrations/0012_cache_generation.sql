@@ -9,8 +9,8 @@ create table platform.cache_generation (
   -- those before it that readers may still be in
   previous text[] not null default '{}',
   began_at timestamptz not null default clock_timestamp(),
-  -- a transaction that committed after Redis had the name; null until then
-  since xid8,
+  -- the transaction that began it
+  since xid8 not null default pg_current_xact_id(),
   -- the cluster it is for: a restored copy has another identity, and needs a generation of its own
   cluster text,
   is_void boolean not null default false
@@ -21,28 +21,27 @@ create function platform.new_cache_generation() returns text language sql volati
 
 insert into platform.cache_generation (generation, is_void) values (platform.new_cache_generation(), true);
 
--- The generation; begins a new one if it is void. Fences are raised in the previous ones for ten minutes, which is as
--- long as fences are remembered.
-create function platform.cache_generation_of(asked_cluster text)
+-- The generation, and those before it. Fences are raised in the previous ones for ten minutes, which is as long as fences
+-- are remembered.
+create function platform.current_cache_generation()
+returns table (generation text, previous text[], since xid8)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select g.generation, case when g.began_at > clock_timestamp() - interval '10 minutes' then g.previous else '{}' end, g.since
+  from platform.cache_generation g
+$$;
+
+-- The same; begins a new one first if the one there is void, or another cluster's.
+create function platform.take_up_cache_generation(asked_cluster text)
 returns table (generation text, previous text[], since xid8)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  margin constant interval := interval '10 minutes';
 begin
   update platform.cache_generation g
-  set generation = platform.new_cache_generation(),
-    previous = g.generation || case when g.began_at > clock_timestamp() - margin then g.previous[1:3] else '{}' end,
-    began_at = clock_timestamp(), since = null, cluster = asked_cluster, is_void = false
+  set previous = g.generation || (select c.previous[1:3] from platform.current_cache_generation() c),
+    generation = platform.new_cache_generation(), began_at = clock_timestamp(), since = pg_current_xact_id(),
+    cluster = asked_cluster, is_void = false
   where g.is_void or g.cluster is distinct from asked_cluster;
-  return query
-    select g.generation, case when g.began_at > clock_timestamp() - margin then g.previous else '{}' end, g.since
-    from platform.cache_generation g;
+  return query select * from platform.current_cache_generation();
 end $$;
-
-create function platform.confirm_cache_generation(name text) returns void
-language sql security definer set search_path = pg_catalog, pg_temp as $$
-  update platform.cache_generation set since = pg_current_xact_id() where generation = name and since is null
-$$;
 
 create function platform.revoke_cache_generation() returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
@@ -50,7 +49,7 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- Down Migration
-drop function platform.cache_generation_of, platform.confirm_cache_generation, platform.revoke_cache_generation,
+drop function platform.take_up_cache_generation, platform.current_cache_generation, platform.revoke_cache_generation,
   platform.new_cache_generation;
 drop table platform.cache_generation;
 create table platform.cache_generation (

@@ -1,7 +1,7 @@
 /** The cache of this container, connected when first needed and kept between invocations. */
 import sql from 'sql-template-tag';
 import * as z from 'zod';
-import type { GenerationSource } from './cache/generation.ts';
+import type { Generation, GenerationSource } from './cache/generation.ts';
 import { type Cache, createCache } from './cache/read.ts';
 import { connectRedis, type RedisConnection } from './cache/redis.ts';
 import { query } from './db/read.ts';
@@ -48,20 +48,26 @@ async function connect(): Promise<RedisConnection> {
   return connectRedis({ url: env('REDIS_URL'), onFault, ...(password === undefined ? {} : { password }) });
 }
 
+interface GenerationRow {
+  generation: string;
+  previous: string[];
+  since: string;
+}
+
 /** The generation in Postgres: always the writer's, since a replica's could be an old one. */
 const generation: GenerationSource = {
-  async load() {
-    const [row] = await query<{ generation: string; previous: string[]; since: string | null }>(
-      sql`select generation, previous, since::text from platform.cache_generation_of(${env('DATABASE_CLUSTER_ID')})`,
-      'sync',
-    );
-    const { generation: current, previous, since } = row!;
-    return { current, previous, since: since === null ? undefined : Number(since) };
+  async takeUp() {
+    const cluster = env('DATABASE_CLUSTER_ID');
+    return toGeneration(await query<GenerationRow>(sql`select * from platform.take_up_cache_generation(${cluster})`, 'sync'));
   },
-  async confirm(name) {
-    await query(sql`select platform.confirm_cache_generation(${name})`, 'sync');
+  async look() {
+    return toGeneration(await query<GenerationRow>(sql`select * from platform.current_cache_generation()`, 'sync'));
   },
   async revoke() {
     await query(sql`select platform.revoke_cache_generation()`, 'sync');
   },
 };
+
+function toGeneration([row]: readonly GenerationRow[]): Generation {
+  return { current: row!.generation, previous: row!.previous, since: Number(row!.since) };
+}

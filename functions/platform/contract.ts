@@ -292,7 +292,7 @@ export const explainCache = operation({
     .refine(({ entity, url }) => (entity === undefined) !== (url === undefined), 'needs an entity or a url'),
   status: 200,
   response: z.strictObject({
-    generation: z.strictObject({ name: z.string(), since: z.string().nullable(), previous: z.array(z.string()) }),
+    generation: z.strictObject({ name: z.string(), since: z.string(), previous: z.array(z.string()) }),
     /** The entity asked for; of a url, the one its answer lives with, then those it depends on. */
     entities: z.array(explainedEntity),
     hosts: z.array(explainedHost),

@@ -1,6 +1,7 @@
 import sql from 'sql-template-tag';
 import { type EntityState, explainEntity } from '../../shared/cache/explain.ts';
 import { type Fence, type Proof, proofOf } from '../../shared/cache/proof.ts';
+import { fenceOf } from '../../shared/cache/read.ts';
 import { isLeftOut, measureLag } from '../../shared/db/lag.ts';
 import type { Host } from '../../shared/db/pools.ts';
 import { evidenceOf, query } from '../../shared/db/read.ts';
@@ -35,8 +36,7 @@ export const explainCache = respond(contract.explainCache, async ({ query: { ent
   const [connection, generation] = await Promise.all([getRedis(), getCache().then((cache) => cache.generation())]);
   const names = asked?.entities ?? [entity!];
   const states = await Promise.all(names.map((name) => explainEntity(connection, generation, name)));
-  const since = generation.since === undefined ? [] : [{ forgotten: 0, xids: [generation.since] }];
-  const fences = [...states.map(({ fence }) => fence), ...since];
+  const fences = [...states.map(({ fence }) => fence), fenceOf(generation)];
   const [events, hosts] = await Promise.all([
     eventsOf(states),
     Promise.all((['reader', 'analytics', 'writer'] as const).map((host) => explainHost(host, fences))),
@@ -44,7 +44,7 @@ export const explainCache = respond(contract.explainCache, async ({ query: { ent
   return {
     generation: {
       name: generation.current,
-      since: generation.since === undefined ? null : String(generation.since),
+      since: String(generation.since),
       previous: [...generation.previous],
     },
     entities: states.map(({ fence: { forgotten, xids }, views, ...state }) => ({

@@ -9,25 +9,26 @@ import type { RedisConnection } from './redis.ts';
  * Redis kept through an outage is served for longer than ten seconds after it is back.
  *
  * Void is a flag in Postgres: clearing everything, a fence that could not be raised, a restored cluster and another
- * history set it, at most once each, and whoever loads the generation next begins a new one. For a while after that,
- * fences are raised in the previous generations too, for readers that have not noticed. A change whose fence was raised
- * only there committed before Redis had the new name. That is why `since` is taken after Redis has it: every load of
- * the generation has to prove that it has seen that transaction, like one more fence, and so has seen every such change.
+ * history set it, at most once each, and whoever takes the generation up next begins a new one. For a while after that,
+ * fences are raised in the previous generations too, for readers that have not noticed. Who raises a fence asks Postgres
+ * after its commit, never Redis: so either it knows the new generation, or its change committed before that one began.
+ * Changes of the second kind are not remembered in the new one. That is why every load has to have seen `since`, the
+ * transaction that began it, like one more fence: who has seen that has seen every change that committed before it.
  */
 export interface Generation {
   current: string;
   /** Those that a read may still be in. */
   previous: readonly string[];
-  /** The transaction that every load has to have seen; undefined until it exists: then only the writer will do. */
-  since: number | undefined;
+  /** The transaction that began it. */
+  since: number;
 }
 
 /** The generation in Postgres. */
 export interface GenerationSource {
   /** What it is; begins a new one if it is void. */
-  load(): Promise<Generation>;
-  /** Sets `since` of a generation that has none, once Redis has its name. */
-  confirm(name: string): Promise<void>;
+  takeUp(): Promise<Generation>;
+  /** What it is, void or not. */
+  look(): Promise<Generation>;
   /** Makes it void. */
   revoke(): Promise<void>;
 }
@@ -65,30 +66,26 @@ export function createGenerations(connection: RedisConnection, source: Generatio
 
   /** Undefined if Postgres does not answer and something is known already: that goes on being served, as stale. */
   async function loadInTime(): Promise<Generation | undefined> {
-    const loading = takeUp(false);
+    const loading = takeUp('keep');
     if (!known) return loading;
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => resolve(undefined), longestWaitMs);
     return Promise.race([loading.catch((): undefined => undefined), late]).finally(() => clearTimeout(timer));
   }
 
-  /** Brings what Postgres says into Redis until both agree; a copy that is there is kept unless it is to be replaced. */
-  async function takeUp(overwrites: boolean): Promise<Generation> {
-    let replaces = overwrites;
+  /** Brings what Postgres says into Redis until both agree; a copy that is there already is kept, or replaced. */
+  async function takeUp(existing: 'keep' | 'replace'): Promise<Generation> {
     for (;;) {
-      const loaded = await source.load();
-      replaces ||= loaded.since === undefined;
-      const text = print(loaded);
+      const taken = await source.takeUp();
       const isStored = await connection.attempt((redis) =>
-        replaces ? redis.set(copyKey, text, 'PX', copyTtlMs) : redis.set(copyKey, text, 'PX', copyTtlMs, 'NX'),
+        existing === 'keep'
+          ? redis.set(copyKey, print(taken), 'PX', copyTtlMs, 'NX')
+          : redis.set(copyKey, print(taken), 'PX', copyTtlMs),
       );
-      if (isStored === null) {
+      if (!isStored) {
         const copy = parse(await connection.attempt((redis) => redis.get(copyKey)));
         if (copy) return copy;
-        continue;
-      }
-      if (loaded.since === undefined) await source.confirm(loaded.current);
-      if (print(await source.load()) === text) return loaded;
+      } else if (print(await source.takeUp()) === print(taken)) return taken;
     }
   }
 
@@ -99,14 +96,12 @@ export function createGenerations(connection: RedisConnection, source: Generatio
     last: (): Known | undefined => known,
     isConfirmed: (): boolean => known?.isConfirmed ?? false,
     check,
-    /** What to raise fences in, asked for anew. */
-    async forRaise(): Promise<Generation> {
-      return parse(await connection.attempt((redis) => redis.get(copyKey))) ?? takeUp(false);
-    },
+    /** What to raise fences in. */
+    forRaise: () => source.look(),
     revoke: () => source.revoke(),
     /** Takes up a generation that was revoked, so that every container has the new one within a second. */
     async renew(): Promise<void> {
-      known = { generation: await takeUp(true), isConfirmed: true };
+      known = { generation: await takeUp('replace'), isConfirmed: true };
       checkedAt = Date.now();
     },
   };
@@ -115,11 +110,10 @@ export function createGenerations(connection: RedisConnection, source: Generatio
 export type Generations = ReturnType<typeof createGenerations>;
 
 function print({ current, since, previous }: Generation): string {
-  return [current, since ?? '-', ...previous].join(' ');
+  return [current, since, ...previous].join(' ');
 }
 
 function parse(text: string | null): Generation | undefined {
   const [current, since, ...previous] = (text ?? '').split(' ');
-  if (!current || !/^(-|\d{1,16})$/.test(since ?? '')) return undefined;
-  return { current, previous, since: since === '-' ? undefined : Number(since) };
+  return current && /^\d{1,16}$/.test(since ?? '') ? { current, previous, since: Number(since) } : undefined;
 }

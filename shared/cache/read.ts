@@ -80,14 +80,14 @@ export interface Cache {
    * Raises the fence of each entity for the change of the transaction `xid`, after it has committed. The second delivery
    * of a change does nothing where the first is known to have come through.
    *
-   * @throws Unavailable  Redis failed (retryable)
+   * @throws Unavailable  the database or Redis failed (retryable)
    */
   raise(entities: readonly string[], xid: number, delivery?: 'first' | 'second'): Promise<void>;
   /** Voids the whole cache, at the latest ten seconds after Redis answers. @throws Unavailable  the database failed */
   revokeGeneration(): Promise<void>;
   /** Voids it for every container within a second, once revoked. @throws Unavailable  the database or Redis failed */
   renewGeneration(): Promise<void>;
-  /** The generation that a read would be in. @throws Unavailable  the database or Redis failed */
+  /** The generation. @throws Unavailable  the database failed */
   generation(): Promise<Generation>;
 }
 
@@ -245,9 +245,8 @@ export function createCache(options: CacheOptions): Cache {
   // 3. load ————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
   /** What a load finds that has seen every fence: from a replica if it can prove that, otherwise from the writer. */
-  async function loadProven(load: Load, { generation, fences }: Begun): Promise<Loaded> {
-    const mayAskReplica = replicaProofs !== 'none' && generation.since !== undefined;
-    return (mayAskReplica && (await loadFromReplica(load, fences))) || loadFromWriter(load, fences);
+  async function loadProven(load: Load, { fences }: Begun): Promise<Loaded> {
+    return (replicaProofs !== 'none' && (await loadFromReplica(load, fences))) || loadFromWriter(load, fences);
   }
 
   async function loadFromReplica(load: Load, fences: readonly Fence[]): Promise<Loaded | undefined> {
@@ -393,9 +392,9 @@ function ifTagged(entry: Entry | undefined, tags: readonly (string | null)[]): E
   return own?.length === tags.length && own.every((tag, i) => tag === tags[i]) ? entry : undefined;
 }
 
-/** A generation is one more fence: of everything that was raised in the one before it alone. */
-function fenceOf({ since }: Generation): Fence {
-  return { forgotten: 0, xids: since === undefined ? [] : [since] };
+/** A generation is one more fence: of everything that was raised in the ones before it alone. */
+export function fenceOf({ since }: Generation): Fence {
+  return { forgotten: 0, xids: [since] };
 }
 
 function parseResult(bytes: Buffer | null, tags: number): Begun['result'] {

@@ -33,12 +33,12 @@ test('a clear is not undone by a container that was refreshing the copy', async 
   const held = new Promise<void>((resolve) => {
     hold = resolve;
   });
-  const load = async () => {
-    const { current, previous, since } = generation;
+  const takeUp = async () => {
+    const taken = await generation.look();
     await held;
-    return { current, previous, since };
+    return taken;
   };
-  const slow = await createTestCache({ ...operator.shared, generation: { ...generation, load } });
+  const slow = await createTestCache({ ...operator.shared, generation: { ...generation, takeUp } });
   const reading = slow.cache.read(view, seenUpTo(10, 'right'));
   await operator.cache.revokeGeneration();
   await operator.cache.renewGeneration();
@@ -78,19 +78,27 @@ test('Redis’ copy of the generation, and what a container knows of it, live fo
   expect([ttlMs > 0, ttlMs + 1_000 <= 10_000]).toEqual([true, true]);
 });
 
-test('until a new generation is confirmed, and by a replica that has not seen that, loads go to the writer', async () => {
+test('a replica that has not seen the beginning of the generation is passed over for the writer', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
-  await own.cache.generation();
-  await own.connection.redis.set(copyOf(own), `${generation.current} -`);
-  const byHost: Load = (source) => seenUpTo(source.host === 'writer' ? 100 : 50, source.host)(source);
-  expect((await own.cache.read(viewOf('fresh:1'), byHost)).entry.body.toString()).toBe('writer');
-  await own.connection.redis.set(copyOf(own), `${generation.current} 70`);
-  laterBy(1_001);
-  expect((await own.cache.read(viewOf('fresh:2'), byHost)).entry.body.toString()).toBe('writer');
+  const load: Load = (source) => seenUpTo(source.host === 'writer' ? 100 : 50, source.host)(source);
+  generation.since = 70;
+  expect((await own.cache.read(viewOf('fresh:1'), load)).entry.body.toString()).toBe('writer');
   await own.connection.redis.set(copyOf(own), `${generation.current} 30`);
   laterBy(1_001);
-  expect((await own.cache.read(viewOf('fresh:3'), byHost)).entry.body.toString()).toBe('replica');
+  expect((await own.cache.read(viewOf('fresh:2'), load)).entry.body.toString()).toBe('replica');
+});
+
+test('a raise asks Postgres for the generation: Redis may have come back with an old one', async () => {
+  const generation = fixedGeneration();
+  const own = await createTestCache({ generation });
+  const old = generation.current;
+  await own.cache.revokeGeneration();
+  await own.cache.renewGeneration();
+  await own.cache.read(view, seenUpTo(10, 'old'));
+  await own.connection.redis.set(copyOf(own), `${old} 3`);
+  await own.cache.raise([view.entity], 20);
+  expect((await own.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
 test('with the database down, what is cached is served as stale; who needs a fenced answer gets none', async () => {
@@ -98,7 +106,7 @@ test('with the database down, what is cached is served as stale; who needs a fen
   const own = await createTestCache({ generation });
   await own.cache.read(view, seenUpTo(10, 'kept'));
   await own.connection.redis.del(copyOf(own));
-  generation.load = async () => {
+  generation.takeUp = async () => {
     throw new Unavailable('down');
   };
   const down: Load = async () => {
@@ -116,7 +124,7 @@ test('a database that does not answer is waited for no longer than 100 ms by a h
   await own.cache.read(view, seenUpTo(10, 'kept'));
   await own.connection.redis.del(copyOf(own));
   let answer = () => {};
-  generation.load = () =>
+  generation.takeUp = () =>
     new Promise((_, reject) => {
       answer = () => reject(new Unavailable('too late'));
     });

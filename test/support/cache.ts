@@ -20,7 +20,8 @@ export interface TestCache {
 export interface TestGeneration extends GenerationSource {
   current: string;
   previous: string[];
-  since: number | undefined;
+  since: number;
+  isVoid: boolean;
 }
 
 /** A generation that is what a test says it is; its name is unique, so that suites do not meet in Redis. */
@@ -29,15 +30,17 @@ export function fixedGeneration(): TestGeneration {
     current: newName(),
     previous: [],
     since: 3,
-    async load() {
+    isVoid: false,
+    async look() {
       const { current, previous, since } = this;
       return { current, previous, since };
     },
-    async confirm() {
-      this.since = 3;
+    async takeUp() {
+      if (this.isVoid) Object.assign(this, { previous: [this.current], current: newName(), isVoid: false });
+      return this.look();
     },
     async revoke() {
-      Object.assign(this, { previous: [this.current], current: newName(), since: undefined });
+      this.isVoid = true;
     },
   };
 }

@@ -6,6 +6,8 @@ export interface MovingName {
   /** `host:port` */
   address: string;
   moveTo(target: string): void;
+  /** Leads nowhere from now on, and ends what is open. */
+  cut(): void;
 }
 
 export async function createMovingName(first: string): Promise<MovingName> {
@@ -31,6 +33,10 @@ export async function createMovingName(first: string): Promise<MovingName> {
     address: `127.0.0.1:${(server.address() as net.AddressInfo).port}`,
     moveTo(next) {
       target = next;
+    },
+    cut() {
+      target = '127.0.0.1:1';
+      for (const socket of open) socket.destroy();
     },
   };
 }
