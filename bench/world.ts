@@ -38,7 +38,7 @@ export async function fillHoldings(client: pg.Client, holdings: number): Promise
   await client.query(`
     truncate wallets.editions, wallets.nft_core_metadata, wallets.wallet_holdings, wallets.edition_prices,
       wallets.edition_price_scrape, wallets.wallet_summary_snapshot, wallets.wallet_team_counts,
-      wallets.editions_snapshot, wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings,
+      wallets.editions_snapshot, wallets.edition_prices_snapshot, wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings,
       wallets.changed_moments, wallets.new_sales, platform.outbox restart identity cascade;
     select setseed(0.5);
     set session_replication_role = replica;

@@ -210,65 +210,6 @@ create table wallets.edition_prices_snapshot (
 );
 insert into wallets.edition_prices_snapshot select edition_id, floor_usd, average_sale_usd from wallets.edition_prices;
 
--- A wallet that gets a moment while a refresh runs is not in the refresh's snapshot, and yet shows its prices. Whoever
--- changes holdings or moments holds this lock shared until the transaction ends; a refresh with new prices holds it alone
--- while it looks for what came after its snapshot, and commits.
-alter table wallets.dirty_wallets add column xid xid8 not null default pg_current_xact_id();
-alter table wallets.changed_moments add column xid xid8 not null default pg_current_xact_id();
-create function wallets.lock_shown_prices(alone boolean) returns void language plpgsql as $$
-begin
-  if alone then
-    perform pg_advisory_xact_lock(hashtextextended('wallets.shown_prices', 0));
-  else
-    perform pg_advisory_xact_lock_shared(hashtextextended('wallets.shown_prices', 0));
-  end if;
-end $$;
-
-create or replace function wallets.on_holdings() returns trigger language plpgsql as $$
-declare
-  changed bytea[];
-begin
-  perform wallets.lock_shown_prices(false);
-  if tg_op = 'INSERT' then
-    insert into wallets.changed_holdings (nft_id, wallet_address, is_locked) select nft_id, null, false from new_rows;
-    select array_agg(distinct wallet_address) into changed from new_rows where wallet_address is not null;
-  elsif tg_op = 'DELETE' then
-    insert into wallets.changed_holdings (nft_id, wallet_address, is_locked) select nft_id, wallet_address, is_locked from old_rows;
-    select array_agg(distinct wallet_address) into changed from old_rows where wallet_address is not null;
-  else
-    insert into wallets.changed_holdings (nft_id, wallet_address, is_locked)
-    select o.nft_id, o.wallet_address, o.is_locked from old_rows o join new_rows n using (nft_id)
-    where (o.wallet_address, o.is_locked) is distinct from (n.wallet_address, n.is_locked);
-    select array_agg(distinct wallet) into changed
-    from old_rows o join new_rows n using (nft_id), unnest(array[o.wallet_address, n.wallet_address]) as wallet
-    where wallet is not null
-      and (o.wallet_address, o.is_locked, o.last_event_ts) is distinct from (n.wallet_address, n.is_locked, n.last_event_ts);
-  end if;
-  if changed is null then return null; end if;
-  insert into wallets.dirty_wallets select unnest(changed);
-  perform platform.announce('holdings_changed',
-    (select array_agg('wallets:' || wallets.wallet_name(wallet)) from unnest(changed) as wallet));
-  return null;
-end $$;
-
-create or replace function wallets.on_moments() returns trigger language plpgsql as $$
-begin
-  perform wallets.lock_shown_prices(false);
-  if tg_op = 'INSERT' then
-    insert into wallets.changed_moments (nft_id, edition_id) select nft_id, null from new_rows;
-  elsif tg_op = 'DELETE' then
-    insert into wallets.changed_moments (nft_id, edition_id) select nft_id, edition_id from old_rows;
-  else
-    insert into wallets.changed_moments (nft_id, edition_id)
-    select o.nft_id, o.edition_id from old_rows o join new_rows n using (nft_id)
-    where (o.edition_id, o.serial_number) is distinct from (n.edition_id, n.serial_number);
-  end if;
-  if found then
-    perform platform.announce('edition_updated', array['edition-catalogue:all']);
-  end if;
-  return null;
-end $$;
-
 -- An edition that is deleted leaves nothing to refresh.
 create or replace function wallets.on_editions() returns trigger language plpgsql as $$
 declare
@@ -381,8 +322,6 @@ create or replace trigger announce_updated after update on collections.holder_sn
   referencing new table as new_rows for each statement execute function collections.announce_snapshots();
 create or replace trigger announce_updated after update on collections.snapshot_holders
   referencing new table as new_rows for each statement execute function collections.announce_snapshots();
-alter table wallets.dirty_wallets drop column xid;
-alter table wallets.changed_moments drop column xid;
 drop table wallets.edition_prices_snapshot;
 
 create or replace function collections.entities_of_wallets(addresses bytea[]) returns text[] language sql as $$
@@ -478,49 +417,6 @@ begin
   return null;
 end $$;
 
-create or replace function wallets.on_holdings() returns trigger language plpgsql as $$
-declare
-  changed bytea[];
-begin
-  if tg_op = 'INSERT' then
-    insert into wallets.changed_holdings (nft_id, wallet_address, is_locked) select nft_id, null, false from new_rows;
-    select array_agg(distinct wallet_address) into changed from new_rows where wallet_address is not null;
-  elsif tg_op = 'DELETE' then
-    insert into wallets.changed_holdings (nft_id, wallet_address, is_locked) select nft_id, wallet_address, is_locked from old_rows;
-    select array_agg(distinct wallet_address) into changed from old_rows where wallet_address is not null;
-  else
-    insert into wallets.changed_holdings (nft_id, wallet_address, is_locked)
-    select o.nft_id, o.wallet_address, o.is_locked from old_rows o join new_rows n using (nft_id)
-    where (o.wallet_address, o.is_locked) is distinct from (n.wallet_address, n.is_locked);
-    select array_agg(distinct wallet) into changed
-    from old_rows o join new_rows n using (nft_id), unnest(array[o.wallet_address, n.wallet_address]) as wallet
-    where wallet is not null
-      and (o.wallet_address, o.is_locked, o.last_event_ts) is distinct from (n.wallet_address, n.is_locked, n.last_event_ts);
-  end if;
-  if changed is null then return null; end if;
-  insert into wallets.dirty_wallets select unnest(changed);
-  perform platform.announce('holdings_changed',
-    (select array_agg('wallets:' || wallets.wallet_name(wallet)) from unnest(changed) as wallet));
-  return null;
-end $$;
-
-create or replace function wallets.on_moments() returns trigger language plpgsql as $$
-begin
-  if tg_op = 'INSERT' then
-    insert into wallets.changed_moments (nft_id, edition_id) select nft_id, null from new_rows;
-  elsif tg_op = 'DELETE' then
-    insert into wallets.changed_moments (nft_id, edition_id) select nft_id, edition_id from old_rows;
-  else
-    insert into wallets.changed_moments (nft_id, edition_id)
-    select o.nft_id, o.edition_id from old_rows o join new_rows n using (nft_id)
-    where (o.edition_id, o.serial_number) is distinct from (n.edition_id, n.serial_number);
-  end if;
-  if found then
-    perform platform.announce('edition_updated', array['edition-catalogue:all']);
-  end if;
-  return null;
-end $$;
-
 create or replace function wallets.on_editions() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op when 'INSERT' then 'table new_rows'
@@ -567,5 +463,3 @@ begin
     || case when latest is not null then 'edition-prices:all'::text end);
   return null;
 end $$;
-
-drop function wallets.lock_shown_prices;

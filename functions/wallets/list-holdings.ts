@@ -25,7 +25,8 @@ const position = z.tuple([z.string(), z.string().regex(/^\d{1,19}$/)]);
  * decimal texts, of the edition's latest scrape: null where it was never scraped.
  *
  * Fresh: a change of what it holds, or of what a moment is, hides the cached answer at once. Prices are those of the read
- * models' last refresh, normally seconds after a scrape; the refresh that shows a new price hides the cached answer.
+ * models' last refresh, normally seconds after a scrape; the refresh that shows a new price, or the round after it, hides
+ * the cached answer.
  *
  * @throws InvalidInput  the cursor is of another list
  */

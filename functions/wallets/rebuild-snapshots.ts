@@ -8,7 +8,6 @@ import { countedEditions, statColumns } from './edition-stats.ts';
 import {
   counted,
   countWallets,
-  nameLateHolders,
   priceColumns,
   refusePlunge,
   takeChanges,
@@ -68,7 +67,6 @@ export async function rebuild(
   const editions = await writeEditions(tx);
   await writePrices(tx, sql`${driftedPrices} union select edition_id from pg_temp.taken_editions`);
   await nameHoldersOfDriftedPrices(tx);
-  await nameLateHolders(tx);
   await tx.query(`
     select platform.announce('snapshots_refreshed', array_agg(entity))
     from (

@@ -9,7 +9,6 @@
  */
 import sql, { raw, type Sql } from 'sql-template-tag';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
-import { query } from '../../shared/db/read.ts';
 import { commit, inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
@@ -52,7 +51,7 @@ export async function refreshOnce(tx: Transaction): Promise<Refreshed> {
   await countWallets(tx, refreshedWallets);
   const wallets = await writeWallets(tx, refreshedWallets);
   const editions = await moveEditions(tx);
-  if ((await writePrices(tx, takenEditions)) > 0) await nameLateHolders(tx);
+  await writePrices(tx, takenEditions);
   await announceRefresh(tx);
   return { wallets, editions };
 }
@@ -185,29 +184,6 @@ export async function writePrices(tx: Transaction, scope: Sql): Promise<number> 
     order by p.edition_id
     on conflict (edition_id) do update set ${raw(setExcluded(priceColumns))}`);
   return (gone.rowCount ?? 0) + (written.rowCount ?? 0);
-}
-
-/**
- * Adds the wallets that came to hold something after the round's snapshot was taken: what they hold may show the round's
- * prices too. Asked over another connection, which sees what has been committed since; the lock, held until the round
- * commits, keeps others from committing in between.
- */
-export async function nameLateHolders(tx: Transaction): Promise<void> {
-  const { rows } = await tx.query<{ seen: string }>(
-    'select wallets.lock_shown_prices(true), pg_current_snapshot()::text as seen',
-  );
-  const { seen } = rows[0]!;
-  const late = await query<{ wallet_address: Buffer }>(
-    sql`
-    select d.wallet_address from wallets.dirty_wallets d where not pg_visible_in_snapshot(d.xid, ${seen}::pg_snapshot)
-    union
-    select h.wallet_address from wallets.changed_moments m join wallets.wallet_holdings h on h.nft_id = m.nft_id
-    where h.wallet_address is not null and not pg_visible_in_snapshot(m.xid, ${seen}::pg_snapshot)`,
-    'sync',
-  );
-  await tx.query('insert into pg_temp.refreshed_wallets select unnest($1::bytea[])', [
-    late.map((row) => row.wallet_address),
-  ]);
 }
 
 /** Every wallet and edition of the round: an answer computed on the spot meanwhile may show what the snapshot does not. */
