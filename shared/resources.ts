@@ -26,6 +26,8 @@ export function getCache(): Promise<Cache> {
     createCache({
       redis,
       generation,
+      // two clusters may share one Redis while one takes the other's place
+      generationKey: `tributary:generation:${env('DATABASE_CLUSTER_ID')}`,
       maxLoads: env('DATABASE_POOL_SIZE'),
       replicaProofs: env('REPLICA_PROOFS'),
       onLoad: (proof) => count('CacheLoads', 'Count', 1, { proof }),
@@ -58,7 +60,9 @@ interface GenerationRow {
 const generation: GenerationSource = {
   async takeUp() {
     const cluster = env('DATABASE_CLUSTER_ID');
-    return toGeneration(await query<GenerationRow>(sql`select * from platform.take_up_cache_generation(${cluster})`, 'sync'));
+    return toGeneration(
+      await query<GenerationRow>(sql`select * from platform.take_up_cache_generation(${cluster})`, 'sync'),
+    );
   },
   async look() {
     return toGeneration(await query<GenerationRow>(sql`select * from platform.current_cache_generation()`, 'sync'));

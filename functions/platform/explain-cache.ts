@@ -59,18 +59,32 @@ export const explainCache = respond(contract.explainCache, async ({ query: { ent
 });
 
 function askedBy(url: string): Asked {
-  const { pathname, search } = new URL(url, 'http://localhost');
+  const { pathname, search } = parseUrl(url);
   for (const operation of domains.flatMap(({ operations }) => operations)) {
     const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((found) => found[1]!);
     const values = new RegExp(`^${operation.path.replace(/\{\w+\}/g, '([^/]+)')}$`).exec(pathname);
     if (!values || operation.method !== 'GET') continue;
     if (!operation.cache) throw new InvalidInput(`${operation.operationId} is not cached.`);
-    const pathParameters = Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(values[i + 1]!)]));
+    const pathParameters = Object.fromEntries(names.map((name, i) => [name, decode(values[i + 1]!)]));
     const event = { pathParameters, rawQueryString: search.slice(1) };
     const { path, query: parsed } = parseInput(operation, event, { rawBody: Buffer.alloc(0) });
     return { operation, entities: entitiesOf(operation.cache, path), prefix: fieldPrefix(operation, parsed) };
   }
   throw new NotFound(`No operation has the path ${pathname}.`);
+}
+
+function parseUrl(url: string): URL {
+  const parsed = URL.parse(url, 'http://localhost');
+  if (!parsed) throw new InvalidInput('The url is malformed.');
+  return parsed;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw new InvalidInput('The url has a malformed escape.', [], { cause });
+  }
 }
 
 /** The events whose fences are remembered, by transaction and entity. */

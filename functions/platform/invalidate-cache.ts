@@ -1,5 +1,6 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createConsumer } from '../../shared/events/consumer.ts';
+import { maxReceives } from '../../shared/kernel/declaration.ts';
 import { getCache } from '../../shared/resources.ts';
 
 const consume = createConsumer('invalidate-cache', async ({ type, entities, xid, detail }, queueArn) => {
@@ -12,12 +13,12 @@ const consume = createConsumer('invalidate-cache', async ({ type, entities, xid,
  * Raises the fences of what an event changed. Each event comes through two queues: at once, and again after the longest
  * that a replica may lag and a load may take, so that a fence that Redis lost with its hash comes back.
  *
- * A fence that could not be raised voids the whole cache. So does one whose first attempt did not come back, before it
- * is tried again: it may be about to end in the dead-letter queue.
+ * A fence that could not be raised voids the whole cache. So does one whose attempts have all been cut off, before the
+ * last of them: it may be about to end in the dead-letter queue.
  */
 export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
-  const isRetried = event.Records.some(({ attributes }) => Number(attributes?.ApproximateReceiveCount ?? 1) > 1);
-  if (isRetried) await (await getCache()).revokeGeneration();
+  const isLast = event.Records.some(({ attributes }) => Number(attributes.ApproximateReceiveCount) >= maxReceives);
+  if (isLast) await (await getCache()).revokeGeneration();
   const response = await consume(event);
   if (response.batchItemFailures.length > 0) await (await getCache()).revokeGeneration();
   return response;

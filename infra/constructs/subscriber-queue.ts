@@ -4,6 +4,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { maxReceives } from '../../shared/kernel/declaration.ts';
 
 export interface SubscriberQueueProps {
   queueName: string;
@@ -12,8 +13,6 @@ export interface SubscriberQueueProps {
   delay?: Duration;
   alarms: ITopic;
 }
-
-const receivesAtMost = 5;
 
 /** A queue, the queue for what failed five times, and the alarms on both: something is dead, or nothing is done. */
 export class SubscriberQueue extends Construct {
@@ -35,7 +34,7 @@ export class SubscriberQueue extends Construct {
       // twice the function's time, so that a message is not taken up while it is still worked on
       visibilityTimeout: timeout.toSeconds() * 2 < 43_200 ? Duration.seconds(timeout.toSeconds() * 2) : timeout,
       retentionPeriod: Duration.days(4),
-      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: receivesAtMost },
+      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: maxReceives },
       ...(delay ? { deliveryDelay: delay } : {}),
     });
     const dead = new Alarm(this, 'DeadLetters', {

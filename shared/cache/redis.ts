@@ -55,8 +55,11 @@ export async function connectRedis({ url, password, onFault }: RedisSettings): P
   const isOpen = () => failures >= failuresToOpen;
   const failed = (cause: unknown): never => {
     watch.answered();
-    failures++;
-    openUntil = Date.now() + openMs;
+    // an error about one key or script comes from a server that is well
+    if (!(cause instanceof Error && /^(WRONGTYPE|ERR) /.test(cause.message))) {
+      failures++;
+      openUntil = Date.now() + openMs;
+    }
     onFault(cause);
     throw new Unavailable('Redis did not answer.', { cause });
   };

@@ -37,9 +37,11 @@ export function pool(host: Host): Promise<pg.Pool> {
  * Those in use end when they are given back. Does nothing if `found` was dropped already.
  */
 export async function dropPool(host: Host, found: pg.Pool): Promise<void> {
-  if ((await pools.get(host)) !== found) return;
+  const opened = pools.get(host);
+  if (!opened || (await opened) !== found || pools.get(host) !== opened) return;
   pools.delete(host);
-  ending.add(found.end());
+  const ended = found.end().finally(() => ending.delete(ended));
+  ending.add(ended);
 }
 
 /** Ends every connection of this container. */

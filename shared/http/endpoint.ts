@@ -62,7 +62,7 @@ export function read<O extends Operation>(operation: O, reading: Reading<O>): En
       const load = (source: Source) => loadBody(operation, reading, statement, input, request, source);
       const served = await (await getCache()).read(viewOf(operation, statement, anyInput), load, {
         maxStaleSeconds: maxStaleOf(request),
-        mustBeFenced: /(?:^|[\s,])no-cache(?:$|[\s,])/.test(request.headers['cache-control'] ?? ''),
+        mustBeFenced: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers['cache-control'] ?? ''),
       });
       count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
       await reading.served?.(input);
@@ -169,5 +169,5 @@ function notFoundBody(operation: Operation): string {
 }
 
 function maxStaleOf(request: Request): number {
-  return Number(/(?:^|[\s,])max-stale=(\d{1,6})/.exec(request.headers['cache-control'] ?? '')?.[1] ?? 0);
+  return Number(/(?:^|[\s,])max-stale=(\d{1,6})/i.exec(request.headers['cache-control'] ?? '')?.[1] ?? 0);
 }

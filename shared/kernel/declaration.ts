@@ -7,6 +7,9 @@ import type * as z from 'zod';
 /** The tiers that the cached views share, in seconds; a view may name its own figure instead. */
 export const ttlTiers = { hot: 300, warm: 1_800, cold: 86_400 } as const;
 
+/** How often a message is received before it ends in the dead-letter queue. */
+export const maxReceives = 5;
+
 /** How long "not found" is remembered, in seconds. */
 export const notFoundTtlSeconds = 30;
 

@@ -233,6 +233,7 @@ test('a relay that dies between publishing and its mark publishes twice, and not
   const message = (detail: unknown) => ({
     messageId: '1',
     eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:invalidate-cache',
+    attributes: { ApproximateReceiveCount: '1' },
     body: JSON.stringify({ 'detail-type': 'thing_changed', detail }),
   });
   await invalidate({ Records: [message(first)] } as never);

@@ -85,6 +85,8 @@ test.each([
   ['url=/v1/health', 400],
   ['url=/v1/collections/0xgg', 400],
   ['url=/v1/nothing', 404],
+  ['url=/v1/collections/%25ff', 400],
+  ['url=http://[', 400],
 ])('an explanation of "%s" is refused with %d', async (of, status) => {
   expect((await operator(`/v1/admin/cache/explain?${of}`)).status).toBe(status);
 });
