@@ -63,6 +63,37 @@ test('a large answer is packed for who takes it, and unpacked for who does not',
   expect([packed.text, refused.text]).toEqual([plain.text, plain.text]);
 });
 
+test('a tag names the bytes: packed and plain have different ones, and each is recognized', async () => {
+  const target = `/v1/collections/${contract}/nfts?pageSize=100`;
+  const packing = { 'accept-encoding': 'gzip' };
+  const [plain, packed] = [await call(target), await call(target, { headers: packing })];
+  expect(packed.headers.etag).not.toBe(plain.headers.etag);
+  const again = async (headers: Record<string, string>) => (await call(target, { headers })).status;
+  expect([
+    await again({ 'if-none-match': plain.headers.etag! }),
+    await again({ ...packing, 'if-none-match': packed.headers.etag! }),
+    await again({ ...packing, 'if-none-match': plain.headers.etag! }),
+    await again({ 'if-none-match': '*' }),
+  ]).toEqual([304, 304, 200, 304]);
+});
+
+test('what is not there is not found, whatever the client has', async () => {
+  const target = `/v1/collections/${contract}/nfts/999999`;
+  const { status, headers } = await call(target);
+  for (const tag of ['*', headers.etag!])
+    expect([status, (await call(target, { headers: { 'if-none-match': tag } })).status]).toEqual([404, 404]);
+});
+
+test('a field of the cache names the operation, its query in one order, and its code', async () => {
+  const { getCache, getRedis } = await import('../../shared/resources.ts');
+  const target = `/v1/collections/${contract}/nfts`;
+  for (const query of ['page=2&pageSize=7', 'pageSize=7&page=2']) await call(`${target}?${query}`);
+  const { current } = await (await getCache()).generation();
+  const fields = await (await getRedis()).redis.hkeys(`${current}:{collection-nfts:${contract}}`);
+  const own = fields.filter((field) => field.startsWith('listNfts?') && field.includes('pageSize=7'));
+  expect(own).toEqual([expect.stringMatching(/^listNfts\?page=2&pageSize=7~[\w-]{8}$/)]);
+});
+
 test('a walk by cursors sees every row once, ties and all', async () => {
   for (const limit of [1, 7, 45, 200]) {
     const seen: string[] = [];

@@ -38,6 +38,19 @@ test('with the replica behind, a read sees what was written before it', async ()
   await postgres.setApplyDelay(0);
 });
 
+test('what the replica does not have yet is read from the writer, and no upstream is asked for it', async () => {
+  const address = `0x${'d1'.repeat(20)}`;
+  await postgres.setApplyDelay(5_000);
+  await commit(async (tx) => {
+    await recordCollection(tx, { collection: address, name: 'Harbour' });
+    await tx.query(`update collections.collections set refreshed_at = now() where name = 'Harbour'`);
+  });
+  // asking upstream would end in 502: nothing listens there
+  const { status, json } = await call(`/v1/collections/${address}`);
+  expect([status, json.name]).toEqual([200, 'Harbour']);
+  await postgres.setApplyDelay(0);
+});
+
 test('with the replica stopped, reads go to the writer', async () => {
   await postgres.stopReplica();
   for (let i = 0; i < 5; i++) {
