@@ -134,7 +134,7 @@ export function createCache(options: CacheOptions): Cache {
     const fresh = generations.fresh(Date.now());
     return (fresh ? look(fresh.generation, view) : lookAndCheck(view)).then(
       (entry) => {
-        if (entry && Date.now() < entry.endsAt && generations.isConfirmed()) return { outcome: 'hit', entry: entry };
+        if (entry && Date.now() < entry.endsAt && generations.isConfirmed()) return { outcome: 'hit', entry };
         return readOn(view, load, readOptions, entry);
       },
       () => loadPastRedis(view, load, readOptions),
@@ -208,7 +208,7 @@ export function createCache(options: CacheOptions): Cache {
       const now = Date.now();
       if (entry && now < entry.endsAt) {
         if (holder === token) await release(keys, token);
-        return { outcome: 'hit', entry: entry };
+        return { outcome: generations.isConfirmed() ? 'hit' : 'stale', entry };
       }
       if (holder === token) return loadAndFill(view, load, begun, token);
       arrived ??= { tags: tags.join(''), tokens: [holder, result?.token] };
@@ -285,7 +285,7 @@ export function createCache(options: CacheOptions): Cache {
       const [, ...depended] = begun.tags;
       const entry = await toEntry(loaded, depended, startedAt, lifeMs(view, loaded));
       await fill(view, begun, token, entry);
-      return { outcome: 'miss', entry: entry };
+      return { outcome: 'miss', entry };
     } catch (error) {
       await release(begun.keys, token);
       throw error;
@@ -329,11 +329,8 @@ export function createCache(options: CacheOptions): Cache {
 
   /** Redis does not answer. The writer shows every change; while that lasts it is spared, and the answer says so. */
   async function loadPastRedis(view: CachedView, load: Load, { mustBeFenced }: ReadOptions): Promise<Served> {
-    return loadAside(
-      view,
-      load,
-      connection.isOpen() && !mustBeFenced && replicaProofs !== 'none' ? 'replica' : 'writer',
-    );
+    const isSpared = connection.isOpen() && !mustBeFenced && replicaProofs !== 'none';
+    return loadAside(view, load, isSpared ? 'replica' : 'writer');
   }
 
   async function loadAside(view: CachedView, load: Load, host: Source['host']): Promise<Served> {
