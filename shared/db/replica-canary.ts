@@ -140,7 +140,7 @@ async function playHeldRounds(run: Run): Promise<void> {
       rounds.held++;
     }
   } finally {
-    void older;
+    await older?.rollback();
   }
 }
 
