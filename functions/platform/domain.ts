@@ -32,13 +32,18 @@ export const platform: Domain = {
     contract.getDocsAsset,
   ],
   events: [events.cacheCleared, events.rowsLoaded],
-  jobs: [jobs.maintainDatabase],
+  jobs: [jobs.maintainDatabase, jobs.verifyReplicas],
   imports: [],
   tables: [
     {
       name: 'jobs',
       summary: 'Every run of a sync, import or refresh.',
       announces: { ttlOnly: 'Never cached: jobs are read straight from the writer.' },
+    },
+    {
+      name: 'replica_canary',
+      summary: 'What the replica canary writes while it runs.',
+      announces: { ttlOnly: 'Never cached: the canary alone reads it.' },
     },
   ],
   upstreams: [],

@@ -9,3 +9,10 @@ export const maintainDatabase: JobDeclaration = {
   schedule: 'cron(40 3 ? * SUN *)',
   on: ['rows_loaded'],
 };
+
+export const verifyReplicas: JobDeclaration = {
+  name: 'verifyReplicas',
+  summary: 'Commits a thousand times and checks that readers show what they prove to show, with a report.',
+  params: z.strictObject({}),
+  schedule: 'cron(20 3 * * ? *)',
+};
