@@ -16,6 +16,7 @@ export const platformFunctions = [
   'invalidate-cache',
   'create-partitions',
   'migrate',
+  'verify-replicas',
   'authorize',
 ] as const;
 

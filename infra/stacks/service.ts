@@ -1,5 +1,8 @@
 /** What runs: functions, routes, bus, queues, schedules and alarms, as they follow from the domains. Replaceable. */
-import { type CfnElement, CfnOutput, Duration, Stack } from 'aws-cdk-lib';
+import { createHash } from 'node:crypto';
+import { type CfnElement, CfnOutput, Duration, FileSystem, Stack } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { EventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -48,6 +51,7 @@ const secondDeliveryAfter = Duration.minutes(2);
 const consumerTimeout = Duration.seconds(60);
 const etlTimeout = Duration.minutes(15);
 const etlAtOnce = 5;
+const canaryTimeout = Duration.minutes(5);
 
 export class ServiceStack extends Stack {
   private readonly props: ServiceStackProps;
@@ -89,6 +93,7 @@ export class ServiceStack extends Stack {
     const api = createHttpApi(this, settings);
     addRoutes(api, (name) => this.functions.get(name)!.function);
     this.addMigration();
+    this.addCanary();
     createDashboard(
       this,
       settings.stage,
@@ -244,6 +249,13 @@ export class ServiceStack extends Stack {
     });
     for (const role of databaseRoles) this.grantSecret(migrate, data.secrets[role]);
 
+    this.addFunction('verify-replicas', {
+      role: 'writer',
+      poolSize: 4,
+      timeoutSeconds: canaryTimeout.toSeconds(),
+      environment: { DEPLOYMENT: this.fingerprint() },
+    });
+
     const authorize = this.addFunction('authorize', {
       inNetwork: false,
       timeoutSeconds: 5,
@@ -373,8 +385,9 @@ export class ServiceStack extends Stack {
       handler: this.functions.get('migrate')!.function,
       timeout: etlTimeout,
     });
-    const others = [...this.functions].filter(([name]) => name !== 'migrate').map(([, made]) => made.function);
-    trigger.executeBefore(...others);
+    // the canary runs when all of these are deployed; waiting itself, it would wait for the provider, which names it
+    const others = [...this.functions].filter(([name]) => name !== 'migrate' && name !== 'verify-replicas');
+    trigger.executeBefore(...others.map(([, made]) => made.function));
     const provider = this.node.tryFindChild('AWSCDK.TriggerCustomResourceProviderCustomResourceProvider');
     if (provider) {
       const reason = 'Made by the CDK for its triggers: a role for the provider function, to invoke the handler alone.';
@@ -386,6 +399,39 @@ export class ServiceStack extends Stack {
       acknowledge(provider, 'IAM5', reason);
       acknowledge(provider, 'L1', 'Its runtime is the CDK’s choice.');
     }
+  }
+
+  /** What readers prove is checked once everything is deployed, and alarmed about when the daily check finds it false. */
+  private addCanary(): void {
+    const trigger = new Trigger(this, 'VerifyReplicas', {
+      handler: this.functions.get('verify-replicas')!.function,
+      timeout: canaryTimeout,
+    });
+    trigger.executeAfter(...[...this.functions.values()].map((made) => made.function));
+    const alarm = new Alarm(this, 'ReplicaProofFalse', {
+      alarmDescription: 'A host did not show what it proved to show; see docs/runbooks.md, The replica canary failed',
+      metric: new Metric({
+        namespace: 'Tributary',
+        metricName: 'ReplicaProofFalse',
+        dimensionsMap: { service: 'platform-etl' },
+        statistic: 'Sum',
+        period: Duration.minutes(5),
+      }),
+      threshold: 0,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(new SnsAction(this.alarms));
+  }
+
+  /** A trigger runs only if its own function has changed: so the canary's changes with all code and the database. */
+  private fingerprint(): string {
+    const { bundles, data, settings } = this.props;
+    const engine = data.cluster.engine?.engineVersion?.fullVersion;
+    const hash = createHash('sha256').update(JSON.stringify([settings.database, engine]));
+    for (const [name, folder] of [...bundles].sort()) hash.update(`${name} ${FileSystem.fingerprint(folder)}`);
+    return hash.digest('hex').slice(0, 16);
   }
 }
 

@@ -7,8 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { sizesOf } from '../../bench/bundles.ts';
 import { domains } from '../../functions/registry.ts';
 import { isSubHourly } from '../../infra/constructs/scheduled-job.ts';
-import { planOf } from '../../local/plan.ts';
-import { type Resource, readTemplate, resourcesOf } from '../../local/template.ts';
+import { type Plan, planOf } from '../../local/plan.ts';
+import { type Resource, readTemplate, resourcesOf, type Template } from '../../local/template.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const output = await mkdtemp(join(tmpdir(), 'tributary-synth-'));
@@ -26,10 +26,9 @@ function synth(stage: string) {
 const stages = { dev: synth('dev'), prod: synth('prod') };
 const overrides = {
   ...Object.fromEntries(
-    ['DATABASE_WRITER_HOST', 'DATABASE_READER_HOST', 'DATABASE_ANALYTICS_HOST', 'REDIS_URL'].map((name) => [
-      name,
-      'local',
-    ]),
+    ['DATABASE_WRITER_HOST', 'DATABASE_READER_HOST', 'DATABASE_ANALYTICS_HOST', 'DATABASE_CLUSTER_ID', 'REDIS_URL'].map(
+      (name) => [name, 'local'],
+    ),
   ),
 };
 const load = async (stage: keyof typeof stages) => {
@@ -47,8 +46,11 @@ test('an unknown stage is refused in one line', () => {
 });
 
 describe.each(['dev', 'prod'] as const)('%s', (stage) => {
-  test('is synthesized without a finding of the AwsSolutions pack', () => {
-    expect([stages[stage].status, stages[stage].output]).toEqual([0, expect.not.stringMatching(/AwsSolutions-\w+\d/)]);
+  test('is synthesized without a finding of the AwsSolutions pack, and without a circle', () => {
+    expect([stages[stage].status, stages[stage].output]).toEqual([
+      0,
+      expect.not.stringMatching(/AwsSolutions-\w+\d|Circular/),
+    ]);
   });
 
   test('has a route for each operation, with the operator’s behind the authorizer', async () => {
@@ -83,9 +85,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
 
   test('runs every function on arm64 and Node 24, after the migration', async () => {
     const { template, plan } = await load(stage);
-    const ours = resourcesOf(template, 'AWS::Lambda::Function').filter(({ properties }) =>
-      plan.functions.some(({ name }) => isNamed(properties, name)),
-    );
+    const ours = functionsOf(template, plan);
     expect(ours.length).toBe(plan.functions.length);
     for (const { properties } of ours)
       expect([properties.Runtime, properties.Architectures, properties.TracingConfig]).toEqual([
@@ -93,14 +93,25 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
         ['arm64'],
         { Mode: 'Active' },
       ]);
-    const [[trigger]] = [Object.entries(serviceOf(template)).filter(([, { Type }]) => Type === 'Custom::Trigger')] as [
-      [string, Resource][],
-    ];
+    const [migration] = triggersOf(template, 'migrate');
     for (const { logicalId, properties } of ours) {
       const { DependsOn = [] } = serviceOf(template)[logicalId] as Resource & { DependsOn?: string[] };
-      if (!isNamed(properties, 'migrate'))
-        expect([logicalId, DependsOn]).toEqual([logicalId, expect.arrayContaining([trigger![0]])]);
+      if (!isNamed(properties, 'migrate') && !isNamed(properties, 'verify-replicas'))
+        expect([logicalId, DependsOn]).toEqual([logicalId, expect.arrayContaining([migration!.logicalId])]);
     }
+  });
+
+  test('runs the replica canary when every other function is deployed', async () => {
+    const { template, plan } = await load(stage);
+    const [canary, ...more] = triggersOf(template, 'verify-replicas');
+    expect([more, canary!.properties.InvocationType]).toEqual([[], 'RequestResponse']);
+    for (const { logicalId } of functionsOf(template, plan))
+      expect(canary!.dependsOn, `the trigger waits for ${logicalId}`).toContain(logicalId);
+    const { environment, timeoutMs } = plan.functions.find(({ name }) => name === 'verify-replicas')!;
+    expect([environment.DEPLOYMENT, timeoutMs]).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), 300_000]);
+    // the role's that writes, and no upstream's
+    expect(Object.keys(environment).filter((name) => name.includes('SECRET'))).toEqual(['DATABASE_SECRET_ARN']);
+    expect(environment.DATABASE_SECRET_ARN).toMatch(/writerSecret/i);
   });
 
   test('grants no function everything', async () => {
@@ -210,6 +221,32 @@ test('what an API function loads at its start weighs a megabyte at most', async 
     expect([name, atStart > 100_000 && atStart <= 1_000_000]).toEqual([name, true]);
   }
 });
+
+function functionsOf(template: Template, { functions }: Plan) {
+  return resourcesOf(template, 'AWS::Lambda::Function').filter(({ properties }) =>
+    functions.some(({ name }) => isNamed(properties, name)),
+  );
+}
+
+/** The triggers that run a function during a deployment, with the resources each waits for. */
+function triggersOf(template: Template, name: string) {
+  const resources = Object.entries(serviceOf(template)) as [string, Resource & { DependsOn?: string[] }][];
+  const handlers = resources.filter(([, { Properties = {} }]) => isNamed(Properties, name)).map(([id]) => id);
+  const versions = resources.filter(
+    ([, { Type, Properties = {} }]) =>
+      Type === 'AWS::Lambda::Version' && handlers.includes((Properties.FunctionName as { Ref: string }).Ref),
+  );
+  return resources
+    .filter(([, { Type, Properties = {} }]) => {
+      const { Ref } = (Properties.HandlerArn ?? {}) as { Ref?: string };
+      return Type === 'Custom::Trigger' && versions.some(([id]) => id === Ref);
+    })
+    .map(([logicalId, { Properties = {}, DependsOn = [] }]) => ({
+      logicalId,
+      properties: Properties,
+      dependsOn: DependsOn,
+    }));
+}
 
 function isNamed(properties: Record<string, unknown>, name: string): boolean {
   return (properties.Environment as { Variables?: { SERVICE?: string } } | undefined)?.Variables?.SERVICE === name;
