@@ -1,12 +1,23 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { ExponentialBackoff, handleType, retry } from 'cockatiel';
 import { createConsumer } from '../../shared/events/consumer.ts';
 import { maxReceives } from '../../shared/kernel/declaration.ts';
+import { Unavailable } from '../../shared/kernel/errors.ts';
 import { getCache } from '../../shared/resources.ts';
+
+/** A commit gives Redis 100 ms; this gives it seven seconds, since failing voids the whole cache. */
+const persistently = retry(handleType(Unavailable), {
+  maxAttempts: 6,
+  backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 3_000 }),
+});
 
 const consume = createConsumer('invalidate-cache', async ({ type, entities, xid, detail }, queueArn) => {
   const cache = await getCache();
   if (type === 'cache_cleared' && detail.scope === 'all') await cache.renewGeneration();
-  else await cache.raise(entities, Number(xid), queueArn.endsWith('-again') ? 'second' : 'first');
+  else
+    await persistently.execute(() =>
+      cache.raise(entities, Number(xid), queueArn.endsWith('-again') ? 'second' : 'first'),
+    );
 });
 
 /**
