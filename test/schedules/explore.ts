@@ -1,0 +1,95 @@
+/** Runs one schedule: the cache's own code against Redis, everything around it modeled, one step at a time. */
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { createCache } from '../../shared/cache/read.ts';
+import { withScripts } from '../../shared/cache/scripts.ts';
+import { comeToRest, startActors } from './actors.ts';
+import { createLedger } from './ledger.ts';
+import { createLoader } from './loader.ts';
+import { createPrimary } from './primary.ts';
+import { createRedisServer } from './redis-server.ts';
+import { containerCount, type Schedule } from './schedule.ts';
+import { createScheduler } from './scheduler.ts';
+import { createSource } from './source.ts';
+import { createClock, installTime } from './time.ts';
+
+export interface Report {
+  /** What went wrong first, if anything did. */
+  violation: string | undefined;
+  /** The steps, in their order. */
+  trace: readonly string[];
+  /** How often each thing happened before the end: hits, refused fills, proofs, evictions. */
+  counts: Readonly<Record<string, number>>;
+}
+
+const loadDeadlineMs = 1_000;
+
+/** Runs a schedule to its end, or to its first violation, and leaves nothing in Redis. */
+export async function explore(plan: Schedule, connection: Redis): Promise<Report> {
+  const world = createWorld(plan, connection);
+  const { scheduler, server, tally } = world;
+  const restoreTime = installTime(world.clock, scheduler);
+  try {
+    startActors(world);
+    await scheduler.run();
+    await comeToRest(world);
+  } catch (error) {
+    tally.fail(error);
+  } finally {
+    restoreTime();
+    await server.remove();
+  }
+  return { violation: tally.violation(), trace: scheduler.trace, counts: tally.counts };
+}
+
+function createWorld(plan: Schedule, connection: Redis) {
+  const room = `schedule-${randomBytes(6).toString('hex')}.`;
+  const clock = createClock();
+  const scheduler = createScheduler(plan.switches, clock.pass);
+  const tally = createTally(scheduler.stop);
+  const primary = createPrimary();
+  const server = createRedisServer(withScripts(connection), scheduler, room, (command, reply) => {
+    if (command === 'fillView') tally.count(reply === 1 ? 'fill' : 'refused fill');
+  });
+  const generation = createSource(primary, scheduler, room, () => tally.count('new generation'));
+  if (plan.beginsVoid) generation.empty();
+  const copyKey = `${room}copy`;
+  const createContainer = (_: unknown, i: number) =>
+    createCache({
+      redis: server.connect(`connection ${i}`),
+      generation: generation.source,
+      generationKey: copyKey,
+      maxLoads: 4,
+      loadDeadlineMs,
+      onLoad: (proof) => tally.count(`proof by ${proof}`),
+    });
+  const caches = Array.from({ length: containerCount + 1 }, createContainer);
+  const ledger = createLedger(clock.now);
+  const loaderOf = createLoader(primary, scheduler, plan.routes);
+  /** How many loads of a view are running. */
+  const loading = new Map<string, number>();
+  return { plan, loading, copyKey, clock, scheduler, tally, primary, server, generation, caches, ledger, loaderOf };
+}
+
+export type World = ReturnType<typeof createWorld>;
+
+function createTally(stop: () => void) {
+  const counts: Record<string, number> = {};
+  let violation: string | undefined;
+  let isOver = false;
+  return {
+    counts,
+    count(what: string): void {
+      if (!isOver) counts[what] = (counts[what] ?? 0) + 1;
+    },
+    /** What follows is not counted any more. */
+    end: () => {
+      isOver = true;
+    },
+    violation: () => violation,
+    fail(error: unknown): void {
+      violation ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+      stop();
+    },
+  };
+}
