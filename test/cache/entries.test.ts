@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeEntry, toEntry } from '../../shared/cache/entry.ts';
-import { Unavailable } from '../../shared/kernel/errors.ts';
+import { Deadline, Unavailable } from '../../shared/kernel/errors.ts';
 import { createTestCache, seenUpTo, viewOf } from '../support/cache.ts';
 
 const { cache, connection, explain, hashOf } = await createTestCache();
@@ -44,6 +45,39 @@ test('an entry comes out as it went in', async () => {
   );
 });
 
+test('an entry of another layout, or cut off within its header, is a miss', async () => {
+  const { bytes } = await toEntry({ evidence: undefined, status: 200, body: 'x' }, ['tag-one!', 'tag-two!'], 0, 1);
+  const headerLength = bytes.length - 1;
+  for (let length = 0; length < headerLength; length++)
+    expect([length, decodeEntry(bytes.subarray(0, length))]).toEqual([length, undefined]);
+  expect(decodeEntry(bytes.subarray(0, headerLength))?.tags).toEqual(['tag-one!', 'tag-two!']);
+  expect(decodeEntry(Buffer.concat([Buffer.from([1]), bytes.subarray(1)]))).toBeUndefined();
+});
+
+test('an entry’s hash is of its plain body', async () => {
+  for (const body of ['small', 'large '.repeat(1_000)]) {
+    const { hash } = await toEntry({ evidence: undefined, status: 200, body }, [], 0, 1);
+    expect(hash).toBe(createHash('sha256').update(body).digest('base64url').slice(0, 22));
+  }
+});
+
+test('an entry that was loaded before its view had a dependency is a miss', async () => {
+  await cache.read(viewOf('fewer:1'), seenUpTo(10, 'old'));
+  const served = await cache.read(viewOf('fewer:1', 'metadata', { dependsOn: ['dep:1'] }), seenUpTo(10, 'new'));
+  expect([served.outcome, served.entry.body.toString()]).toEqual(['miss', 'new']);
+});
+
+test('an entry ends up to a tenth before its time, and entries do not end together', async () => {
+  const lives = await Promise.all(
+    Array.from({ length: 50 }, async (_, i) => {
+      const { entry } = await cache.read(viewOf(`jitter:${i}`), seenUpTo(10, 'x'));
+      return entry.endsAt - entry.loadedAt;
+    }),
+  );
+  expect([Math.min(...lives) >= 270_000, Math.max(...lives) <= 300_000]).toEqual([true, true]);
+  expect(new Set(lives).size).toBeGreaterThan(10);
+});
+
 test('every key has a time to live', async () => {
   const view = viewOf('lives:1', 'list', { dependsOn: ['lives:2'] });
   await cache.read(view, seenUpTo(10, 'a'));
@@ -74,6 +108,11 @@ test('"not found" is remembered, for half a minute at most', async () => {
   expect(Date.parse(entry!.endsAt)).toBeLessThanOrEqual(Date.now() + 30_000);
 });
 
+test('"not found" is remembered no longer than the view lives', async () => {
+  const { entry } = await cache.read(viewOf('missing:2', 'v', { ttlSeconds: 10 }), seenUpTo(10, '{}', { status: 404 }));
+  expect(entry.endsAt - entry.loadedAt).toBeLessThanOrEqual(10_000);
+});
+
 test('at most 512 views stand in a hash: what is over is served, not stored', async () => {
   for (let i = 0; i < 515; i++) await cache.read(viewOf('many:1', `page:${i}`), seenUpTo(10, String(i)));
   expect(await connection.redis.hlen(hashOf('many:1'))).toBe(514);
@@ -89,6 +128,27 @@ test('entries that have ended make room for new ones', async () => {
   expect((await cache.read(view, seenUpTo(10, 'unused'))).outcome).toBe('hit');
 });
 
+test('what has ended, and garbage, makes room; tag and fence stay', async () => {
+  const entity = 'dead:2';
+  await cache.raise([entity], 5);
+  for (let i = 0; i < 511; i++) await cache.read(viewOf(entity, `search?q=${i}`, { ttlSeconds: 0 }), seenUpTo(10, 'x'));
+  await connection.redis.hset(hashOf(entity), 'garbage', 'short');
+  const { tag } = await explain(entity);
+  const view = viewOf(entity, 'new');
+  await cache.read(view, seenUpTo(10, 'real'));
+  expect((await cache.read(view, seenUpTo(10, 'unused'))).outcome).toBe('hit');
+  expect(await explain(entity)).toMatchObject({ tag, fence: { xids: [5] } });
+});
+
+test('in a full hash an entry that a dependency’s fence hides is replaced', async () => {
+  const view = viewOf('full:1', 'page:0', { dependsOn: ['full:2'] });
+  await cache.read(view, seenUpTo(10, 'old'));
+  for (let i = 1; i < 514; i++) await cache.read(viewOf('full:1', `page:${i}`), seenUpTo(10, 'x'));
+  await cache.raise(['full:2'], 20);
+  expect((await cache.read(view, seenUpTo(21, 'new'))).outcome).toBe('miss');
+  expect((await cache.read(view, seenUpTo(21, 'unused'))).entry.body.toString()).toBe('new');
+});
+
 test('an ended entry stands in within its grace while the database is down, a fenced one never', async () => {
   const view = viewOf('grace:1', 'list', { isFenced: false, ttlSeconds: 0.001, graceSeconds: 60 });
   await cache.read(view, seenUpTo(10, 'old'));
@@ -100,6 +160,32 @@ test('an ended entry stands in within its grace while the database is down, a fe
   expect([served.outcome, served.entry.body.toString()]).toEqual(['stale', 'old']);
   await cache.raise([view.entity], 11);
   await expect(cache.read(view, down)).rejects.toThrow('down');
+});
+
+test('an ended entry stands in for a database that is away or over its time, and for nothing else', async () => {
+  const read = (error: Error, more = {}) => {
+    const view = viewOf('grace:2', 'list', { isFenced: false, ttlSeconds: 0, ...more });
+    return cache.read(view, async () => {
+      throw error;
+    });
+  };
+  const grace = { graceSeconds: 60 };
+  await cache.read(viewOf('grace:2', 'list', { isFenced: false, ttlSeconds: 0 }), seenUpTo(10, 'old'));
+  for (const error of [new Unavailable('down'), new Deadline('slow')])
+    expect((await read(error, grace)).outcome).toBe('stale');
+  await expect(read(new Error('a bug'), grace)).rejects.toThrow('a bug');
+  await expect(read(new Unavailable('down'))).rejects.toThrow('down');
+});
+
+test('who needs a fenced answer gets no ended entry, however stale it may be', async () => {
+  const view = viewOf('stale:2', 'list', { ttlSeconds: 0, graceSeconds: 60 });
+  const options = { maxStaleSeconds: 60, mustBeFenced: true };
+  await cache.read(view, seenUpTo(10, 'old'));
+  expect((await cache.read(view, seenUpTo(10, 'new'), options)).entry.body.toString()).toBe('new');
+  const down = async () => {
+    throw new Unavailable('down');
+  };
+  await expect(cache.read(view, down, options)).rejects.toThrow('down');
 });
 
 test('a client that takes stale answers gets them without a load', async () => {
