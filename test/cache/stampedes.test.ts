@@ -88,6 +88,30 @@ test('a result that was left before a reader came is not taken for one of a load
   expect((await one.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
+test('a result is taken if its load began after the reader came, and not if that load was under way', async () => {
+  const { redis } = one.connection;
+  for (const [token, expected] of [
+    ['load-one', 'own'],
+    ['load-two', 'left'],
+  ] as const) {
+    const view = viewOf(`stampede:${token}`);
+    const hash = one.hashOf(view.entity);
+    const left = await toEntry(await seenUpTo(20, 'left')({ host: 'replica' }), [], Date.now(), 60_000);
+    await redis.set(`${hash}~lease:${view.field}`, 'load-one', 'PX', 10_000);
+    const begin = vi.spyOn(redis, 'beginLoadBuffer');
+    const reading = one.cache.read(view, seenUpTo(21, 'own'));
+    await vi.waitUntil(() => begin.mock.settledResults.some(({ type }) => type === 'fulfilled'), { interval: 1 });
+    // meanwhile the entity has another tag, and somebody else has the lease
+    await redis
+      .multi()
+      .set(`${hash}~result:${view.field}`, Buffer.concat([Buffer.from(`${token}old-tags`), left.bytes]))
+      .set(`${hash}~lease:${view.field}`, 'another!', 'PX', 300)
+      .exec();
+    expect((await reading).entry.body.toString()).toBe(expected);
+    begin.mockRestore();
+  }
+});
+
 test('a load that outlived its lease leaves nothing for those who wait: they cannot tell when it began', async () => {
   const own = await createTestCache({ loadDeadlineMs: 80 });
   const view = viewOf('late:1');
@@ -119,6 +143,7 @@ test('a failed load gives its lease back', async () => {
     throw new Error('no');
   };
   await expect(one.cache.read(view, failing)).rejects.toThrow('no');
+  expect(await one.connection.redis.exists(`${one.hashOf(view.entity)}~lease:${view.field}`)).toBe(0);
   expect((await one.cache.read(view, seenUpTo(10, 'yes'))).entry.body.toString()).toBe('yes');
 });
 
@@ -130,4 +155,59 @@ test('equal reads of one tick share one command, and later ones have their own',
   expect(looking).toHaveBeenCalledTimes(1);
   for (let i = 0; i < 3; i++) await one.cache.read(view, seenUpTo(10, 'x'));
   expect(looking).toHaveBeenCalledTimes(4);
+});
+
+test('a load gives back its own lease, and leaves alone the one that another has taken since', async () => {
+  const { redis } = one.connection;
+  for (const [i, outcome] of ['stored', 'refused', 'failed'].entries()) {
+    const view = viewOf(`lease:${i}`);
+    const lease = `${one.hashOf(view.entity)}~lease:${view.field}`;
+    const read = (taken: boolean) =>
+      one.cache
+        .read(view, async (source) => {
+          if (taken) await redis.set(lease, 'another!', 'PX', 60_000);
+          if (outcome === 'refused') await one.cache.raise([view.entity], taken ? 21 : 20);
+          if (outcome === 'failed') throw new Error('no');
+          return seenUpTo(10, 'x')(source);
+        })
+        .catch(() => {});
+    await read(false);
+    expect([outcome, await redis.get(lease)]).toEqual([outcome, null]);
+    await redis.hdel(one.hashOf(view.entity), view.field);
+    await read(true);
+    expect([outcome, await redis.get(lease)]).toEqual([outcome, 'another!']);
+  }
+});
+
+test('a reader that finds the entry when it was about to load it leaves the lease free', async () => {
+  const view = viewOf('found:1');
+  await one.cache.read(view, seenUpTo(10, 'found'));
+  // the entry was stored between this reader's look and its load
+  vi.spyOn(one.connection.redis, 'hgetBuffer').mockResolvedValueOnce(null);
+  const served = await one.cache.read(view, seenUpTo(10, 'unused'));
+  expect([served.outcome, served.entry.body.toString()]).toEqual(['hit', 'found']);
+  expect(await one.connection.redis.exists(`${one.hashOf(view.entity)}~lease:${view.field}`)).toBe(0);
+});
+
+test('a reader waits for another’s load no longer than a load may take', async () => {
+  const own = await createTestCache({ loadDeadlineMs: 50 });
+  const view = viewOf('held:1');
+  await own.connection.redis.set(`${own.hashOf(view.entity)}~lease:${view.field}`, 'another!', 'PX', 30_000);
+  const served = await own.cache.read(view, seenUpTo(10, 'own'));
+  expect([served.outcome, served.entry.body.toString()]).toEqual(['miss', 'own']);
+  expect(await own.connection.redis.hexists(own.hashOf(view.entity), view.field)).toBe(0);
+});
+
+test('a container runs no more loads at once than it may', async () => {
+  const own = await createTestCache({ maxLoads: 2 });
+  let [running, most] = [0, 0];
+  const load: Load = async (source) => {
+    most = Math.max(most, ++running);
+    // other loads would begin meanwhile
+    for (let i = 0; i < 5; i++) await own.connection.redis.ping();
+    running--;
+    return seenUpTo(10, 'x')(source);
+  };
+  await Promise.all(Array.from({ length: 10 }, (_, i) => own.cache.read(viewOf(`limited:${i}`), load)));
+  expect(most).toBe(2);
 });
