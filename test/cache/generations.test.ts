@@ -60,6 +60,32 @@ test('after a second of quiet, concurrent reads look at the generation once, in 
   expect([look.mock.calls.length, write.mock.calls.length]).toEqual([1, 1]);
 });
 
+test('within a second of a look, or of a clear, reads do not look at the generation again', async () => {
+  const { cache, connection } = await createTestCache();
+  const look = vi.spyOn(connection.redis, 'get');
+  let time = now();
+  vi.spyOn(Date, 'now').mockImplementation(() => time);
+  await cache.read(view, seenUpTo(10, 'x'));
+  const looks = look.mock.calls.length;
+  time += 999;
+  expect((await cache.read(view, never)).outcome).toBe('hit');
+  expect(look).toHaveBeenCalledTimes(looks);
+  time += 1_000;
+  await cache.renewGeneration();
+  await cache.read(view, seenUpTo(10, 'x'));
+  expect(look).toHaveBeenCalledTimes(looks);
+});
+
+test('an answer’s age is counted from when its load began', async () => {
+  const own = await createTestCache();
+  const before = Date.now();
+  const { entry } = await own.cache.read(view, async (source) => {
+    laterBy(5_000);
+    return seenUpTo(10, 'x')(source);
+  });
+  expect(entry.loadedAt - before).toBeLessThan(5_000);
+});
+
 test('a container takes up a new generation within a second', async () => {
   const generation = fixedGeneration();
   const one = await createTestCache({ generation });
@@ -101,6 +127,17 @@ test('a raise asks Postgres for the generation: Redis may have come back with an
   expect((await own.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
+test('a raise asks Postgres for the generation: its container may know an old one', async () => {
+  const one = await createTestCache();
+  const two = await createTestCache(one.shared);
+  await two.cache.read(view, seenUpTo(10, 'x'));
+  await one.cache.revokeGeneration();
+  await one.cache.renewGeneration();
+  await one.cache.read(view, seenUpTo(10, 'old'));
+  await two.cache.raise([view.entity], 20);
+  expect((await one.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
+});
+
 test('with the database down, what is cached is served as stale; who needs a fenced answer gets none', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
@@ -129,7 +166,9 @@ test('a database that does not answer is waited for no longer than 100 ms by a h
       answer = () => reject(new Unavailable('too late'));
     });
   laterBy(1_001);
+  const askedAt = performance.now();
   expect((await own.cache.read(view, never)).outcome).toBe('stale');
+  expect(performance.now() - askedAt).toBeLessThan(1_000);
   answer();
 });
 
