@@ -1,7 +1,8 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { startRedis } from '../../local/redis.ts';
 import type { Load } from '../../shared/cache/view.ts';
 import { createTestCache, seenUpTo, viewOf } from '../support/cache.ts';
+import { createMovingName } from '../support/moving-name.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const server = await startRedis(() => {}, '');
@@ -27,6 +28,96 @@ test('a process that was busy for longer than Redis may be silent still gets wha
       while (performance.now() < until);
     });
     expect(await reading).toBe('hit replica');
+  }
+});
+
+test('an idle Redis is not taken for a silent one', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const { connection } = await createTestCache({}, server.url);
+  await connection.attempt((redis) => redis.ping());
+  vi.advanceTimersByTime(1_000);
+  expect(connection.redis.stream.destroyed).toBe(false);
+  vi.useRealTimers();
+});
+
+test('a script that fails does not fail the read: neither at its beginning nor at its end', async () => {
+  const own = await createTestCache({}, server.url);
+  const { redis } = own.connection;
+  const outcomeOf = async (entity: string, load: Load) => {
+    const { outcome, entry } = await own.cache.read(viewOf(entity), load);
+    return `${outcome} ${entry.body.toString()}`;
+  };
+  const leaseOf = (entity: string) => `${own.hashOf(entity)}~lease:metadata`;
+  await redis.lpush(leaseOf('begin:1'), 'of another type');
+  expect(await outcomeOf('begin:1', load)).toBe('miss writer');
+  const spoiling = async (source: Parameters<Load>[0]) => {
+    await redis.set(own.hashOf('fill:1'), 'of another type');
+    return load(source);
+  };
+  expect(await outcomeOf('fill:1', spoiling)).toBe('miss replica');
+  const failing = async () => {
+    await redis.del(leaseOf('release:1'));
+    await redis.lpush(leaseOf('release:1'), 'of another type');
+    throw new Error('the load’s own');
+  };
+  await expect(own.cache.read(viewOf('release:1'), failing)).rejects.toThrow('the load’s own');
+});
+
+test('five failures in a row open the breaker; then one probe a second finds out whether Redis is back', async () => {
+  const { connection } = await createTestCache({}, server.url);
+  let asked = 0;
+  const attempt = (isBack: boolean) =>
+    connection
+      .attempt(async () => {
+        asked++;
+        if (!isBack) throw new Error('away');
+      })
+      .catch(() => {});
+  for (const isBack of [false, false, false, false, true, false, false, false, false]) await attempt(isBack);
+  expect([connection.isOpen(), asked]).toEqual([false, 9]);
+  await attempt(false);
+  await attempt(false);
+  expect([connection.isOpen(), asked]).toEqual([true, 10]);
+  const later = Date.now() + 1_001;
+  vi.spyOn(Date, 'now').mockImplementation(() => later);
+  await Promise.all([attempt(false), attempt(false), attempt(false)]);
+  expect([connection.isOpen(), asked]).toEqual([true, 11]);
+  vi.spyOn(Date, 'now').mockImplementation(() => later + 1_001);
+  await attempt(true);
+  await attempt(true);
+  expect([connection.isOpen(), asked]).toEqual([false, 13]);
+  vi.restoreAllMocks();
+});
+
+test('where replicas are believed for nothing, they are not asked beside the cache either', async () => {
+  const own = await createTestCache({ replicaProofs: 'none' }, server.url);
+  const failing = () => own.connection.attempt(() => Promise.reject(new Error('away'))).catch(() => {});
+  for (let i = 0; i < 5; i++) await failing();
+  const { outcome, entry } = await own.cache.read(viewOf('unbelieved:1'), load);
+  expect([outcome, entry.body.toString()]).toEqual(['miss', 'writer']);
+});
+
+test('a primary that was demoted is left for the one that the name leads to', async () => {
+  const promoted = await startRedis(() => {}, '');
+  const [before, after] = [server, promoted].map(({ url }) => url.replace('redis://', '')) as [string, string];
+  const name = await createMovingName(before);
+  const own = await createTestCache({}, `redis://${name.address}`);
+  try {
+    await own.cache.raise(['things:1'], 5);
+    name.moveTo(after);
+    // the connection that is open still leads to the old one, which refuses writes from now on
+    await own.connection.redis.replicaof('127.0.0.1', Number(after.split(':')[1]));
+    await waitFor('the new primary', () =>
+      own.cache.raise(['things:1'], 6).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect((await own.explain('things:1')).fence.xids).toEqual([6]);
+  } finally {
+    const { connection } = await createTestCache({}, server.url);
+    await connection.redis.replicaof('NO', 'ONE');
+    await promoted.stop();
   }
 });
 
