@@ -37,7 +37,9 @@ test('fences are raised in the generations of the last ten minutes, and in no ol
     await take();
   }
   expect((await take()).previous).toHaveLength(4);
-  await pool.query(`update platform.cache_generation set began_at = began_at - interval '10 minutes'`);
+  await pool.query(`update platform.cache_generation set began_at = clock_timestamp() - interval '590 seconds'`);
+  expect((await take()).previous).toHaveLength(4);
+  await pool.query(`update platform.cache_generation set began_at = began_at - interval '10 seconds'`);
   expect((await take()).previous).toEqual([]);
   const { generation } = await take();
   await revoke();
