@@ -1,6 +1,11 @@
-import { beforeAll, expect, test } from 'vitest';
+import sql from 'sql-template-tag';
+import { beforeAll, expect, test, vi } from 'vitest';
+import * as z from 'zod';
+import { getTraits } from '../../functions/collections/contract.ts';
 import { recordTransfers } from '../../functions/collections/record-transfers.ts';
 import { commit } from '../../shared/db/transaction.ts';
+import { viewOf } from '../../shared/http/endpoint.ts';
+import { getCache } from '../../shared/resources.ts';
 import { createCollections } from '../support/collections.ts';
 
 const { call, importFile, database } = await createCollections();
@@ -85,7 +90,7 @@ test('what is not there is not found, whatever the client has', async () => {
 });
 
 test('a field of the cache names the operation, its query in one order, and its code', async () => {
-  const { getCache, getRedis } = await import('../../shared/resources.ts');
+  const { getRedis } = await import('../../shared/resources.ts');
   const target = `/v1/collections/${contract}/nfts`;
   for (const query of ['page=2&pageSize=7', 'pageSize=7&page=2']) await call(`${target}?${query}`);
   const { current } = await (await getCache()).generation();
@@ -146,6 +151,46 @@ test('a change is seen by the very next read, whatever was cached', async () => 
     'miss',
     'miss',
   ]);
+});
+
+test('an answer says how old it is, up to when it shows every change, and that clients have to ask again', async () => {
+  const target = `/v1/collections/${contract}/traits`;
+  await call(target);
+  const later = Date.now() + 30_000;
+  vi.spyOn(Date, 'now').mockImplementation(() => later);
+  const { headers } = await call(target);
+  vi.restoreAllMocks();
+  expect(headers).toMatchObject({ 'x-cache': 'hit', 'cache-control': 'public, no-cache', vary: 'accept-encoding' });
+  const behind = later - Date.parse(headers['as-of']!);
+  expect([Number(headers.age) >= 30, Number(headers.age) < 60]).toEqual([true, true]);
+  expect([behind >= 30_000, behind < 60_000]).toEqual([true, true]);
+});
+
+test('another statement, or another contract, has a field of its own', async () => {
+  const input = { path: { address: contract }, query: {} };
+  // a deployment is another process: nothing that this one remembers
+  const another = '../../shared/http/endpoint.ts?deployment=2';
+  const deployed = (await import(another)) as typeof import('../../shared/http/endpoint.ts');
+  const fields = [
+    viewOf(getTraits, sql`select 1`, input),
+    viewOf(getTraits, sql`select 2`, input),
+    deployed.viewOf({ ...getTraits, response: z.strictObject({ more: z.string() }) }, sql`select 1`, input),
+  ].map(({ field }) => field);
+  expect(new Set(fields).size).toBe(3);
+  expect(deployed.viewOf(getTraits, sql`select 2`, input).field).toBe(fields[1]);
+});
+
+test('what a client says of age reaches the cache: how stale, or that it must be fenced', async () => {
+  const reading = vi.spyOn(await getCache(), 'read');
+  const control = ['max-stale=60', 'max-age=0, no-cache', 'max-age=60', 'no-cache, max-stale=5'];
+  for (const value of control) await call('/v1/collections', { headers: { 'cache-control': value } });
+  expect(reading.mock.calls.map(([, , options]) => options)).toEqual([
+    { maxStaleSeconds: 60, mustBeFenced: false },
+    { maxStaleSeconds: 0, mustBeFenced: true },
+    { maxStaleSeconds: 0, mustBeFenced: false },
+    { maxStaleSeconds: 5, mustBeFenced: true },
+  ]);
+  vi.restoreAllMocks();
 });
 
 test('a client may take an older answer', async () => {
