@@ -97,3 +97,42 @@ test('the second delivery brings back a fence that Redis lost, and does nothing 
   await deliver();
   expect(await connection.hget(hash, '~t')).toBe(raised);
 });
+
+const clear = (entities: string[], scope: 'all' | 'entities') =>
+  database.pool.query(`insert into platform.outbox (type, entities, detail) values ('cache_cleared', $1, $2)`, [
+    entities,
+    { scope },
+  ]);
+
+test('a clear that its container did not finish is finished by its event', async () => {
+  const { getCache, getRedis } = await import('../../shared/resources.ts');
+  const { redis: connection } = await getRedis();
+  await database.pool.query('select platform.revoke_cache_generation()');
+  await clear(['*'], 'all');
+  await deliver();
+  expect(await isVoid()).toBe(false);
+  const { current } = await (await getCache()).generation();
+  const tagOf = () => connection.hget(`${current}:{collections:kept}`, '~t');
+  await read();
+  const tag = await tagOf();
+  await clear(['collections:kept'], 'entities');
+  await deliver();
+  expect(await tagOf()).not.toBe(tag);
+});
+
+test('below what is forgotten, the delayed queue’s delivery is old news and the other’s a late commit', async () => {
+  const { getCache, getRedis } = await import('../../shared/resources.ts');
+  const { redis: connection } = await getRedis();
+  const entity = 'collections:often-changed';
+  await clear([entity], 'entities');
+  const { rows } = await database.pool.query('select xid::text from platform.outbox order by id desc limit 1');
+  const cache = await getCache();
+  for (let i = 1; i <= 300; i++) await cache.raise([entity], Number(rows[0].xid) + i);
+  const { current } = await cache.generation();
+  const tagOf = () => connection.hget(`${current}:{${entity}}`, '~t');
+  const tag = await tagOf();
+  await deliver('invalidate-cache-again');
+  expect(await tagOf()).toBe(tag);
+  await deliver();
+  expect(await tagOf()).not.toBe(tag);
+});
