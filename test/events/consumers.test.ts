@@ -70,6 +70,16 @@ test('what there is nothing left to do about is acknowledged', async () => {
   }
 });
 
+test('an event is applied though what became of it cannot be recorded', async () => {
+  const id = await committed();
+  await pool.query('alter table platform.event_deliveries rename to out_of_reach');
+  try {
+    expect(await createConsumer('unrecorded', async () => {})(eventOf(bodyOf(id)))).toEqual({ batchItemFailures: [] });
+  } finally {
+    await pool.query('alter table platform.out_of_reach rename to event_deliveries');
+  }
+});
+
 test('an event is committed, then published, then applied', async () => {
   const id = await committed();
   expect((await call(`/v1/admin/events/${id}`)).json).toMatchObject({
