@@ -1,11 +1,12 @@
 /** The cache of this container, connected when first needed and kept between invocations. */
-import sql from 'sql-template-tag';
+import sql, { type Sql } from 'sql-template-tag';
 import * as z from 'zod';
 import type { Generation, GenerationSource } from './cache/generation.ts';
 import { type Cache, createCache } from './cache/read.ts';
 import { connectRedis, type RedisConnection } from './cache/redis.ts';
-import { query } from './db/read.ts';
+import { query, readProvably } from './db/read.ts';
 import { env } from './env.ts';
+import { Unavailable } from './kernel/errors.ts';
 import { count } from './observability/metrics.ts';
 import { secret } from './secrets.ts';
 
@@ -16,7 +17,13 @@ const onFault = () => count('CacheFaults', 'Count', 1);
 
 /** The container's connection to Redis. */
 export function getRedis(): Promise<RedisConnection> {
-  redis ??= connect();
+  if (!redis) {
+    redis = connect();
+    redis.catch(() => {
+      redis = undefined;
+      cache = undefined;
+    });
+  }
   return redis;
 }
 
@@ -58,20 +65,19 @@ interface GenerationRow {
 
 /** The generation in Postgres: always the writer's, since a replica's could be an old one. */
 const generation: GenerationSource = {
-  async takeUp() {
-    const cluster = env('DATABASE_CLUSTER_ID');
-    return toGeneration(
-      await query<GenerationRow>(sql`select * from platform.take_up_cache_generation(${cluster})`, 'sync'),
-    );
-  },
-  async look() {
-    return toGeneration(await query<GenerationRow>(sql`select * from platform.current_cache_generation()`, 'sync'));
-  },
+  takeUp: () => askWriter(sql`select * from platform.take_up_cache_generation(${env('DATABASE_CLUSTER_ID')})`),
+  look: () => askWriter(sql`select * from platform.current_cache_generation()`),
   async revoke() {
     await query(sql`select platform.revoke_cache_generation()`, 'sync');
   },
 };
 
-function toGeneration([row]: readonly GenerationRow[]): Generation {
-  return { current: row!.generation, previous: row!.previous, since: Number(row!.since) };
+/** @throws Unavailable  neither these connections nor new ones lead to a writer (retryable) */
+async function askWriter(statement: Sql): Promise<Generation> {
+  let found = await readProvably<GenerationRow>(statement, { host: 'writer' });
+  if (found.evidence.inRecovery)
+    found = await readProvably<GenerationRow>(statement, { host: 'writer', insteadOf: found.evidence });
+  if (found.evidence.inRecovery) throw new Unavailable('The database has no writer at the moment.');
+  const { generation: current, previous, since } = found.rows[0]!;
+  return { current, previous, since: Number(since) };
 }

@@ -139,7 +139,7 @@ function explainRead(
       operationId,
       outcome: 'hit',
       proof: null,
-      because: 'The entry is valid: no fence was raised since its load.',
+      because: 'The entry is valid for the code that stored it: no fence was raised since its load.',
     };
   const { proof, because } = explainLoad(hosts);
   const missing = !view

@@ -87,7 +87,14 @@ export class Entry {
 /** The entry in a field's bytes; undefined for anything else: garbage is a miss. */
 export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined {
   if (!bytes || bytes.length < tagsAt || bytes[0] !== layout) return undefined;
-  return tagsAt + bytes[countAt]! * tagLength > bytes.length ? undefined : new Entry(bytes);
+  if (tagsAt + bytes[countAt]! * tagLength > bytes.length) return undefined;
+  const entry = new Entry(bytes);
+  return isTime(entry.endsAt) && isTime(entry.loadedAt) && isTime(entry.asOf ?? 0) ? entry : undefined;
+}
+
+/** What a Date can hold; not garbage's NaN. */
+function isTime(ms: number): boolean {
+  return ms >= 0 && ms < 8.64e15;
 }
 
 /** The entry of what was loaded: its body packed if that pays, its hash taken, its end set. */

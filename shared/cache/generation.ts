@@ -46,46 +46,57 @@ const longestWaitMs = 100;
 export function createGenerations(connection: RedisConnection, source: GenerationSource, copyKey: string) {
   let known: Known | undefined;
   let checkedAt = 0;
-  let checking: Promise<Known> | undefined;
+  let looking: { since: number; promise: Promise<Known> } | undefined;
 
-  /** Looks at Redis' copy; concurrent readers share one look. */
+  /** Looks at Redis' copy; concurrent readers share a look, unless it has been under way for so long that it is old. */
   function check(): Promise<Known> {
-    checking ??= look().finally(() => {
-      checking = undefined;
-    });
-    return checking;
+    const now = Date.now();
+    if (!looking || now - looking.since >= recheckMs) {
+      const own = { since: now, promise: look(now) };
+      const settle = () => {
+        if (looking === own) looking = undefined;
+      };
+      own.promise.then(settle, settle);
+      looking = own;
+    }
+    return looking.promise;
   }
 
-  async function look(): Promise<Known> {
+  async function look(askedAt: number): Promise<Known> {
     const copy = parse(await connection.attempt((redis) => redis.get(copyKey)));
-    const generation = copy ?? (await loadInTime());
-    known = { generation: generation ?? known!.generation, isConfirmed: generation !== undefined };
-    checkedAt = Date.now();
+    const taken = copy ?? (await takeUpInTime());
+    const found = { generation: taken ?? known!.generation, isConfirmed: taken !== undefined };
+    if (!known || askedAt >= checkedAt) {
+      known = found;
+      checkedAt = askedAt;
+    }
     return known;
   }
 
   /** Undefined if Postgres does not answer and something is known already: that goes on being served, as stale. */
-  async function loadInTime(): Promise<Generation | undefined> {
-    const loading = takeUp('keep');
-    if (!known) return loading;
+  async function takeUpInTime(): Promise<Generation | undefined> {
+    const taking = takeUp().then(({ generation }) => generation);
+    if (!known) return taking;
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => resolve(undefined), longestWaitMs);
-    return Promise.race([loading.catch((): undefined => undefined), late]).finally(() => clearTimeout(timer));
+    return Promise.race([taking.catch((): undefined => undefined), late]).finally(() => clearTimeout(timer));
   }
 
-  /** Brings what Postgres says into Redis until both agree; a copy that is there already is kept, or replaced. */
-  async function takeUp(existing: 'keep' | 'replace'): Promise<Generation> {
-    for (;;) {
-      const taken = await source.takeUp();
-      const isStored = await connection.attempt((redis) =>
-        existing === 'keep'
-          ? redis.set(copyKey, print(taken), 'PX', copyTtlMs, 'NX')
-          : redis.set(copyKey, print(taken), 'PX', copyTtlMs),
-      );
-      if (!isStored) {
-        const copy = parse(await connection.attempt((redis) => redis.get(copyKey)));
-        if (copy) return copy;
-      } else if (print(await source.takeUp()) === print(taken)) return taken;
+  /** Brings what Postgres says into Redis until both agree. If Redis refuses the write, what Postgres says still holds. */
+  async function takeUp(): Promise<{ generation: Generation; refusal?: unknown }> {
+    for (let generation = await source.takeUp(); ; ) {
+      const text = print(generation);
+      let copy: string;
+      try {
+        copy = await connection.attempt((redis) => redis.copyGeneration(copyKey, text, generation.since, copyTtlMs));
+      } catch (refusal) {
+        return { generation, refusal };
+      }
+      const later = copy === text ? undefined : parse(copy);
+      if (later) return { generation: later };
+      const again = await source.takeUp();
+      if (print(again) === text) return { generation };
+      generation = again;
     }
   }
 
@@ -101,8 +112,11 @@ export function createGenerations(connection: RedisConnection, source: Generatio
     revoke: () => source.revoke(),
     /** Takes up a generation that was revoked, so that every container has the new one within a second. */
     async renew(): Promise<void> {
-      known = { generation: await takeUp('replace'), isConfirmed: true };
-      checkedAt = Date.now();
+      const { generation, refusal } = await takeUp();
+      if (refusal) throw refusal;
+      known = { generation, isConfirmed: true };
+      // no look that began before may change that; the next read looks again
+      checkedAt = Date.now() - recheckMs;
     },
   };
 }

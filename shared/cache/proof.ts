@@ -18,6 +18,8 @@ export interface Evidence {
   inRecovery: boolean;
   /** The snapshot the rows were read under. */
   snapshot: PgSnapshot;
+  /** The connections it came through, so that a reader can ask for others instead. */
+  via?: object;
   /** The transactions it called committed before the rows were read, in a transaction that covers both. */
   committed?: ReadonlySet<number>;
 }

@@ -87,12 +87,14 @@ export interface Cache {
   revokeGeneration(): Promise<void>;
   /** Voids it for every container within a second, once revoked. @throws Unavailable  the database or Redis failed */
   renewGeneration(): Promise<void>;
-  /** The generation. @throws Unavailable  the database failed */
+  /** The generation that a read is in. @throws Unavailable  the database or Redis failed */
   generation(): Promise<Generation>;
 }
 
 const anything: ReadOptions = {};
 const resultMs = 2_000;
+/** Of a time in a result: microseconds. */
+const timeLength = 16;
 const pollMs = { least: 8, most: 30 };
 
 /** How things were when a load was about to begin. */
@@ -106,8 +108,10 @@ interface Begun {
   /** What the load has to have seen. */
   fences: readonly Fence[];
   entry: Entry | undefined;
-  /** What an earlier load found and could not store: its token, the tags it began under, its entry. */
-  result: { token: string; tags: string; entry: Entry } | undefined;
+  /** When, by Redis' clock: 16 digits of microseconds. */
+  at: string;
+  /** What an earlier load found and could not store: when it began, the tags it began under, its entry. */
+  result: { at: string; tags: string; entry: Entry } | undefined;
 }
 
 interface Keys {
@@ -186,7 +190,6 @@ export function createCache(options: CacheOptions): Cache {
     { maxStaleSeconds = 0, mustBeFenced = false }: ReadOptions,
     entry: Entry | undefined,
   ): Promise<Served> {
-    if (mustBeFenced && !generations.isConfirmed()) return loadAside(view, load, 'writer');
     if (mustBeFenced) return loadTogether(view, load, { mustBeFenced });
     const standsIn = (seconds: number) => entry !== undefined && Date.now() < entry.endsAt + seconds * 1_000;
     if (standsIn(maxStaleSeconds)) return { outcome: 'stale', entry: entry! };
@@ -200,20 +203,21 @@ export function createCache(options: CacheOptions): Cache {
   async function loadTogether(view: CachedView, load: Load, readOptions: ReadOptions): Promise<Served> {
     const token = newTag();
     const deadline = Date.now() + loadDeadlineMs;
-    let arrived: { tags: string; tokens: (string | undefined)[] } | undefined;
+    let arrived: { tags: string; at: string } | undefined;
     for (;;) {
       const begun = await begin(view, token).catch((): undefined => undefined);
       if (!begun) return loadPastRedis(view, load, readOptions);
-      const { entry, holder, keys, result, tags } = begun;
+      const { at, entry, holder, keys, result, tags } = begun;
       const now = Date.now();
-      if (entry && now < entry.endsAt) {
+      const isConfirmed = generations.isConfirmed();
+      if (entry && now < entry.endsAt && (isConfirmed || !readOptions.mustBeFenced)) {
         if (holder === token) await release(keys, token);
-        return { outcome: generations.isConfirmed() ? 'hit' : 'stale', entry };
+        return { outcome: isConfirmed ? 'hit' : 'stale', entry };
       }
       if (holder === token) return loadAndFill(view, load, begun, token);
-      arrived ??= { tags: tags.join(''), tokens: [holder, result?.token] };
+      arrived ??= { tags: tags.join(''), at };
       // a load that began after this reader came, or under the tags it found, shows every fence it knows of
-      if (result && (result.tags === arrived.tags || !arrived.tokens.includes(result.token)))
+      if (result && (result.tags === arrived.tags || result.at > arrived.at))
         return { outcome: 'miss', entry: result.entry };
       if (now >= deadline) return answer(view, await limit(() => loadProven(load, begun)), now, [], 'miss');
       await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
@@ -224,7 +228,7 @@ export function createCache(options: CacheOptions): Cache {
     const { generation } = generations.fresh(Date.now()) ?? (await generations.check());
     const hash = hashOf(generation.current, entity);
     const keys = { hash, lease: `${hash}~lease:${field}`, result: `${hash}~result:${field}` };
-    const [[holder, tag, fence, bytes, left], ...touched] = await connection.attempt((redis) =>
+    const [[holder, tag, fence, bytes, left, now], ...touched] = await connection.attempt((redis) =>
       Promise.all([
         redis.beginLoadBuffer(hash, keys.lease, keys.result, field, token, loadDeadlineMs, newTag(), marginMs),
         ...dependsOn.map((one) => redis.touchEntityBuffer(hashOf(generation.current, one), newTag(), marginMs)),
@@ -238,6 +242,7 @@ export function createCache(options: CacheOptions): Cache {
       tags: [tag.toString('latin1'), ...depended],
       fences: [fence, ...touched.map(([, one]) => one)].map(parseFence).concat(fenceOf(generation)),
       entry: ifTagged(decodeEntry(bytes), depended),
+      at: now.toString('latin1'),
       result: parseResult(left, 1 + depended.length),
     };
   }
@@ -246,7 +251,9 @@ export function createCache(options: CacheOptions): Cache {
 
   /** What a load finds that has seen every fence: from a replica if it can prove that, otherwise from the writer. */
   async function loadProven(load: Load, { fences }: Begun): Promise<Loaded> {
-    return (replicaProofs !== 'none' && (await loadFromReplica(load, fences))) || loadFromWriter(load, fences);
+    // in a generation that may be over, fences may be missing: the writer shows every change without them
+    const mayAskReplica = replicaProofs !== 'none' && generations.isConfirmed();
+    return (mayAskReplica && (await loadFromReplica(load, fences))) || loadFromWriter(load, fences);
   }
 
   async function loadFromReplica(load: Load, fences: readonly Fence[]): Promise<Loaded | undefined> {
@@ -264,7 +271,7 @@ export function createCache(options: CacheOptions): Cache {
   async function loadFromWriter(load: Load, fences: readonly Fence[]): Promise<Loaded> {
     const found = await load({ host: 'writer' });
     if (isProven(found, fences)) return found;
-    const again = await load({ host: 'writer', reconnect: true });
+    const again = await load({ host: 'writer', insteadOf: found.evidence! });
     if (isProven(again, fences)) return again;
     if (again.evidence?.inRecovery) throw new Unavailable('The database has no writer at the moment.');
     await generations.revoke();
@@ -294,9 +301,9 @@ export function createCache(options: CacheOptions): Cache {
 
   // 4. fill ————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  async function fill(view: CachedView, { generation, keys, tags }: Begun, token: string, entry: Entry): Promise<void> {
-    const { bytes } = entry;
-    const result = Buffer.concat([Buffer.from(token + tags.join(''), 'latin1'), bytes]);
+  async function fill(view: CachedView, begun: Begun, token: string, entry: Entry): Promise<void> {
+    const { generation, keys, tags } = begun;
+    const [tag, ...depended] = tags;
     const keptMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + marginMs);
     await connection
       .attempt((redis) =>
@@ -309,16 +316,17 @@ export function createCache(options: CacheOptions): Cache {
             keys.result,
             view.field,
             token,
-            tags[0]!,
-            bytes,
+            tag!,
+            depended.join(''),
+            entry.bytes,
             keptMs,
             Date.now(),
-            result,
+            begun.at,
             resultMs,
           ),
         ]),
       )
-      .catch(() => {});
+      .catch(() => release(keys, token));
   }
 
   async function release({ lease }: Keys, token: string): Promise<void> {
@@ -374,7 +382,7 @@ export function createCache(options: CacheOptions): Cache {
     raise,
     revokeGeneration: generations.revoke,
     renewGeneration: generations.renew,
-    generation: generations.forRaise,
+    generation: async () => (await generations.check()).generation,
   };
 }
 
@@ -395,10 +403,10 @@ export function fenceOf({ since }: Generation): Fence {
 }
 
 function parseResult(bytes: Buffer | null, tags: number): Begun['result'] {
-  const entryAt = tagLength * (1 + tags);
+  const entryAt = timeLength + tagLength * tags;
   const entry = bytes ? decodeEntry(bytes.subarray(entryAt)) : undefined;
   if (!bytes || !entry) return undefined;
-  return { token: bytes.toString('latin1', 0, tagLength), tags: bytes.toString('latin1', tagLength, entryAt), entry };
+  return { at: bytes.toString('latin1', 0, timeLength), tags: bytes.toString('latin1', timeLength, entryAt), entry };
 }
 
 function lifeMs(view: CachedView, { status }: Loaded): number {

@@ -27,7 +27,7 @@ export interface RedisConnection {
 const failuresToOpen = 5;
 const openMs = 1_000;
 const readyWithinMs = 1_000;
-/** Redis counts as silent after so many ticks without a byte: 100 ms in which this process could have read one. */
+/** Redis counts as silent after so many ticks without a byte in either direction: 100 ms in which this process could have read one. */
 const tickMs = 20;
 const silentTicks = 5;
 
@@ -95,14 +95,14 @@ export async function connectRedis({ url, password, onFault }: RedisSettings): P
 function watchSilence(redis: Redis) {
   let waiting = 0;
   let ticks = 0;
-  let bytesRead = 0;
+  let moved = 0;
   let timer: NodeJS.Timeout | undefined;
 
   function tick() {
     const { stream } = redis;
     if (waiting === 0) return stop();
-    if (stream?.bytesRead !== bytesRead) {
-      bytesRead = stream?.bytesRead ?? 0;
+    if (bytesMoved(stream) !== moved) {
+      moved = bytesMoved(stream);
       ticks = 0;
     } else if (++ticks >= silentTicks) {
       ticks = 0;
@@ -120,7 +120,7 @@ function watchSilence(redis: Redis) {
       waiting++;
       if (timer) return;
       ticks = 0;
-      bytesRead = redis.stream?.bytesRead ?? 0;
+      moved = bytesMoved(redis.stream);
       timer = setInterval(tick, tickMs).unref();
     },
     answered() {
@@ -128,6 +128,11 @@ function watchSilence(redis: Redis) {
     },
     stop,
   };
+}
+
+/** Bytes that were read, and those that the network has taken: a long answer or a long request is no silence. */
+function bytesMoved(stream: Redis['stream'] | undefined): number {
+  return stream ? stream.bytesRead + stream.bytesWritten - stream.writableLength : 0;
 }
 
 function ready(redis: Redis): Promise<void> {

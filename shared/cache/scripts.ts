@@ -15,9 +15,16 @@ local function keep(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
 end`;
 
+/** Drops a key that is not a hash: it is not ours. */
+const ensureHash = `
+local function ensure_hash(key)
+  if redis.call('TYPE', key).ok ~= 'hash' then redis.call('UNLINK', key) end
+end`;
+
 /** Gives a hash that has no tag a new one, and drops whatever it holds. */
-const ensureTag = `
+const ensureTag = `${ensureHash}
 local function ensure_tag(key, tag, ms)
+  ensure_hash(key)
   if redis.call('HEXISTS', key, '${tagField}') == 0 then
     redis.call('UNLINK', key)
     redis.call('HSET', key, '${tagField}', tag)
@@ -32,7 +39,8 @@ end`;
  * raised already. A first delivery at or below what is forgotten is new: a long transaction that committed late. A second
  * one is not: whatever is here was loaded after the first.
  */
-const raise = `
+const raise = `${ensureHash}
+ensure_hash(KEYS[1])
 local xid, forgotten, xids = tonumber(ARGV[1]), 0, {}
 local fence = redis.call('HGET', KEYS[1], '${fenceField}') or ''
 local largest, list = string.match(fence, '^(%d+) ([%d,]+)$')
@@ -63,17 +71,20 @@ return redis.call('HMGET', KEYS[1], '${tagField}', '${fenceField}')`;
 /**
  * KEYS hash, lease, result; ARGV field, token, life of a lease in ms, new tag, TTL in ms.
  *
- * Tries for the view's lease. Returns who holds it now (oneself, if it was free), tag, fence and entry, and the last
- * result that a load left here.
+ * Tries for the view's lease. Returns who holds it now (oneself, if it was free), tag, fence and entry, the last result
+ * that a load left here, and the time, in 16 digits of microseconds.
  */
 const begin = `${ensureTag}
 ensure_tag(KEYS[1], ARGV[4], ARGV[5])
 local found = redis.call('HMGET', KEYS[1], '${tagField}', '${fenceField}', ARGV[1])
 local holder = redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) and ARGV[2] or redis.call('GET', KEYS[2])
-return {holder, found[1], found[2], found[3], redis.call('GET', KEYS[3])}`;
+local time = redis.call('TIME')
+local now = string.format('%s%06d', time[1], time[2])
+return {holder, found[1], found[2], found[3], redis.call('GET', KEYS[3]), now}`;
 
 /**
- * KEYS hash, lease, result; ARGV field, token, tag, entry, TTL in ms, now in ms, result, life of a result in ms.
+ * KEYS hash, lease, result; ARGV field, token, tag, tags of the dependencies, entry, TTL in ms, now in ms, time of the
+ * load's beginning, life of a result in ms.
  *
  * Stores the entry if the tag is still the one its load began under, and there is room for it once ended fields are
  * gone. Otherwise leaves the result for those who wait, but only while it holds the lease: later, they could not tell
@@ -88,7 +99,7 @@ local function remove_ended()
   for _, name in ipairs(redis.call('HKEYS', hash)) do
     if string.sub(name, 1, 1) ~= '~' then
       local entry = redis.call('HGET', hash, name)
-      if #entry < 10 or struct.unpack('>d', string.sub(entry, 3, 10)) <= tonumber(ARGV[6]) then
+      if #entry < 10 or struct.unpack('>d', string.sub(entry, 3, 10)) <= tonumber(ARGV[7]) then
         redis.call('HDEL', hash, name)
       end
     end
@@ -98,16 +109,28 @@ end
 local stored = redis.call('HGET', hash, '${tagField}') == ARGV[3] and (has_room() or remove_ended())
 local holds = redis.call('GET', KEYS[2]) == ARGV[2]
 if stored then
-  redis.call('HSET', hash, field, ARGV[4])
-  keep(hash, tonumber(ARGV[5]))
+  redis.call('HSET', hash, field, ARGV[5])
+  keep(hash, tonumber(ARGV[6]))
 elseif holds then
-  redis.call('SET', KEYS[3], ARGV[7], 'PX', ARGV[8])
+  redis.call('SET', KEYS[3], ARGV[8] .. ARGV[3] .. ARGV[4] .. ARGV[5], 'PX', ARGV[9])
 end
 if holds then redis.call('DEL', KEYS[2]) end
 return stored and 1 or 0`;
 
 /** KEYS lease; ARGV token. Gives back the lease of a load that failed. */
 const release = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
+/**
+ * KEYS copy of the generation; ARGV its text, the transaction that began it, TTL in ms.
+ *
+ * Writes it unless a later one is there. Returns what is there now.
+ */
+const copyGeneration = `
+local there = redis.call('GET', KEYS[1])
+local since = there and tonumber(string.match(there, '^%S+ (%d+)') or 0) or 0
+if since > tonumber(ARGV[2]) then return there end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+return ARGV[1]`;
 
 type Bytes = Buffer | null;
 
@@ -123,7 +146,7 @@ export interface Scripts {
     leaseMs: number,
     newTag: string,
     ttlMs: number,
-  ): Promise<[holder: Buffer, tag: Buffer, fence: Bytes, entry: Bytes, result: Bytes]>;
+  ): Promise<[holder: Buffer, tag: Buffer, fence: Bytes, entry: Bytes, result: Bytes, now: Buffer]>;
   fillView(
     hash: string,
     lease: string,
@@ -131,13 +154,15 @@ export interface Scripts {
     field: string,
     token: string,
     tag: string,
+    dependedTags: string,
     entry: Buffer,
     ttlMs: number,
     nowMs: number,
-    left: Buffer,
+    begunAt: string,
     resultMs: number,
   ): Promise<number>;
   releaseLease(lease: string, token: string): Promise<number>;
+  copyGeneration(copy: string, text: string, since: number, ttlMs: number): Promise<string>;
 }
 
 /** The connection with the cache's scripts as commands. */
@@ -147,5 +172,6 @@ export function withScripts(redis: Redis): Redis & Scripts {
   redis.defineCommand('beginLoad', { numberOfKeys: 3, lua: begin });
   redis.defineCommand('fillView', { numberOfKeys: 3, lua: fill });
   redis.defineCommand('releaseLease', { numberOfKeys: 1, lua: release });
+  redis.defineCommand('copyGeneration', { numberOfKeys: 1, lua: copyGeneration });
   return redis as Redis & Scripts;
 }

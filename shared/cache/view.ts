@@ -19,10 +19,10 @@ export interface CachedView {
 
 /**
  * Where a loader is to read. With `proving` it first asks the replica for the status of these fences' transactions, in
- * the transaction that then reads, and throws Unproven if that does not prove them. With `reconnect` it first drops the
- * connections it has: the host behind them is not the writer.
+ * the transaction that then reads, and throws Unproven if that does not prove them. With `insteadOf` it first drops the
+ * connections that evidence came through: the server behind them is not the writer.
  */
-export type Source = { host: 'replica'; proving?: readonly Fence[] } | { host: 'writer'; reconnect?: boolean };
+export type Source = { host: 'replica'; proving?: readonly Fence[] } | { host: 'writer'; insteadOf?: Evidence };
 
 /** What a loader found. */
 export interface Loaded {

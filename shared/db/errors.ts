@@ -20,12 +20,17 @@ export function translateDatabaseError(cause: unknown): unknown {
   return cause;
 }
 
+/** Whether a server refused a write because it is a replica: it was the writer when the connection was made. */
+export function isDemotion(error: unknown): boolean {
+  return (error as { code?: string }).code === '25006';
+}
+
 /** Whether the connection itself failed, so that another host may still answer. */
 export function isConnectionError(error: unknown): boolean {
   const { code, message = '' } = error as { code?: string; message?: string };
   return (
     /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENOTFOUND|EAI_|08|57P)/.test(code ?? '') ||
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout/.test(
       message,
     )
   );

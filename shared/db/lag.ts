@@ -22,6 +22,8 @@ const checkEveryMs = 1_000;
 /** A figure older than this says nothing about now, so the read waits for a new one. */
 const waitForCheckAfterMs = 5_000;
 const goodChecksToReturn = 3;
+/** A reader that takes longer to say how far behind it is does not answer. */
+const impatient = { query_timeout: 1_000 };
 const states = new Map<Host, ReaderState>();
 
 /** The reader, or the writer while the reader is left out. */
@@ -83,7 +85,8 @@ async function check(host: Host, state: ReaderState): Promise<void> {
 /** Milliseconds the host is behind the writer; undefined if it does not answer, or cannot know. */
 export async function measureLag(host: Host): Promise<number | undefined> {
   try {
-    const { rows } = await (await pool(host)).query<{ lag_ms: number | null }>(await lagQuery(host));
+    const text = await lagQuery(host);
+    const { rows } = await (await pool(host)).query<{ lag_ms: number | null }>({ text, ...impatient });
     return rows[0]?.lag_ms ?? undefined;
   } catch (error) {
     // a reader that cannot say how far behind it is is left out; the read goes on
@@ -107,9 +110,10 @@ let isAurora: boolean | undefined;
 
 async function lagQuery(host: Host): Promise<string> {
   if (isAurora === undefined) {
-    const { rows } = await (await pool(host)).query<{ is: boolean }>(
-      `select to_regproc('aurora_replica_status') is not null as is`,
-    );
+    const { rows } = await (await pool(host)).query<{ is: boolean }>({
+      text: `select to_regproc('aurora_replica_status') is not null as is`,
+      ...impatient,
+    });
     isAurora = rows[0]?.is ?? false;
   }
   return isAurora ? auroraLag : standbyLag;

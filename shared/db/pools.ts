@@ -13,6 +13,7 @@ const hostVariables = {
   analytics: 'DATABASE_ANALYTICS_HOST',
 } as const;
 
+const readerTimeoutMs = 6_000;
 const credentials = z.object({ username: z.string(), password: z.string() });
 const pools = new Map<Host, Promise<pg.Pool>>();
 const ending = new Set<Promise<void>>();
@@ -34,14 +35,20 @@ export function pool(host: Host): Promise<pg.Pool> {
 
 /**
  * Drops the connections to a host that turned out to lead to the wrong server: the next one asks for the address again.
- * Those in use end when they are given back. Does nothing if `found` was dropped already.
+ * Who holds the pool already finishes with it. Does nothing if `found` was dropped before.
  */
 export async function dropPool(host: Host, found: pg.Pool): Promise<void> {
   const opened = pools.get(host);
   if (!opened || (await opened) !== found || pools.get(host) !== opened) return;
   pools.delete(host);
-  const ended = found.end().finally(() => ending.delete(ended));
+  const ended = endWhenIdle(found).finally(() => ending.delete(ended));
   ending.add(ended);
+}
+
+async function endWhenIdle(pool: pg.Pool): Promise<void> {
+  do await new Promise((resolve) => setTimeout(resolve, 100));
+  while (pool.waitingCount > 0 || pool.totalCount > pool.idleCount);
+  await pool.end();
 }
 
 /** Ends every connection of this container. */
@@ -66,6 +73,8 @@ async function open(host: Host): Promise<pg.Pool> {
     ssl: env('DATABASE_TLS') === 'require' ? { rejectUnauthorized: true } : false,
     max: env('DATABASE_POOL_SIZE'),
     connectionTimeoutMillis: 3_000,
+    // past the role's own statement timeout: a server that has frozen does not keep it
+    ...(host === 'reader' ? { query_timeout: readerTimeoutMs } : {}),
     idleTimeoutMillis: 60_000,
     allowExitOnIdle: true,
     application_name: `tributary ${env('SERVICE')}`,

@@ -4,7 +4,7 @@ import { type Evidence, type Fence, proofOf } from '../cache/proof.ts';
 import { type Source, Unproven } from '../cache/view.ts';
 import { Integrity } from '../kernel/errors.ts';
 import { parseSnapshot } from '../kernel/snapshot.ts';
-import { isConnectionError, translateDatabaseError } from './errors.ts';
+import { isConnectionError, isDemotion, translateDatabaseError } from './errors.ts';
 import { hostForReads, leaveOut, seenUpTo } from './lag.ts';
 import { dropPool, type Host, pool } from './pools.ts';
 
@@ -38,7 +38,7 @@ export async function readProvably<Row extends object>(
   workload: Workload = 'api',
 ): Promise<ProvableRead<Row>> {
   if (source.host === 'writer') {
-    if (source.reconnect) await dropPool('writer', await pool('writer'));
+    if (source.insteadOf?.via) await dropPool('writer', source.insteadOf.via as pg.Pool);
     return onHost('writer', (host) => readFrom<Row>(host, statement));
   }
   const { proving } = source;
@@ -89,22 +89,35 @@ async function hostOf(workload: Workload): Promise<Host> {
   return hostForReads(workload === 'api' ? 'reader' : 'analytics');
 }
 
-/** Runs `work` on a host, and on the writer if the connection to a reader fails. */
+/** What a reader refuses and the writer may not: a conflict with recovery, or a want of memory or connections. */
+const readersOwn = /^(40001|40P01|53)/;
+
+/** Runs `work` on a host, and on the writer if a reader fails where the writer may not. */
 async function onHost<T>(host: Host, work: (host: Host) => Promise<T>): Promise<T> {
   try {
     return await work(host);
   } catch (error) {
-    if (host === 'writer' || !isConnectionError(error)) throw translateDatabaseError(error);
-    leaveOut(host);
-    return await work('writer').catch((second: unknown) => {
-      throw translateDatabaseError(second);
+    const { code = '' } = error as { code?: string };
+    if (host === 'writer') throw await translateWriterError(error);
+    if (!isConnectionError(error) && !readersOwn.test(code)) throw translateDatabaseError(error);
+    if (!code.startsWith('40')) leaveOut(host);
+    return await work('writer').catch(async (second: unknown) => {
+      throw await translateWriterError(second);
     });
   }
 }
 
+/** A write that is refused as one on a replica: a failover has demoted the server behind these connections. */
+async function translateWriterError(error: unknown): Promise<unknown> {
+  if (isDemotion(error)) await dropPool('writer', await pool('writer'));
+  return translateDatabaseError(error);
+}
+
 async function readOnce<Row extends object>(host: Host, statement: Statement): Promise<ProvableRead<Row>> {
   const asOf = seenUpTo(host);
-  return toRead<Row>(host, await (await pool(host)).query(statement), asOf);
+  const connections = await pool(host);
+  const { rows, evidence } = toRead<Row>(host, await connections.query(statement));
+  return { rows, evidence: { ...evidence, via: connections }, asOf };
 }
 
 /**
@@ -125,9 +138,9 @@ async function readAfterProof<Row extends object>(
     await client.query('begin isolation level read committed read only');
     const asked = await askStatus(client, host, fences);
     if (!prove(asked, fences)) throw new Unproven();
-    const read = toRead<Row>(host, await client.query(statement), asOf);
+    const { rows, evidence } = toRead<Row>(host, await client.query(statement));
     await client.query('commit');
-    return { ...read, evidence: { ...read.evidence, committed: asked.committed! } };
+    return { rows, evidence: { ...evidence, committed: asked.committed! }, asOf };
   } catch (error) {
     failure = await client.query('rollback').then(
       () => (error instanceof ForeignHistory ? error : undefined),
@@ -161,14 +174,14 @@ async function askStatus(client: pg.PoolClient, host: Host, fences: readonly Fen
   };
 }
 
-function toRead<Row extends object>(host: Host, { rows }: pg.QueryResult, asOf: Date): ProvableRead<Row> {
+function toRead<Row extends object>(host: Host, { rows }: pg.QueryResult): Omit<ProvableRead<Row>, 'asOf'> {
   const [first] = rows as { '~snapshot': string; '~in_recovery': boolean }[];
   const evidence: Evidence = {
     host: host === 'writer' ? 'writer' : 'replica',
     inRecovery: first!['~in_recovery'],
     snapshot: snapshotIn(first!['~snapshot']),
   };
-  return { rows: (rows as (Row & { '~found': true | null })[]).filter((row) => row['~found']), evidence, asOf };
+  return { rows: (rows as (Row & { '~found': true | null })[]).filter((row) => row['~found']), evidence };
 }
 
 function snapshotIn(text: string) {

@@ -3,7 +3,7 @@ import { nudgeRelay } from '../events/nudge.ts';
 import { correlationId } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import { getCache } from '../resources.ts';
-import { translateDatabaseError } from './errors.ts';
+import { isDemotion, translateDatabaseError } from './errors.ts';
 import { dropPool, pool } from './pools.ts';
 
 /** A connection inside a transaction on the writer. */
@@ -11,8 +11,6 @@ export type Transaction = pg.PoolClient;
 
 /** `repeatable read`: all of its statements see one snapshot; a row that another changed meanwhile fails it (retryable). */
 export type Isolation = 'read committed' | 'repeatable read';
-
-const readOnlyTransaction = '25006';
 
 interface Announced {
   xid: string | null;
@@ -65,7 +63,7 @@ export async function inTransaction<T>(
       broken = failed;
     });
     // a failover has demoted the server behind these connections
-    if ((error as { code?: string }).code === readOnlyTransaction) await dropPool('writer', writer);
+    if (isDemotion(error)) await dropPool('writer', writer);
     throw translateDatabaseError(error);
   } finally {
     tx.release(broken);

@@ -82,7 +82,7 @@ test('a result that was left before a reader came is not taken for one of a load
   // one load has left what it could not store, and the next has begun: the reader comes now
   await connection.redis.set(
     `${hash}~result:${view.field}`,
-    Buffer.concat([Buffer.from('load-oneold-tags'), old.bytes]),
+    Buffer.concat([Buffer.from('0000000000000001old-tags'), old.bytes]),
   );
   await connection.redis.set(`${hash}~lease:${view.field}`, 'load-two', 'PX', 400);
   expect((await one.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
@@ -90,21 +90,23 @@ test('a result that was left before a reader came is not taken for one of a load
 
 test('a result is taken if its load began after the reader came, and not if that load was under way', async () => {
   const { redis } = one.connection;
-  for (const [token, expected] of [
-    ['load-one', 'own'],
-    ['load-two', 'left'],
+  for (const [sinceArrival, expected] of [
+    [-1, 'own'],
+    [1, 'left'],
   ] as const) {
-    const view = viewOf(`stampede:${token}`);
+    const view = viewOf(`stampede:${expected}`);
     const hash = one.hashOf(view.entity);
     const left = await toEntry(await seenUpTo(20, 'left')({ host: 'replica' }), [], Date.now(), 60_000);
     await redis.set(`${hash}~lease:${view.field}`, 'load-one', 'PX', 10_000);
     const begin = vi.spyOn(redis, 'beginLoadBuffer');
     const reading = one.cache.read(view, seenUpTo(21, 'own'));
-    await vi.waitUntil(() => begin.mock.settledResults.some(({ type }) => type === 'fulfilled'), { interval: 1 });
+    await vi.waitUntil(() => begin.mock.settledResults[0]?.type === 'fulfilled', { interval: 1 });
     // meanwhile the entity has another tag, and somebody else has the lease
+    const arrivedAt = Number((await begin.mock.results[0]!.value)[5]);
+    const begunAt = String(arrivedAt + sinceArrival);
     await redis
       .multi()
-      .set(`${hash}~result:${view.field}`, Buffer.concat([Buffer.from(`${token}old-tags`), left.bytes]))
+      .set(`${hash}~result:${view.field}`, Buffer.concat([Buffer.from(`${begunAt}old-tags`), left.bytes]))
       .set(`${hash}~lease:${view.field}`, 'another!', 'PX', 300)
       .exec();
     expect((await reading).entry.body.toString()).toBe(expected);

@@ -65,7 +65,8 @@ test('a demoted writer answers no read, and the new one does once the name has m
   expect(await read()).toBe('1');
   // the pooled connections lead to a server in recovery
   writer.moveTo(postgres.reader);
-  await readProvably(sql`select 1`, { host: 'writer', reconnect: true });
+  const { evidence } = await readProvably(sql`select 1`, { host: 'writer' });
+  await readProvably(sql`select 1`, { host: 'writer', insteadOf: evidence });
   await expect(read()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
   writer.moveTo(postgres.writer);
   expect(await read()).toBe('1');

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Unproven } from '../../shared/cache/view.ts';
 import { seenUpTo } from '../../shared/db/lag.ts';
 import { dropPool, pool } from '../../shared/db/pools.ts';
-import { evidenceOf, readFrom } from '../../shared/db/read.ts';
+import { evidenceOf, readFrom, readProvably } from '../../shared/db/read.ts';
 import { createDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -62,11 +62,23 @@ test('a server that calls a fence’s transaction aborted has another history: i
   await expect(evidenceOf('reader', fencesOf(aborted))).rejects.toThrow(Unproven);
 });
 
-test('connections are dropped once, by whoever found them wrong', async () => {
+test('connections are dropped once, by whoever found them wrong; who has them already finishes', async () => {
   const found = await pool('reader');
   await dropPool('reader', found);
   const next = await pool('reader');
-  expect([next === found, found.ending]).toEqual([false, true]);
+  expect(next === found).toBe(false);
   await dropPool('reader', found);
   expect(await pool('reader')).toBe(next);
+  expect((await found.query('select 1')).rowCount).toBe(1);
+  await waitFor('the end', () => found.ended);
+});
+
+test('reads that met the wrong server one after another keep the connections that the first of them opened anew', async () => {
+  const { evidence } = await readProvably(sql`select 1`, { host: 'writer' });
+  const opened = new Set<unknown>();
+  for (let i = 0; i < 3; i++) {
+    await readProvably(sql`select 1`, { host: 'writer', insteadOf: evidence });
+    opened.add(await pool('writer'));
+  }
+  expect([opened.size, opened.has(evidence.via)]).toEqual([1, false]);
 });

@@ -127,7 +127,7 @@ export const faults: readonly Fault[] = [
     edits: [
       {
         file: 'shared/cache/read.ts',
-        from: 'if (result && (result.tags === arrived.tags || !arrived.tokens.includes(result.token)))',
+        from: 'if (result && (result.tags === arrived.tags || result.at > arrived.at))',
         to: 'if (result)',
       },
     ],
@@ -156,7 +156,7 @@ export const faults: readonly Fault[] = [
       {
         file: 'shared/cache/generation.ts',
         from: 'forRaise: () => source.look(),',
-        to: "forRaise: async () => parse(await connection.attempt((redis) => redis.get(copyKey))) ?? takeUp('keep'),",
+        to: 'forRaise: async () => parse(await connection.attempt((redis) => redis.get(copyKey))) ?? (await takeUp()).generation,',
       },
     ],
   },

@@ -36,7 +36,9 @@ export function fixedGeneration(): TestGeneration {
       return { current, previous, since };
     },
     async takeUp() {
-      if (this.isVoid) Object.assign(this, { previous: [this.current], current: newName(), isVoid: false });
+      const { current, since } = this;
+      if (this.isVoid)
+        Object.assign(this, { previous: [current], current: newName(), since: since + 1, isVoid: false });
       return this.look();
     },
     async revoke() {
