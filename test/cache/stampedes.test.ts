@@ -182,13 +182,14 @@ test('a load gives back its own lease, and leaves alone the one that another has
 });
 
 test('a reader that finds the entry when it was about to load it leaves the lease free', async () => {
+  const own = await createTestCache();
   const view = viewOf('found:1');
-  await one.cache.read(view, seenUpTo(10, 'found'));
+  await own.cache.read(view, seenUpTo(10, 'found'));
   // the entry was stored between this reader's look and its load
-  vi.spyOn(one.connection.redis, 'hgetBuffer').mockResolvedValueOnce(null);
-  const served = await one.cache.read(view, seenUpTo(10, 'unused'));
+  vi.spyOn(own.connection.redis, 'hgetBuffer').mockResolvedValueOnce(null);
+  const served = await own.cache.read(view, seenUpTo(10, 'unused'));
   expect([served.outcome, served.entry.body.toString()]).toEqual(['hit', 'found']);
-  expect(await one.connection.redis.exists(`${one.hashOf(view.entity)}~lease:${view.field}`)).toBe(0);
+  expect(await own.connection.redis.exists(`${own.hashOf(view.entity)}~lease:${view.field}`)).toBe(0);
 });
 
 test('a reader waits for another’s load no longer than a load may take', async () => {
