@@ -163,6 +163,33 @@ test('only the functions that ask an upstream are given its key', async () => {
   }
 });
 
+test('every event reaches the cache twice: at once, and two minutes later', async () => {
+  const { plan } = await load('prod');
+  const queues = ['tributary-prod-invalidate-cache', 'tributary-prod-invalidate-cache-again'];
+  const ofEverything = plan.rules.filter(({ pattern }) => JSON.stringify(pattern) === '{"source":["tributary"]}');
+  expect(ofEverything.flatMap(({ targets }) => targets.map(({ queue }) => queue)).sort()).toEqual(queues);
+  const sources = plan.eventSources.filter(({ functionName }) => functionName === 'invalidate-cache');
+  const reported = sources.map(({ queueName, reportsFailures }) => [queueName, reportsFailures] as const);
+  expect(new Map(reported)).toEqual(new Map(queues.map((queue) => [queue, true])));
+  const delays = queues.map((queue) => plan.queues.find(({ name }) => name === queue)?.attributes.DelaySeconds);
+  expect(delays).toEqual([undefined, '120']);
+});
+
+test('what uses the database is given its cluster’s own identity, and what replicas are believed for', async () => {
+  const { template, plan } = await load('prod');
+  const variables = functionsOf(template, plan).flatMap(({ properties }) => {
+    const { Variables } = properties.Environment as { Variables: Record<string, unknown> };
+    return 'DATABASE_WRITER_HOST' in Variables ? [Variables] : [];
+  });
+  expect(variables.length).toBeGreaterThan(5);
+  for (const { SERVICE, DATABASE_CLUSTER_ID, REPLICA_PROOFS } of variables)
+    expect([SERVICE, JSON.stringify(DATABASE_CLUSTER_ID), REPLICA_PROOFS]).toEqual([
+      SERVICE,
+      expect.stringContaining('DBClusterResourceId'),
+      'status',
+    ]);
+});
+
 test('a job that events start has a rule that puts its message on its room’s queue', async () => {
   const { plan } = await load('prod');
   const started = domains.flatMap(({ name, jobs }) => jobs.filter(({ on }) => on).map((job) => ({ room: name, job })));
