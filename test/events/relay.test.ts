@@ -236,6 +236,7 @@ test('a relay that dies between publishing and its mark publishes twice, and not
     attributes: { ApproximateReceiveCount: '1' },
     body: JSON.stringify({ 'detail-type': 'thing_changed', detail }),
   });
+  await (await getCache()).renewGeneration();
   await invalidate({ Records: [message(first)] } as never);
   const once = await inCache('things:twice');
   expect(once.fence.xids).toEqual([Number(first.xid)]);
