@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { APIGatewayRequestAuthorizerEventV2 } from 'aws-lambda';
 import pg from 'pg';
-import { beforeAll, expect, inject, test } from 'vitest';
+import { beforeAll, expect, inject, test, vi } from 'vitest';
 import { recordCollection } from '../../functions/collections/record-collection.ts';
 import { handler as authorize } from '../../functions/platform/authorize.ts';
 import { platform } from '../../functions/platform/domain.ts';
@@ -74,6 +74,54 @@ test('with a write transaction open the reader proves a change by its status, an
     expect((await call('/v1/collections/kept')).json.name).toBe('Changed again');
     expect((await call('/v1/collections/kept')).headers['x-cache']).toBe('hit');
   } finally {
+    await open.query('rollback');
+    open.release();
+  }
+});
+
+test('an explanation names the dependency that changed, the end of an entry, and the generation as one more fence', async () => {
+  const { getCache, getRedis } = await import('../../shared/resources.ts');
+  const explain = async () =>
+    (await operator(`/v1/admin/cache/explain?url=${encodeURIComponent('/v1/collections/kept/traits')}`)).json;
+  await call('/v1/collections/kept/traits');
+  expect((await explain()).read.outcome).toBe('hit');
+  const cache = await getCache();
+  const { current, since } = await cache.generation();
+  await cache.raise(['collections:kept'], since);
+  expect((await explain()).read).toMatchObject({
+    outcome: 'load',
+    because: expect.stringContaining('A fence of collections:kept was raised'),
+  });
+  await call('/v1/collections/kept/traits');
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 86_400_000);
+  expect((await explain()).read.because).toContain('The entry has ended.');
+  vi.restoreAllMocks();
+  // a generation that began in a transaction nobody has seen: no host proves it
+  const { redis } = await getRedis();
+  const copy = 'tributary:generation:test';
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 90_000_000);
+  await redis.set(copy, `${current} 9007199254740991`, 'PX', 9_000);
+  expect((await explain()).hosts.map(({ proof }: { proof: string }) => proof)).toEqual([null, null, null]);
+  vi.restoreAllMocks();
+  await redis.del(copy);
+});
+
+test('an explanation says that the reader is not believed for a status where the settings leave that out', async () => {
+  const open = await database.pool.connect();
+  process.env.REPLICA_PROOFS = 'snapshot';
+  forgetEnv();
+  try {
+    await open.query('begin');
+    await open.query('select pg_current_xact_id()');
+    await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Unbelieved' }));
+    const url = encodeURIComponent('/v1/collections/kept');
+    await waitFor('the reader', async () => {
+      const { json } = await operator(`/v1/admin/cache/explain?url=${url}`);
+      return json.hosts[0].proof === 'status' && json.read.proof === 'writer';
+    });
+  } finally {
+    delete process.env.REPLICA_PROOFS;
+    forgetEnv();
     await open.query('rollback');
     open.release();
   }
