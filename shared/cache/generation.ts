@@ -47,6 +47,9 @@ export function createGenerations(connection: RedisConnection, source: Generatio
   let known: Known | undefined;
   let checkedAt = 0;
   let looking: { since: number; promise: Promise<Known> } | undefined;
+  /** Looks are numbered as they begin, so that one that ends late does not undo a later one. */
+  let begun = 0;
+  let applied = 0;
 
   /** Looks at Redis' copy; concurrent readers share a look, unless it has been under way for so long that it is old. */
   function check(): Promise<Known> {
@@ -63,12 +66,13 @@ export function createGenerations(connection: RedisConnection, source: Generatio
   }
 
   async function look(askedAt: number): Promise<Known> {
+    const own = ++begun;
     const copy = parse(await connection.attempt((redis) => redis.get(copyKey)));
     const taken = copy ?? (await takeUpInTime());
-    const found = { generation: taken ?? known!.generation, isConfirmed: taken !== undefined };
-    if (!known || askedAt >= checkedAt) {
-      known = found;
+    if (!known || own > applied) {
+      known = { generation: taken ?? known!.generation, isConfirmed: taken !== undefined };
       checkedAt = askedAt;
+      applied = own;
     }
     return known;
   }
@@ -102,7 +106,7 @@ export function createGenerations(connection: RedisConnection, source: Generatio
 
   return {
     /** What a read is in, if it was looked at within the last second. */
-    fresh: (now: number): Known | undefined => (now - checkedAt < recheckMs ? known : undefined),
+    fresh: (now: number): Known | undefined => (Math.abs(now - checkedAt) < recheckMs ? known : undefined),
     /** What was known last, however long ago. */
     last: (): Known | undefined => known,
     isConfirmed: (): boolean => known?.isConfirmed ?? false,
@@ -115,8 +119,9 @@ export function createGenerations(connection: RedisConnection, source: Generatio
       const { generation, refusal } = await takeUp();
       if (refusal) throw refusal;
       known = { generation, isConfirmed: true };
-      // no look that began before may change that; the next read looks again
-      checkedAt = Date.now() - recheckMs;
+      applied = begun;
+      // the next read looks: another may have begun a later one meanwhile
+      checkedAt = 0;
     },
   };
 }

@@ -103,7 +103,7 @@ export const faults: readonly Fault[] = [
     edits: [
       {
         file: 'shared/cache/generation.ts',
-        from: '(now - checkedAt < recheckMs ? known : undefined)',
+        from: '(Math.abs(now - checkedAt) < recheckMs ? known : undefined)',
         to: '(now > 0 ? known : undefined)',
       },
     ],
