@@ -44,7 +44,7 @@ export interface FenceReport {
   writes: number;
   hitRate: number;
   loads: Loads;
-  /** Answers that say that no fence stands behind them, as Redis did not answer; and those of them that were old. */
+  /** Answers that say that they were checked against no fence, because Redis did not answer; and the old ones of them. */
   bypassed: number;
   staleBypassed: number;
   /** Other reads that returned a value older than one whose fence had been raised before the read began. */

@@ -1,5 +1,5 @@
 /**
- * The fenced cache: answers kept in Redis that never show less than a change everybody was told of.
+ * The fenced cache: answers kept in Redis that never hide a change that was announced.
  *
  * The problem. A reader misses, reads an old row from a replica that lags, a change is committed and its invalidation
  * runs, and then the reader stores the old row, which stays until its time is up.
@@ -64,7 +64,7 @@ export interface CacheOptions {
 export interface ReadOptions {
   /** An entry that ended at most this long ago will do. */
   maxStaleSeconds?: number;
-  /** Only an answer that every fence stands behind will do: from the cache, or proven. */
+  /** Only an answer that is checked against every fence will do: from the cache, or proven. */
   mustBeFenced?: boolean;
 }
 

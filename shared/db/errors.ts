@@ -37,5 +37,5 @@ export function isConnectionError(error: unknown): boolean {
 }
 
 function unavailable(cause: unknown): Unavailable {
-  return new Unavailable('The database is not to be had just now.', { cause });
+  return new Unavailable('The database is unavailable.', { cause });
 }

@@ -113,7 +113,7 @@ test('"not found" is remembered no longer than the view lives', async () => {
   expect(entry.endsAt - entry.loadedAt).toBeLessThanOrEqual(10_000);
 });
 
-test('at most 512 views stand in a hash: what is over is served, not stored', async () => {
+test('a hash holds at most 512 views: what is over is served, not stored', async () => {
   for (let i = 0; i < 515; i++) await cache.read(viewOf('many:1', `page:${i}`), seenUpTo(10, String(i)));
   expect(await connection.redis.hlen(hashOf('many:1'))).toBe(514);
   expect((await cache.read(viewOf('many:1', 'page:514'), seenUpTo(10, '514'))).entry.body.toString()).toBe('514');
