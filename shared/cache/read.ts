@@ -219,7 +219,7 @@ export function createCache(options: CacheOptions): Cache {
       // a load that began after this reader came, or under the tags it found, shows every fence it knows of
       if (result && (result.tags === arrived.tags || result.at > arrived.at))
         return { outcome: 'miss', entry: result.entry };
-      if (now >= deadline) return answer(view, await limit(() => loadProven(load, begun)), now, [], 'miss');
+      if (now >= deadline) return answer(view, await limit(() => loadProven(load, begun)), now, 'miss');
       await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
     }
   }
@@ -344,17 +344,17 @@ export function createCache(options: CacheOptions): Cache {
   async function loadAside(view: CachedView, load: Load, host: Source['host']): Promise<Served> {
     const startedAt = Date.now();
     const loaded = await limit(() => (host === 'writer' ? loadFromWriter(load, []) : load({ host })));
-    return answer(view, loaded, startedAt, [], host === 'writer' ? 'miss' : 'bypass');
+    return answer(view, loaded, startedAt, host === 'writer' ? 'miss' : 'bypass');
   }
 
+  /** An answer that is not stored, and so names no tags. */
   async function answer(
     view: CachedView,
     loaded: Loaded,
     startedAt: number,
-    tags: readonly string[],
     outcome: 'miss' | 'bypass',
   ): Promise<Served> {
-    return { outcome, entry: await toEntry(loaded, tags, startedAt, lifeMs(view, loaded)) };
+    return { outcome, entry: await toEntry(loaded, [], startedAt, lifeMs(view, loaded)) };
   }
 
   // a change ———————————————————————————————————————————————————————————————————————————————————————————————————————————

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 /** Fences that an entity remembers one by one before the smallest is forgotten. */
 export const rememberedFences = 256;
 /** Views that a hash holds. */
-export const fieldLimit = 512;
+const fieldLimit = 512;
 
 /** The fields of an entity's hash that are not views: short, since there is one hash for each entity that changes. */
 export const tagField = '~t';
