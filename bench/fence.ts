@@ -254,13 +254,15 @@ async function fencedCache(
   kind: 'fenced' | 'outboxOnly',
   { resources, queuesUrl, applyDelayMs }: World,
 ): Promise<Subject> {
-  const [{ readProvably }, { commit, inTransaction }, { relayOutbox }, { handler }, { Unproven }] = await Promise.all([
-    import('../shared/db/read.ts'),
-    import('../shared/db/transaction.ts'),
-    import('../shared/events/relay.ts'),
-    import('../functions/platform/invalidate-cache.ts'),
-    import('../shared/cache/view.ts'),
-  ]);
+  const [{ readProvably }, { commit }, { inTransaction }, { relayOutbox }, { handler }, { Unproven }] =
+    await Promise.all([
+      import('../shared/db/read.ts'),
+      import('../shared/changes/commit.ts'),
+      import('../shared/db/transaction.ts'),
+      import('../shared/events/relay.ts'),
+      import('../functions/platform/invalidate-cache.ts'),
+      import('../shared/cache/view.ts'),
+    ]);
   const cache = await resources.getCache();
   const loads = noLoads();
   const loadFrom = async (key: string, source: Source) => {

@@ -172,7 +172,7 @@ export const world: World = {
 import { handler } from '../../functions/${name}/api.ts';
 import { ${variableOf(name)} } from '../../functions/${name}/domain.ts';
 import { recordItem } from '../../functions/${name}/record-item.ts';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { createCaller } from '../support/api.ts';
 import { createDatabase } from '../support/database.ts';
 import { createQueue } from '../support/queues.ts';

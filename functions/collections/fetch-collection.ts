@@ -1,4 +1,4 @@
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import type { Request } from '../../shared/http/request.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
 import { toBytes } from '../../shared/kernel/address.ts';

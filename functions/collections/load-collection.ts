@@ -1,4 +1,5 @@
-import { commit, type Transaction } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
+import type { Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext } from '../../shared/jobs/etl.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { toBytes } from '../../shared/kernel/address.ts';

@@ -1,4 +1,4 @@
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import type { JobContext } from '../../shared/jobs/etl.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
 import { recordCollection } from './record-collection.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { env } from '../../shared/env.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { log } from '../../shared/observability/log.ts';

@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
+import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
-import { commit } from '../../shared/db/transaction.ts';
 import type { JobContext } from '../../shared/jobs/etl.ts';
 import { type Run, runSync } from '../../shared/jobs/sync.ts';
 import { toBytes } from '../../shared/kernel/address.ts';

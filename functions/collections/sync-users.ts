@@ -1,6 +1,7 @@
 import sql from 'sql-template-tag';
+import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
-import { commit, inTransaction } from '../../shared/db/transaction.ts';
+import { inTransaction } from '../../shared/db/transaction.ts';
 import type { JobContext } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { recordUsers } from './record-users.ts';

@@ -1,4 +1,4 @@
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { getCache } from '../../shared/resources.ts';
 import * as contract from './contract.ts';

@@ -1,6 +1,7 @@
 import sql, { raw } from 'sql-template-tag';
+import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
-import { commit, inTransaction, type Transaction } from '../../shared/db/transaction.ts';
+import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { count } from '../../shared/observability/metrics.ts';

@@ -8,8 +8,9 @@
  * Wallets are counted anew, each from its own holdings; editions are not (`move-editions.ts`).
  */
 import sql, { raw, type Sql } from 'sql-template-tag';
+import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
-import { commit, inTransaction, type Transaction } from '../../shared/db/transaction.ts';
+import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { Integrity } from '../../shared/kernel/errors.ts';

@@ -1,8 +1,4 @@
 import type pg from 'pg';
-import { nudgeRelay } from '../events/nudge.ts';
-import { correlationId } from '../observability/correlation.ts';
-import { log } from '../observability/log.ts';
-import { getCache } from '../resources.ts';
 import { isDemotion, translateDatabaseError } from './errors.ts';
 import { dropPool, pool } from './pools.ts';
 
@@ -11,33 +7,6 @@ export type Transaction = pg.PoolClient;
 
 /** `repeatable read`: all of its statements see one snapshot; a row that another changed meanwhile fails it (retryable). */
 export type Isolation = 'read committed' | 'repeatable read';
-
-interface Announced {
-  xid: string | null;
-  entities: string[];
-}
-
-/**
- * Runs `write` in one transaction on the writer and makes what it changed visible to everybody.
- *
- * Before COMMIT it reads which entities the transaction's own outbox rows name; after COMMIT it raises their fences and
- * wakes the relay. Both are the speed; the outbox is the guarantee: should this container die after COMMIT, the relay's
- * next round announces the same change.
- *
- * @throws what `write` throws, after ROLLBACK; errors of the database translated
- */
-export async function commit<T>(
-  write: (tx: Transaction) => Promise<T>,
-  isolation: Isolation = 'read committed',
-): Promise<T> {
-  const [result, announced] = await inTransaction(async (tx) => {
-    await tx.query(`select set_config('tributary.correlation_id', $1, true)`, [correlationId()]);
-    const written = await write(tx);
-    return [written, await announcedEntities(tx)] as const;
-  }, isolation);
-  if (announced.xid !== null && announced.entities.length > 0) await spread(announced.entities, Number(announced.xid));
-  return result;
-}
 
 /**
  * Runs `work` in one transaction on the writer, without announcing anything: for the platform's own bookkeeping.
@@ -67,20 +36,5 @@ export async function inTransaction<T>(
     throw translateDatabaseError(error);
   } finally {
     tx.release(broken);
-  }
-}
-
-async function announcedEntities(tx: Transaction): Promise<Announced> {
-  const { rows } = await tx.query<Announced>(`
-    select pg_current_xact_id_if_assigned()::text as xid, coalesce(array_agg(distinct entity), '{}') as entities
-    from platform.outbox, unnest(entities) as entity
-    where xid = pg_current_xact_id_if_assigned() and created_at = now()`);
-  return rows[0]!;
-}
-
-async function spread(entities: string[], xid: number): Promise<void> {
-  const outcomes = await Promise.allSettled([getCache().then((cache) => cache.raise(entities, xid)), nudgeRelay()]);
-  for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') log.warn('a change is left to the relay', { error: outcome.reason });
   }
 }

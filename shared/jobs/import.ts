@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import type { Transaction } from '../db/transaction.ts';
+import { openObject, type StoredObject } from '../files/object.ts';
+import { type FileRecord, openFile } from '../files/records.ts';
 import type { ImportDeclaration } from '../kernel/declaration.ts';
 import { InvalidInput, TributaryError } from '../kernel/errors.ts';
 import { columnsOf, takesOtherColumns } from './columns.ts';
-import { openObject, type StoredObject } from './object.ts';
-import { type FileRecord, openFile } from './records.ts';
 import { type Batch, type Run, runSync } from './sync.ts';
 
 /** How a domain applies the rows of a dataset. */

@@ -1,5 +1,6 @@
+import { commit } from '../changes/commit.ts';
 import type { Changed } from '../db/changed.ts';
-import { commit, type Transaction } from '../db/transaction.ts';
+import type { Transaction } from '../db/transaction.ts';
 import { Integrity, TributaryError } from '../kernel/errors.ts';
 import { addProgress, type Counts, countsOf } from './job.ts';
 import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { afterAll, expect, inject, test } from 'vitest';
 import { recordCollection } from '../../functions/collections/record-collection.ts';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { createCollections } from '../support/collections.ts';
 
 let isSilent = false;

@@ -3,7 +3,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import * as z from 'zod';
 import { getTraits } from '../../functions/collections/contract.ts';
 import { recordTransfers } from '../../functions/collections/record-transfers.ts';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { viewOf } from '../../shared/http/endpoint.ts';
 import { getCache } from '../../shared/resources.ts';
 import { createCollections } from '../support/collections.ts';

@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'vitest';
 import { recordCollection } from '../../functions/collections/record-collection.ts';
 import { startPostgres } from '../../local/postgres.ts';
 import { startRedis } from '../../local/redis.ts';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { createCollections } from '../support/collections.ts';
 import { migrate } from '../support/migrate.ts';
 import { tempFolder } from '../support/temp-folder.ts';

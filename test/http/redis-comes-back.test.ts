@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { recordCollection } from '../../functions/collections/record-collection.ts';
 import { startRedis } from '../../local/redis.ts';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { createCollections } from '../support/collections.ts';
 import { createMovingName } from '../support/moving-name.ts';
 import { waitFor } from '../support/wait-for.ts';

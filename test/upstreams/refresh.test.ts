@@ -84,7 +84,7 @@ test('an upstream that stays away is told as such, without its key', async () =>
 });
 
 test('one that an import made is fetched on its first read; one that upstream does not know is served as it is', async () => {
-  const { commit } = await import('../../shared/db/transaction.ts');
+  const { commit } = await import('../../shared/changes/commit.ts');
   const { recordTraits } = await import('../../functions/collections/record-nfts.ts');
   const imported = alchemy.collections[3]!;
   const unknown = `0x${'77'.repeat(20)}`;

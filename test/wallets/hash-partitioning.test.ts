@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { recordHoldings } from '../../functions/wallets/record-holdings.ts';
-import { commit } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
 import { createRoom } from '../support/room.ts';
 
 const { database, runMessage, call } = await createRoom('wallets');

@@ -3,7 +3,8 @@ import { recordHoldings } from '../../functions/wallets/record-holdings.ts';
 import { recordMoments } from '../../functions/wallets/record-moments.ts';
 import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
 import { refreshOnce } from '../../functions/wallets/refresh-snapshots.ts';
-import { commit, type Transaction } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
+import type { Transaction } from '../../shared/db/transaction.ts';
 import { createRoom } from '../support/room.ts';
 
 const { call, runMessage, database } = await createRoom('wallets');

@@ -6,7 +6,8 @@ import { recordMoments } from '../../functions/wallets/record-moments.ts';
 import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
 import { recordProfiles } from '../../functions/wallets/record-profiles.ts';
 import { recordPurchases } from '../../functions/wallets/record-purchases.ts';
-import { commit, type Transaction } from '../../shared/db/transaction.ts';
+import { commit } from '../../shared/changes/commit.ts';
+import type { Transaction } from '../../shared/db/transaction.ts';
 import { createRoom } from '../support/room.ts';
 
 const { call, runMessage, drainJobs, database } = await createRoom('wallets');
