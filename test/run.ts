@@ -1,4 +1,5 @@
 /** `npm test`: every suite but the browser's (`--browser`: only that). Closes with `N passed, N failed` alone on a line. */
+import '../tools/toolchain.ts';
 import { startVitest } from 'vitest/node';
 
 const arguments_ = process.argv.slice(2);

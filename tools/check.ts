@@ -1,4 +1,5 @@
 /** `npm run check`: format and lint, types, boundaries, generated files. One line each; details only of what fails. */
+import './toolchain.ts';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findBreaches } from './boundaries.ts';
