@@ -54,8 +54,5 @@ async function announceRefresh(tx: Transaction, address: string): Promise<void> 
     `update collections.collections set completeness = 'complete', refreshed_at = now() where address = $1`,
     [toBytes(address)],
   );
-  await tx.query(
-    `select platform.announce('collection_refreshed', array['collections:' || $1], jsonb_build_object('collection', $1::text))`,
-    [address],
-  );
+  await tx.query(`select platform.announce('collection_refreshed', array['collections:' || $1])`, [address]);
 }

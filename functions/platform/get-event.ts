@@ -13,7 +13,7 @@ import * as contract from './contract.ts';
 export const getEvent = respond(contract.getEvent, async ({ path }) => {
   const [row] = await query<{ event: OperationResponse<typeof contract.getEvent> }>(
     sql`select jsonb_build_object(
-          'id', o.id::text, 'type', o.type, 'entities', o.entities, 'xid', o.xid::text, 'detail', o.detail,
+          'id', o.id::text, 'type', o.type, 'entities', o.entities, 'xid', o.xid::text,
           'status', case when bool_or(d.status = 'failed') then 'failed' when count(d.consumer) > 0 then 'applied'
                          when o.published_at is not null then 'published' else 'committed' end,
           'correlationId', o.correlation_id, 'committedAt', platform.iso(o.created_at), 'publishedAt', platform.iso(o.published_at),
@@ -21,7 +21,7 @@ export const getEvent = respond(contract.getEvent, async ({ path }) => {
             'error', d.error, 'at', platform.iso(d.at)) order by d.consumer) filter (where d.consumer is not null), '[]')) as event
         from platform.outbox o left join platform.event_deliveries d on d.event_id = o.id
         where o.id = ${path.id}::bigint
-        group by o.id, o.type, o.entities, o.xid, o.detail, o.correlation_id, o.created_at, o.published_at`,
+        group by o.id, o.type, o.entities, o.xid, o.correlation_id, o.created_at, o.published_at`,
     'sync',
   );
   if (!row) throw new NotFound(`There is no event ${path.id}.`);

@@ -11,9 +11,9 @@ const persistently = retry(handleType(Unavailable), {
   backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 3_000 }),
 });
 
-const consume = createConsumer('invalidate-cache', async ({ type, entities, xid, detail }, queueArn) => {
+const consume = createConsumer('invalidate-cache', async ({ type, entities, xid }, queueArn) => {
   const cache = await getCache();
-  if (type === 'cache_cleared' && detail.scope === 'all') await cache.renewGeneration();
+  if (type === 'cache_cleared' && entities.includes('*')) await cache.renewGeneration();
   else
     await persistently.execute(() =>
       cache.raise(entities, Number(xid), queueArn.endsWith('-again') ? 'second' : 'first'),

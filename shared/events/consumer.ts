@@ -11,7 +11,6 @@ const event = z.object({
   type: z.string(),
   entities: z.array(z.string()).min(1).max(500),
   xid: z.string().regex(/^\d{1,16}$/),
-  detail: z.record(z.string(), z.unknown()),
   committedAt: z.iso.datetime(),
   correlationId: z.string().nullable(),
 });

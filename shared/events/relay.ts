@@ -35,7 +35,6 @@ export interface OutboxRow {
   type: string;
   entities: string[];
   xid: string;
-  detail: Record<string, unknown>;
   correlation_id: string | null;
   created_at: Date;
 }
@@ -104,7 +103,7 @@ async function claimRows(owner: string): Promise<OutboxRow[]> {
            and created_at between (select min(created_at) from free) and (select max(created_at) from free)
          returning *
        )
-       select id::text, type, entities, xid::text, detail, correlation_id, created_at from claimed c order by c.id`,
+       select id::text, type, entities, xid::text, correlation_id, created_at from claimed c order by c.id`,
       [rowsARound, owner, claimSeconds],
     ),
   );
@@ -181,7 +180,6 @@ function toEntry(row: OutboxRow): PutEventsRequestEntry {
     type: row.type,
     entities: row.entities,
     xid: row.xid,
-    detail: row.detail,
     committedAt: row.created_at.toISOString(),
     correlationId: row.correlation_id,
   };

@@ -104,10 +104,7 @@ async function finish<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run, l
     const changed = await sync.finish?.(tx);
     if (changed) await addProgress(tx, run.jobId, { read: 0, rejected: 0, ...changed });
     if (applied >= manyRows)
-      await tx.query(`select platform.announce('rows_loaded', array['jobs:' || $1::text], $2)`, [
-        run.jobId,
-        { rows: applied },
-      ]);
+      await tx.query(`select platform.announce('rows_loaded', array['jobs:' || $1])`, [run.jobId]);
   });
 }
 

@@ -35,7 +35,6 @@ const bodyOf = (id: string) =>
       type: 'thing_changed',
       entities: ['things:1'],
       xid: '7',
-      detail: {},
       committedAt: new Date().toISOString(),
       correlationId: null,
     },

@@ -254,7 +254,6 @@ test('a call carries at most ten events and 240 KB', () => {
     type: 't',
     entities: ['x'.repeat(bytes)],
     xid: '1',
-    detail: {},
     correlation_id: null,
     created_at: new Date(0),
   });

@@ -22,7 +22,7 @@ const rename = (name: string) => commit((tx) => recordCollection(tx, { collectio
 /** The last change's event as its queue delivers it. */
 async function deliver(queue = 'invalidate-cache', receives = 1) {
   const { rows } = await database.pool.query(
-    `select jsonb_build_object('id', id::text, 'type', type, 'entities', entities, 'xid', xid::text, 'detail', detail,
+    `select jsonb_build_object('id', id::text, 'type', type, 'entities', entities, 'xid', xid::text,
        'committedAt', platform.iso(created_at), 'correlationId', null) as detail
      from platform.outbox order by id desc limit 1`,
   );
@@ -98,24 +98,21 @@ test('the second delivery brings back a fence that Redis lost, and does nothing 
   expect(await connection.hget(hash, '~t')).toBe(raised);
 });
 
-const clear = (entities: string[], scope: 'all' | 'entities') =>
-  database.pool.query(`insert into platform.outbox (type, entities, detail) values ('cache_cleared', $1, $2)`, [
-    entities,
-    { scope },
-  ]);
+const clear = (entities: string[]) =>
+  database.pool.query(`insert into platform.outbox (type, entities) values ('cache_cleared', $1)`, [entities]);
 
 test('a clear that its container did not finish is finished by its event', async () => {
   const { getCache, getRedis } = await import('../../shared/resources.ts');
   const { redis: connection } = await getRedis();
   await database.pool.query('select platform.revoke_cache_generation()');
-  await clear(['*'], 'all');
+  await clear(['*']);
   await deliver();
   expect(await isVoid()).toBe(false);
   const { current } = await (await getCache()).generation();
   const tagOf = () => connection.hget(`${current}:{collections:kept}`, '~t');
   await read();
   const tag = await tagOf();
-  await clear(['collections:kept'], 'entities');
+  await clear(['collections:kept']);
   await deliver();
   expect(await tagOf()).not.toBe(tag);
 });
@@ -124,7 +121,7 @@ test('below what is forgotten, the delayed queue’s delivery is old news and th
   const { getCache, getRedis } = await import('../../shared/resources.ts');
   const { redis: connection } = await getRedis();
   const entity = 'collections:often-changed';
-  await clear([entity], 'entities');
+  await clear([entity]);
   const { rows } = await database.pool.query('select xid::text from platform.outbox order by id desc limit 1');
   const cache = await getCache();
   for (let i = 1; i <= 300; i++) await cache.raise([entity], Number(rows[0].xid) + i);
