@@ -1,7 +1,7 @@
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 
-/** What is known of a collection; what is left out is not known, and stays as it is. */
+/** The known fields of a collection. Those left out keep their stored values. */
 export interface CollectionRecord {
   /** Address, or slug. */
   collection: string;
@@ -20,7 +20,7 @@ export interface CollectionRecord {
 const bytesOrNull = (hex: string | null | undefined) => (hex ? toBytes(hex) : null);
 
 /**
- * Records a collection's metadata; gives its id. Unchanged metadata writes nothing but when it was looked at.
+ * Stores a collection's metadata and returns the collection's id. Unchanged metadata updates only the timestamps.
  *
  * @source Alchemy getContractMetadata
  */
@@ -60,8 +60,8 @@ export async function recordCollection(tx: Transaction, record: CollectionRecord
 }
 
 /**
- * The ids of the named collections, made where there are none, and locked: whoever changes a collection's tokens or
- * owners holds its row, so that two batches of one collection follow each other.
+ * The ids of the named collections. Creates those that are missing, and locks the rows of all: whoever changes a
+ * collection's tokens or owners holds its row, so batches of one collection are applied one after another.
  */
 export async function lockCollections(tx: Transaction, names: Iterable<string>): Promise<Map<string, number>> {
   const wanted = [...new Set(names)].sort();

@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { lockCollections } from './record-collection.ts';
@@ -13,16 +13,16 @@ export interface HolderRecord {
   tokenCount: number;
 }
 
-const columns = {
+const stagedHolders = new TemporaryTable('staged_holders', {
   collection_id: 'integer',
   snapshot_at: 'timestamptz',
   owner: 'bytea',
   token_count: 'integer',
-} as const;
+});
 
 /**
- * Records lines of lists of holders. A list that is new stays unseen until `settleHolders` of the same `jobId`, so that
- * nobody reads half of it.
+ * Stores lines of lists of holders. A new list stays hidden until `settleHolders` is called for the same `jobId`, so that
+ * no reader sees half of it.
  */
 export async function recordHolders(tx: Transaction, rows: readonly HolderRecord[], jobId: string): Promise<Changed> {
   if (rows.length === 0) return { applied: 0, unchanged: 0 };
@@ -30,15 +30,15 @@ export async function recordHolders(tx: Transaction, rows: readonly HolderRecord
     tx,
     rows.map(({ collection }) => collection),
   );
-  await stageRows(
-    tx,
-    'staged_holders',
-    columns,
-    rows.map((row) => [ids.get(row.collection)!, row.snapshotAt, toBytes(row.wallet), row.tokenCount]),
-  );
+  await stagedHolders.fill(tx, rows, (row) => ({
+    collection_id: ids.get(row.collection),
+    snapshot_at: row.snapshotAt,
+    owner: toBytes(row.wallet),
+    token_count: row.tokenCount,
+  }));
   await tx.query(sql`
     insert into collections.holder_snapshots as h (collection_id, snapshot_at, job_id)
-    select distinct s.collection_id, s.snapshot_at, ${jobId}::text from pg_temp.staged_holders s
+    select distinct s.collection_id, s.snapshot_at, ${jobId}::text from ${stagedHolders} s
     where not exists (
       select from collections.holder_snapshots e
       where e.collection_id = s.collection_id and e.snapshot_at = s.snapshot_at
@@ -48,7 +48,7 @@ export async function recordHolders(tx: Transaction, rows: readonly HolderRecord
   const { rows: counted } = await tx.query<{ applied: number }>(sql`
     with listed as (
       select distinct on (h.id, s.owner) h.id as snapshot_id, s.owner, s.token_count
-      from pg_temp.staged_holders s
+      from ${stagedHolders} s
       join collections.holder_snapshots h on h.collection_id = s.collection_id and h.snapshot_at = s.snapshot_at
       order by h.id, s.owner, s.position desc
     ), written as (
@@ -66,8 +66,8 @@ export async function recordHolders(tx: Transaction, rows: readonly HolderRecord
 }
 
 /**
- * Makes the lists that a job has brought visible, each as a whole. For a collection without a contract, whose tokens
- * nobody knows one by one, the last list becomes what its wallets hold.
+ * Publishes the lists that a job has imported, each as a whole. For a collection without a contract, whose individual
+ * tokens are unknown, the holdings of its wallets are those of the last list.
  */
 export async function settleHolders(tx: Transaction, jobId: string): Promise<void> {
   const { rows } = await tx.query<{ collection_id: number }>(sql`

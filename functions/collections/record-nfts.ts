@@ -1,9 +1,10 @@
+import sql, { type Sql } from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { lockCollections } from './record-collection.ts';
 
-/** One token as its source has it. `traits: undefined`: the source does not say; `[]`: it has none. */
+/** A token as its source describes it. `traits: undefined` means that they are unknown, `[]` that it has none. */
 export interface NftRecord {
   collection: string;
   tokenId: string;
@@ -15,8 +16,19 @@ export interface NftRecord {
   traits?: readonly { type: string; value: string }[] | undefined;
 }
 
+const stagedNfts = new TemporaryTable('staged_nfts', {
+  collection_id: 'integer',
+  token_id: 'numeric',
+  name: 'text',
+  description: 'text',
+  image_url: 'text',
+  token_uri: 'text',
+  attributes: 'jsonb',
+  traits: 'jsonb',
+});
+
 /**
- * Records tokens, the last of several with the same id; gives how many are new or different.
+ * Stores tokens, the last one of each id, and returns how many are new or different.
  *
  * @source Alchemy getNFTsForContract, or the import `collections.nfts`
  */
@@ -25,34 +37,23 @@ export async function recordNfts(tx: Transaction, records: readonly NftRecord[])
     tx,
     records.map(({ collection }) => collection),
   );
-  const columns = {
-    collection_id: 'integer',
-    token_id: 'numeric',
-    name: 'text',
-    description: 'text',
-    image_url: 'text',
-    token_uri: 'text',
-    attributes: 'jsonb',
-    traits: 'jsonb',
-  } as const;
-  const rows = records.map((one) => [
-    ids.get(one.collection)!,
-    one.tokenId,
-    one.name,
-    one.description,
-    one.imageUrl,
-    one.tokenUri,
-    one.attributes && Object.keys(one.attributes).length > 0 ? JSON.stringify(one.attributes) : null,
-    one.traits && JSON.stringify(one.traits),
-  ]);
-  await stageRows(tx, 'staged_nfts', columns, rows);
-  await makeTraits(
+  await stagedNfts.fill(tx, records, (one) => ({
+    collection_id: ids.get(one.collection),
+    token_id: one.tokenId,
+    name: one.name,
+    description: one.description,
+    image_url: one.imageUrl,
+    token_uri: one.tokenUri,
+    attributes: one.attributes && Object.keys(one.attributes).length > 0 ? JSON.stringify(one.attributes) : null,
+    traits: one.traits && JSON.stringify(one.traits),
+  }));
+  await createTraits(
     tx,
-    `select collection_id, t ->> 'type', t ->> 'value' from pg_temp.staged_nfts, jsonb_array_elements(traits) as t`,
+    sql`select collection_id, t ->> 'type', t ->> 'value' from ${stagedNfts}, jsonb_array_elements(traits) as t`,
   );
-  const { rowCount } = await tx.query(`
+  const { rowCount } = await tx.query(sql`
     with latest as (
-      select distinct on (collection_id, token_id) * from pg_temp.staged_nfts order by collection_id, token_id, position desc
+      select distinct on (collection_id, token_id) * from ${stagedNfts} order by collection_id, token_id, position desc
     ), wanted as (
       select l.*, (
           select coalesce(array_agg(distinct c.id order by c.id), '{}')
@@ -78,7 +79,7 @@ export async function recordNfts(tx: Transaction, records: readonly NftRecord[])
   return { applied: rowCount!, unchanged: records.length - rowCount! };
 }
 
-/** One value of one token, as a file in long form has it. */
+/** One trait of one token. */
 export interface TraitRecord {
   collection: string;
   tokenId: string;
@@ -86,8 +87,15 @@ export interface TraitRecord {
   value: string;
 }
 
+const stagedTraits = new TemporaryTable('staged_traits', {
+  collection_id: 'integer',
+  token_id: 'numeric',
+  trait_type: 'text',
+  trait_value: 'text',
+});
+
 /**
- * Adds traits to tokens, which are made where there are none; gives how many were not there yet.
+ * Adds traits to tokens, creating the tokens that are missing, and returns how many traits were new.
  *
  * @source the import `collections.traits`
  */
@@ -96,22 +104,25 @@ export async function recordTraits(tx: Transaction, records: readonly TraitRecor
     tx,
     records.map(({ collection }) => collection),
   );
-  const columns = { collection_id: 'integer', token_id: 'numeric', trait_type: 'text', trait_value: 'text' } as const;
-  const rows = records.map(({ collection, tokenId, type, value }) => [ids.get(collection)!, tokenId, type, value]);
-  await stageRows(tx, 'staged_traits', columns, rows);
-  await makeTraits(tx, 'select collection_id, trait_type, trait_value from pg_temp.staged_traits');
-  const { rows: changed } = await tx.query<{ added: number }>(`
+  await stagedTraits.fill(tx, records, (one) => ({
+    collection_id: ids.get(one.collection),
+    token_id: one.tokenId,
+    trait_type: one.type,
+    trait_value: one.value,
+  }));
+  await createTraits(tx, sql`select collection_id, trait_type, trait_value from ${stagedTraits}`);
+  const { rows: changed } = await tx.query<{ added: number }>(sql`
     with wanted as (
       select s.collection_id, s.token_id, array_agg(distinct c.id) as trait_ids
-      from pg_temp.staged_traits s join collections.collection_traits c using (collection_id, trait_type, trait_value)
+      from ${stagedTraits} s join collections.collection_traits c using (collection_id, trait_type, trait_value)
       group by s.collection_id, s.token_id
     ), missing as (
-      select w.collection_id, w.token_id, coalesce(n.trait_ids, '{}') as standing,
+      select w.collection_id, w.token_id, coalesce(n.trait_ids, '{}') as stored,
         array(select unnest(w.trait_ids) except select unnest(n.trait_ids)) as added
       from wanted w left join collections.nfts n using (collection_id, token_id)
     ), written as (
       insert into collections.nfts (collection_id, token_id, trait_ids)
-      select collection_id, token_id, array(select unnest(standing || added) order by 1) from missing
+      select collection_id, token_id, array(select unnest(stored || added) order by 1) from missing
       where cardinality(added) > 0 order by collection_id, token_id
       on conflict (collection_id, token_id) do update set trait_ids = excluded.trait_ids, updated_at = now()
     )
@@ -120,9 +131,9 @@ export async function recordTraits(tx: Transaction, records: readonly TraitRecor
   return { applied: added, unchanged: records.length - added };
 }
 
-/** Makes the traits that the query names and that are not there yet. */
-async function makeTraits(tx: Transaction, named: string): Promise<void> {
-  await tx.query(`
+/** Creates the traits of the query that are missing. */
+async function createTraits(tx: Transaction, named: Sql): Promise<void> {
+  await tx.query(sql`
     insert into collections.collection_traits (collection_id, trait_type, trait_value)
     select distinct s.* from (${named}) as s (collection_id, trait_type, trait_value)
     where not exists (

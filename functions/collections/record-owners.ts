@@ -1,26 +1,31 @@
 import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { Integrity } from '../../shared/kernel/errors.ts';
 import { lockCollections } from './record-collection.ts';
 
-/** Who owned a token, and how much of it, as of the block that the owners were asked for. */
+/** An owner of a token and the amount owned, as of the block that the owners were requested for. */
 export interface OwnerRecord {
   tokenId: string;
   owner: string;
   amount: string;
 }
 
-const columns = { collection_id: 'integer', token_id: 'numeric', owner: 'bytea', amount: 'numeric' } as const;
+const stagedOwners = new TemporaryTable('staged_owners', {
+  collection_id: 'integer',
+  token_id: 'numeric',
+  owner: 'bytea',
+  amount: 'numeric',
+});
 
-/** A list of owners that names under this share of the tokens known to be owned is not believed. */
+/** A list of owners is rejected if it names less than this share of the tokens known to be owned. */
 const plausibleShare = 0.5;
 
 /**
- * Records owners as upstream gave them as of `block`; later transfers still count on top. What has drifted is healed,
- * and every token named is marked as verified. An answer older than what was verified already changes nothing.
+ * Stores the owners that upstream listed as of `block`, with later transfers applied on top. Repairs ownership that has
+ * drifted, and marks every listed token as verified. A list older than the last verification changes nothing.
  */
 export async function recordOwners(
   tx: Transaction,
@@ -30,15 +35,15 @@ export async function recordOwners(
 ): Promise<Changed> {
   if (rows.length === 0) return { applied: 0, unchanged: 0 };
   const collectionId = (await lockCollections(tx, [collection])).get(collection)!;
-  await stageRows(
-    tx,
-    'staged_owners',
-    columns,
-    rows.map((row) => [collectionId, row.tokenId, toBytes(row.owner), row.amount]),
-  );
+  await stagedOwners.fill(tx, rows, (row) => ({
+    collection_id: collectionId,
+    token_id: row.tokenId,
+    owner: toBytes(row.owner),
+    amount: row.amount,
+  }));
   await tx.query(sql`
     insert into collections.nfts (collection_id, token_id)
-    select distinct s.collection_id, s.token_id from pg_temp.staged_owners s
+    select distinct s.collection_id, s.token_id from ${stagedOwners} s
     where not exists (
       select from collections.nfts n where n.collection_id = s.collection_id and n.token_id = s.token_id)
     order by 1, 2`);
@@ -46,13 +51,13 @@ export async function recordOwners(
   return { applied: drifted, unchanged: rows.length - drifted };
 }
 
-/** ERC-721: the owner is whom the last transfer past the block went to, else the one given. Counts those that drifted. */
+/** ERC-721: the recipient of the last transfer after the block, else the listed owner. Returns how many drifted. */
 async function verifyExclusive(tx: Transaction, block: number): Promise<number> {
   const { rows } = await tx.query<{ drifted: number }>(sql`
     with given as materialized (
       select distinct on (n.id) n.id as nft_id, s.owner as verified_owner, coalesce(last.to_address, s.owner) as owner,
         last.block_timestamp as acquired_at, o.owner as old_owner, o.amount as old_amount, o.acquired_at as old_acquired_at
-      from pg_temp.staged_owners s
+      from ${stagedOwners} s
       join collections.collections c on c.id = s.collection_id and c.token_type <> 'ERC1155'
       join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
       left join collections.nft_ownership o on o.nft_id = n.id
@@ -79,13 +84,13 @@ async function verifyExclusive(tx: Transaction, block: number): Promise<number> 
   return rows[0]!.drifted;
 }
 
-/** ERC-1155: the amount given, and what moved past the block. Counts those that drifted. */
+/** ERC-1155: the listed amount plus the transfers after the block. Returns how many drifted. */
 async function verifyShared(tx: Transaction, block: number): Promise<number> {
   const { rows } = await tx.query<{ drifted: number }>(sql`
     with given as materialized (
       select n.id as nft_id, s.owner, sum(s.amount) + coalesce(min(later.amount), 0) as amount,
         min(o.amount) as old_amount, min(o.acquired_at) as acquired_at
-      from pg_temp.staged_owners s
+      from ${stagedOwners} s
       join collections.collections c on c.id = s.collection_id and c.token_type = 'ERC1155'
       join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
       left join collections.nft_ownership o on o.nft_id = n.id and o.owner = s.owner
@@ -108,10 +113,10 @@ async function verifyShared(tx: Transaction, block: number): Promise<number> {
 }
 
 /**
- * Ends a complete reading of a collection's owners as of `block`: who was not named in it owns nothing but what came
- * later, and from here on transfers up to the block do not count. How many owners that took away.
+ * Concludes a complete list of a collection's owners as of `block`: owners not listed keep only what they received later,
+ * and transfers up to the block no longer count. Returns how many owners that affected.
  *
- * @throws Integrity  it named under half of the tokens that are known to be owned: upstream's answer is not believed
+ * @throws Integrity  upstream listed less than half of the tokens known to be owned; nothing changes
  */
 export async function concludeOwners(tx: Transaction, collection: string, block: number): Promise<{ applied: number }> {
   const collectionId = (await lockCollections(tx, [collection])).get(collection)!;
@@ -142,7 +147,9 @@ async function refuseImplausible(tx: Transaction, collectionId: number, block: n
     where n.collection_id = ${collectionId} and o.amount > 0`);
   const { owned, named } = rows[0]!;
   if (named >= owned * plausibleShare) return;
-  throw new Integrity(`Upstream named ${named} of ${owned} known owners: not believed.`, { details: { owned, named } });
+  throw new Integrity(`Upstream listed ${named} of ${owned} known owners. The list was not applied; sync again.`, {
+    details: { owned, named },
+  });
 }
 
 async function dropUnnamedShares(tx: Transaction, collectionId: number, block: number): Promise<void> {

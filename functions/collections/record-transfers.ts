@@ -1,6 +1,7 @@
+import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import type { CopyValue } from '../../shared/db/copy-binary.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { columnList, differ } from '../../shared/db/column-lists.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { lockCollections } from './record-collection.ts';
@@ -8,12 +9,12 @@ import { lockCollections } from './record-collection.ts';
 /** One transfer of one token. */
 export interface TransferRecord {
   collection: string;
-  /** What the source says of the collection's standard, for a collection of which it is not known yet. */
+  /** The collection's standard according to the source, for a collection whose standard is not stored yet. */
   tokenType?: 'ERC721' | 'ERC1155' | undefined;
   tokenId: string;
   blockNumber: number;
   transactionHash: string;
-  /** Undefined where the source does not say: a row that says it, before or after, is the same transfer. */
+  /** Undefined if the source omits it; a row that has it, earlier or later, is the same transfer. */
   logIndex?: number | undefined;
   /** The token's place within an ERC-1155 batch. */
   batchIndex?: number | undefined;
@@ -23,12 +24,12 @@ export interface TransferRecord {
   priceEth?: string | undefined;
   priceUsd?: string | undefined;
   timestamp?: Date | undefined;
-  /** Of webhooks: the block it was reported in, and when. */
+  /** From webhooks only: the block, and the time of the report. */
   blockHash?: string | undefined;
   reportedAt?: Date | undefined;
 }
 
-const columns = {
+const stagedTransfers = new TemporaryTable('staged_transfers', {
   collection_id: 'integer',
   token_id: 'numeric',
   block_number: 'bigint',
@@ -43,14 +44,15 @@ const columns = {
   block_timestamp: 'timestamptz',
   block_hash: 'bytea',
   reported_at: 'timestamptz',
-} as const;
+});
+const transferColumns = stagedTransfers.columnsExcept('collection_id', 'token_id');
 
 /**
- * Records transfers; triggers derive the owners and announce both.
+ * Stores transfers; triggers derive the owners and announce both.
  *
- * In any order and any number of times the same transfers give the same owners. A transfer is known by its transaction,
- * log index, batch index and token; one without a log index by its transaction, token, parties and amount, so a second
- * such transfer within one transaction counts once. Collections and tokens not known yet are made.
+ * The same transfers result in the same owners, in any order and any number of times. Transaction, log index, batch index,
+ * and token identify a transfer. Without a log index, it is transaction, token, parties, and amount, so that two such
+ * transfers in one transaction count once. Creates collections and tokens that are missing.
  *
  * @throws Integrity  a value contradicts a rule of the tables
  * @source Alchemy webhooks and alchemy_getAssetTransfers, or the import `collections.transfers`
@@ -61,16 +63,26 @@ export async function recordTransfers(tx: Transaction, rows: readonly TransferRe
     tx,
     rows.map(({ collection }) => collection),
   );
-  await learnTokenTypes(tx, rows, ids);
-  await stageRows(
-    tx,
-    'staged_transfers',
-    columns,
-    rows.map((row) => toColumns(row, ids.get(row.collection)!)),
-  );
-  await tx.query(`
+  await storeTokenTypes(tx, rows, ids);
+  await stagedTransfers.fill(tx, rows, (row) => ({
+    collection_id: ids.get(row.collection),
+    token_id: row.tokenId,
+    block_number: row.blockNumber,
+    transaction_hash: toBytes(row.transactionHash),
+    log_index: row.logIndex ?? -1,
+    batch_index: row.batchIndex ?? 0,
+    from_address: toBytes(row.from),
+    to_address: toBytes(row.to),
+    amount: row.amount ?? '1',
+    price_eth: row.priceEth,
+    price_usd: row.priceUsd,
+    block_timestamp: row.timestamp,
+    block_hash: row.blockHash === undefined ? null : toBytes(row.blockHash),
+    reported_at: row.reportedAt,
+  }));
+  await tx.query(sql`
     insert into collections.nfts (collection_id, token_id)
-    select distinct s.collection_id, s.token_id from pg_temp.staged_transfers s
+    select distinct s.collection_id, s.token_id from ${stagedTransfers} s
     where not exists (
       select from collections.nfts n where n.collection_id = s.collection_id and n.token_id = s.token_id)
     order by 1, 2`);
@@ -79,15 +91,25 @@ export async function recordTransfers(tx: Transaction, rows: readonly TransferRe
   return { applied, unchanged: rows.length - applied };
 }
 
+const mergedColumns = [
+  'log_index',
+  'batch_index',
+  'block_number',
+  'block_hash',
+  'price_eth',
+  'price_usd',
+  'block_timestamp',
+];
+
 /**
- * `incoming`: one row a transfer, without those a later removal took back. `known`: the stored row that it is, if any.
- * What it adds to a stored row is the log index, the block after a reorg, and what was missing; the rest is inserted in
- * the order of arrival.
+ * `incoming`: one row per transfer, without those that a later removal reverted. `known`: the stored row of the same
+ * transfer, if any, which gains the log index, the block after a reorg, and missing values. The other transfers are
+ * inserted in the order of arrival.
  */
-const mergeTransfers = `
+const mergeTransfers = sql`
     with placed as (
       select s.*, n.id as nft_id
-      from pg_temp.staged_transfers s join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
+      from ${stagedTransfers} s join collections.nfts n on n.collection_id = s.collection_id and n.token_id = s.token_id
     ), logged as (
       select distinct on (transaction_hash, log_index, batch_index, nft_id) *
       from placed p
@@ -142,16 +164,12 @@ const mergeTransfers = `
           as is) newer
       ) m
       where t.id = m.id
-        and (t.log_index, t.batch_index, t.block_number, t.block_hash, t.price_eth, t.price_usd, t.block_timestamp)
-          is distinct from
-          (m.log_index, m.batch_index, m.block_number, m.block_hash, m.price_eth, m.price_usd, m.block_timestamp)
+        and ${differ(mergedColumns, 't', 'm')}
       returning 1
     ), added as (
       insert into collections.transfers
-        (nft_id, block_number, transaction_hash, log_index, batch_index, from_address, to_address, amount, price_eth,
-         price_usd, block_timestamp, block_hash, reported_at)
-      select i.nft_id, i.block_number, i.transaction_hash, i.log_index, i.batch_index, i.from_address, i.to_address,
-        i.amount, i.price_eth, i.price_usd, i.block_timestamp, i.block_hash, i.reported_at
+        (nft_id, ${columnList(transferColumns)})
+      select i.nft_id, ${columnList(transferColumns, 'i')}
       from incoming i
       where not exists (
         select from candidate c where c.position = i.position and c.choice = 1 and (c.claim = 1 or i.log_index < 0))
@@ -160,8 +178,8 @@ const mergeTransfers = `
     )
     select ((select count(*) from merged) + (select count(*) from added))::integer as applied`;
 
-/** A collection whose standard nobody knew becomes what its transfers are; its owners are derived anew by a trigger. */
-async function learnTokenTypes(
+/** Stores the standard of collections for which it was unknown; a trigger derives their owners again. */
+async function storeTokenTypes(
   tx: Transaction,
   rows: readonly TransferRecord[],
   ids: ReadonlyMap<string, number>,
@@ -172,23 +190,4 @@ async function learnTokenTypes(
     `update collections.collections set token_type = 'ERC1155' where id = any ($1::integer[]) and token_type = 'UNKNOWN'`,
     [[...shared]],
   );
-}
-
-function toColumns(row: TransferRecord, collectionId: number): CopyValue[] {
-  return [
-    collectionId,
-    row.tokenId,
-    row.blockNumber,
-    toBytes(row.transactionHash),
-    row.logIndex ?? -1,
-    row.batchIndex ?? 0,
-    toBytes(row.from),
-    toBytes(row.to),
-    row.amount ?? '1',
-    row.priceEth,
-    row.priceUsd,
-    row.timestamp,
-    row.blockHash === undefined ? null : toBytes(row.blockHash),
-    row.reportedAt,
-  ];
 }

@@ -1,7 +1,7 @@
-/** How an edition's supply, holders and sales are counted: for rebuilding its snapshot and for live answers. */
+/** How the supply, holders, and sales of editions are counted, both for rebuilding the snapshot and for live answers. */
 import sql, { type Sql } from 'sql-template-tag';
 
-/** The columns of `editions_snapshot` beside its key and its time. */
+/** The columns of `editions_snapshot` without its key and timestamp. */
 export const statColumns = [
   'supply',
   'held',
@@ -15,7 +15,7 @@ export const statColumns = [
   'last_sale_at',
 ] as const;
 
-/** The columns of `editions_snapshot` but its time, one row an edition, counted from what stands. */
+/** The columns of `editions_snapshot` except `updated_at`, one row per edition, counted from the stored rows. */
 export const countedEditions: Sql = sql`
   select e.id as edition_id, coalesce(m.supply, 0)::integer as supply, coalesce(m.held, 0)::integer as held,
     coalesce(m.holders, 0)::integer as holders, coalesce(m.locked, 0)::integer as locked, ep.floor_usd,
@@ -39,7 +39,7 @@ export const countedEditions: Sql = sql`
       group by m.edition_id
     ) as s on s.edition_id = e.id`;
 
-/** What stands in the snapshot, or, where that is missing altogether, what counting gives; `live` says which. */
+/** The snapshot's rows, or live counts while the snapshot is empty; `live` tells the two apart. */
 export const editionStats: Sql = sql`
   select edition_id, supply, held, holders, locked, floor_usd, average_sale_usd, sale_count, last_sale_usd, last_sale_at,
     updated_at, false as live
@@ -50,7 +50,7 @@ export const editionStats: Sql = sql`
   from (${countedEditions}) as counted
   where not exists (select 1 from wallets.editions_snapshot)`;
 
-/** One edition as answers have it, from `e` (the edition) and `s` (its counts). */
+/** An edition as a JSON object of an answer, from `e` (the edition) and `s` (its counts). */
 export const editionJson: Sql = sql`jsonb_build_object(
   'id', wallets.edition_name(e.set_id, e.play_id), 'setId', e.set_id, 'playId', e.play_id, 'setName', e.set_name,
   'playerName', e.player_name, 'teamName', e.team_name, 'tier', e.tier, 'supply', coalesce(s.supply, 0),

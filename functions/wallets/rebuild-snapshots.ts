@@ -1,6 +1,7 @@
-import sql, { raw } from 'sql-template-tag';
+import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
@@ -16,9 +17,17 @@ import {
   writeWallets,
   writtenColumns,
 } from './refresh-snapshots.ts';
+import {
+  countedHoldings,
+  refreshedWallets,
+  takenEditions,
+  takenHoldings,
+  takenMoments,
+  takenSales,
+} from './round-tables.ts';
 import { countTeams, summarize } from './summaries.ts';
 
-/** Keys whose snapshot was not what counting gives, although nothing was waiting for a refresh. It should be none. */
+/** The numbers of keys whose snapshot differed from a recount without a pending refresh. Each should be zero. */
 export interface Drift {
   wallets: number;
   teamCounts: number;
@@ -26,10 +35,10 @@ export interface Drift {
 }
 
 /**
- * The job: counts every wallet and edition anew, compares that with the read models, reports the drift and repairs it. One
- * transaction: readers see the snapshots before or after it.
+ * The job: recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
+ * In one transaction: readers see the snapshots before it or after it.
  *
- * @throws Integrity  nothing is held any more: the last snapshot stays
+ * @throws Integrity  no wallet holds anything; the snapshots stay unchanged
  */
 export async function rebuildSnapshots({ jobId, step }: JobContext): Promise<JobOutcome> {
   await step('counting');
@@ -43,9 +52,10 @@ export async function rebuildSnapshots({ jobId, step }: JobContext): Promise<Job
   return { result };
 }
 
-const driftedPrices = sql`select edition_id from pg_temp.drifted_prices`;
-
-const allWallets = sql`select wallet_address from pg_temp.all_wallets`;
+const allWallets = new TemporaryTable('all_wallets');
+const recountedEditions = new TemporaryTable('counted_snapshots');
+const driftedWallets = new TemporaryTable('drifted_wallets');
+const driftedPrices = new TemporaryTable('drifted_prices');
 
 /** The work of the job, in a REPEATABLE READ transaction. */
 export async function rebuild(
@@ -53,26 +63,24 @@ export async function rebuild(
 ): Promise<{ checked: { wallets: number; editions: number }; drift: Drift }> {
   await takeChanges(tx);
   await refusePlunge(tx);
-  await tx.query(`
-    create temporary table all_wallets on commit drop as
-    select wallet_address from wallets.wallet_holdings where wallet_address is not null
-    union select wallet_address from wallets.wallet_summary_snapshot;
-    analyze pg_temp.all_wallets`);
-  await countWallets(tx, allWallets);
-  await tx.query(
-    sql`create temporary table counted_snapshots on commit drop as ${countedEditions}; analyze pg_temp.counted_snapshots`
-      .text,
+  await allWallets.createAs(
+    tx,
+    sql`select wallet_address from wallets.wallet_holdings where wallet_address is not null
+        union select wallet_address from wallets.wallet_summary_snapshot`,
   );
+  const scope = sql`select wallet_address from ${allWallets}`;
+  await countWallets(tx, scope);
+  await recountedEditions.createAs(tx, countedEditions);
   const drift = await measureDrift(tx);
-  const wallets = await writeWallets(tx, allWallets);
+  const wallets = await writeWallets(tx, scope);
   const editions = await writeEditions(tx);
-  await writePrices(tx, sql`${driftedPrices} union select edition_id from pg_temp.taken_editions`);
-  await nameHoldersOfDriftedPrices(tx);
-  await tx.query(`
+  await writePrices(tx, sql`select edition_id from ${driftedPrices} union select edition_id from ${takenEditions}`);
+  await announceHoldersOfDriftedPrices(tx);
+  await tx.query(sql`
     select platform.announce('snapshots_refreshed', array_agg(entity))
     from (
-      select 'wallets:' || wallets.wallet_name(wallet_address) as entity from pg_temp.refreshed_wallets
-      union all select 'wallets:' || wallets.wallet_name(wallet_address) from pg_temp.drifted_wallets
+      select 'wallets:' || wallets.wallet_name(wallet_address) as entity from ${refreshedWallets}
+      union all select 'wallets:' || wallets.wallet_name(wallet_address) from ${driftedWallets}
       union all select 'editions:' || wallets.edition_name(set_id, play_id) from wallets.editions
       union all select unnest(array['wallet-leaderboards:all', 'edition-list:all'])
     ) as refreshed`);
@@ -80,62 +88,61 @@ export async function rebuild(
 }
 
 async function measureDrift(tx: Transaction): Promise<Drift> {
-  await tx.query(
-    sql`
-    create temporary table drifted_wallets on commit drop as
-    select wallet_address
-    from (${summarize(counted)}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
-    where ${raw(differ(writtenColumns, 's', 'n'))}
-      and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`
-      .text,
+  await driftedWallets.createAs(
+    tx,
+    sql`select wallet_address
+        from (${summarize(counted)}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
+        where ${differ(writtenColumns, 's', 'n')} and not exists (
+          select 1 from ${refreshedWallets} r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`,
   );
-  await tx.query(`
-    create temporary table drifted_prices on commit drop as
-    select edition_id
-    from wallets.edition_prices p full join wallets.edition_prices_snapshot s using (edition_id)
-    where ((p.edition_id is null) <> (s.edition_id is null) or ${differ(priceColumns, 'p', 's')})
-      and edition_id not in (select edition_id from pg_temp.taken_editions)`);
-  const { rows } = await tx.query<Drift>(`
-    select (select count(*)::integer from pg_temp.drifted_wallets) as wallets,
+  await driftedPrices.createAs(
+    tx,
+    sql`select edition_id
+        from wallets.edition_prices p full join wallets.edition_prices_snapshot s using (edition_id)
+        where ((p.edition_id is null) <> (s.edition_id is null) or ${differ(priceColumns, 'p', 's')})
+          and edition_id not in (select edition_id from ${takenEditions})`,
+  );
+  const { rows } = await tx.query<Drift>(sql`
+    select (select count(*)::integer from ${driftedWallets}) as wallets,
       (select count(*)::integer
-       from (${countTeams(counted).text}) as n
+       from (${countTeams(counted)}) as n
          full join wallets.wallet_team_counts t using (wallet_address, team_name)
        where n.moments is distinct from t.moments
-         and not exists (select 1 from pg_temp.refreshed_wallets r where r.wallet_address = coalesce(n.wallet_address, t.wallet_address))
+         and not exists (select 1 from ${refreshedWallets} r where r.wallet_address = coalesce(n.wallet_address, t.wallet_address))
       ) as "teamCounts",
       (select count(*)::integer from (
         select edition_id
-        from pg_temp.counted_snapshots n full join wallets.editions_snapshot s using (edition_id)
+        from ${recountedEditions} n full join wallets.editions_snapshot s using (edition_id)
         where ${differ(statColumns, 'n', 's')}
           and edition_id not in (
-            select edition_id from pg_temp.taken_editions
+            select edition_id from ${takenEditions}
             union all
             select m.edition_id from wallets.nft_core_metadata m
-            where m.nft_id in (select nft_id from pg_temp.taken_holdings union all select nft_id from pg_temp.taken_sales
-                               union all select nft_id from pg_temp.taken_moments)
+            where m.nft_id in (select nft_id from ${takenHoldings} union all select nft_id from ${takenSales}
+                               union all select nft_id from ${takenMoments})
             union all
-            select edition_id from pg_temp.taken_moments where edition_id is not null)
+            select edition_id from ${takenMoments} where edition_id is not null)
         union
-        ${driftedPrices.text}) as drifted
+        select edition_id from ${driftedPrices}) as drifted
       ) as editions`);
   return rows[0]!;
 }
 
-/** The wallets whose lists will show other prices; those of editions that a round has taken are named already. */
-async function nameHoldersOfDriftedPrices(tx: Transaction): Promise<void> {
-  await tx.query(`
-    insert into pg_temp.refreshed_wallets
-    select c.wallet_address from pg_temp.counted_editions c
-    where c.edition_id in (${driftedPrices.text})`);
+/** Adds the wallets whose lists show drifted prices; the holders of `taken_editions` are announced already. */
+async function announceHoldersOfDriftedPrices(tx: Transaction): Promise<void> {
+  await tx.query(sql`
+    insert into ${refreshedWallets}
+    select c.wallet_address from ${countedHoldings} c
+    where c.edition_id in (select edition_id from ${driftedPrices})`);
 }
 
 async function writeEditions(tx: Transaction): Promise<number> {
-  await tx.query(`
+  await tx.query(sql`
     insert into wallets.editions_snapshot
-    select n.*, now() from pg_temp.counted_snapshots n left join wallets.editions_snapshot s using (edition_id)
+    select n.*, now() from ${recountedEditions} n left join wallets.editions_snapshot s using (edition_id)
     where ${differ(statColumns, 'n', 's')}
     order by edition_id
     on conflict (edition_id) do update set ${setExcluded([...statColumns, 'updated_at'])}`);
-  const { rows } = await tx.query<{ n: number }>('select count(*)::integer as n from pg_temp.counted_snapshots');
+  const { rows } = await tx.query<{ n: number }>(sql`select count(*)::integer as n from ${recountedEditions}`);
   return rows[0]!.n;
 }

@@ -1,46 +1,27 @@
-/** Sets, their tiers, and plays; and what follows from them for the editions. */
+/** Sets, their tiers, and plays; and the names of editions, which are derived from them. */
+import sql, { raw } from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { columnList, differ, setExcluded } from '../../shared/db/column-lists.ts';
+import { type ColumnTypes, TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
+
+const stagedSets = new TemporaryTable('staged_sets', { id: 'integer', name: 'text' });
 
 /** @source the import `wallets.sets` */
 export async function recordSets(tx: Transaction, sets: readonly { id: number; name: string }[]): Promise<Changed> {
-  await stageRows(
-    tx,
-    'staged_sets',
-    { id: 'integer', name: 'text' },
-    sets.map(({ id, name }) => [id, name]),
-  );
-  return settle(
-    tx,
-    sets.length,
-    `insert into wallets.sets (id, name)
-     select distinct on (s.id) s.id, s.name from pg_temp.staged_sets s left join wallets.sets e on e.id = s.id
-     where e.name is distinct from s.name order by s.id, s.position desc
-     on conflict (id) do update set name = excluded.name`,
-  );
+  await stagedSets.fill(tx, sets, ({ id, name }) => ({ id, name }));
+  return upsert(tx, 'wallets.sets', 'id', stagedSets, sets.length);
 }
+
+const stagedTiers = new TemporaryTable('staged_tiers', { set_name: 'text', tier: 'text' });
 
 /** @source the import `wallets.set_tiers` */
 export async function recordSetTiers(
   tx: Transaction,
   tiers: readonly { setName: string; tier: string }[],
 ): Promise<Changed> {
-  await stageRows(
-    tx,
-    'staged_tiers',
-    { set_name: 'text', tier: 'text' },
-    tiers.map(({ setName, tier }) => [setName, tier]),
-  );
-  return settle(
-    tx,
-    tiers.length,
-    `insert into wallets.set_tiers (set_name, tier)
-     select distinct on (s.set_name) s.set_name, s.tier
-     from pg_temp.staged_tiers s left join wallets.set_tiers e on e.set_name = s.set_name
-     where e.tier is distinct from s.tier order by s.set_name, s.position desc
-     on conflict (set_name) do update set tier = excluded.tier`,
-  );
+  await stagedTiers.fill(tx, tiers, ({ setName, tier }) => ({ set_name: setName, tier }));
+  return upsert(tx, 'wallets.set_tiers', 'set_name', stagedTiers, tiers.length);
 }
 
 export interface PlayRecord {
@@ -50,58 +31,58 @@ export interface PlayRecord {
   category?: string | undefined;
   season?: string | undefined;
   momentAt?: Date | undefined;
-  /** What else the source says. */
+  /** The source's other fields. */
   details: Record<string, unknown>;
 }
 
+const stagedPlays = new TemporaryTable('staged_plays', {
+  id: 'integer',
+  player_name: 'text',
+  team_name: 'text',
+  category: 'text',
+  season: 'text',
+  moment_at: 'timestamptz',
+  details: 'jsonb',
+});
+
 /** @source the import `wallets.plays` */
 export async function recordPlays(tx: Transaction, plays: readonly PlayRecord[]): Promise<Changed> {
-  await stageRows(
-    tx,
-    'staged_plays',
-    {
-      id: 'integer',
-      player_name: 'text',
-      team_name: 'text',
-      category: 'text',
-      season: 'text',
-      moment_at: 'timestamptz',
-      details: 'jsonb',
-    },
-    plays.map((one) => [
-      one.id,
-      one.playerName,
-      one.teamName,
-      one.category,
-      one.season,
-      one.momentAt,
-      JSON.stringify(one.details),
-    ]),
-  );
-  return settle(
-    tx,
-    plays.length,
-    `insert into wallets.plays (id, player_name, team_name, category, season, moment_at, details)
-     select distinct on (s.id) s.id, s.player_name, s.team_name, s.category, s.season, s.moment_at, s.details
-     from pg_temp.staged_plays s left join wallets.plays e on e.id = s.id
-     where (e.player_name, e.team_name, e.category, e.season, e.moment_at, e.details)
-       is distinct from (s.player_name, s.team_name, s.category, s.season, s.moment_at, s.details)
-     order by s.id, s.position desc
-     on conflict (id) do update set player_name = excluded.player_name, team_name = excluded.team_name,
-       category = excluded.category, season = excluded.season, moment_at = excluded.moment_at, details = excluded.details`,
-  );
+  await stagedPlays.fill(tx, plays, (one) => ({
+    id: one.id,
+    player_name: one.playerName,
+    team_name: one.teamName,
+    category: one.category,
+    season: one.season,
+    moment_at: one.momentAt,
+    details: JSON.stringify(one.details),
+  }));
+  return upsert(tx, 'wallets.plays', 'id', stagedPlays, plays.length);
 }
 
-async function settle(tx: Transaction, given: number, upsert: string): Promise<Changed> {
-  const { rowCount } = await tx.query(upsert);
+/** Writes the rows that are new or different, the last one of each key, and updates the editions' names. */
+async function upsert<Columns extends ColumnTypes>(
+  tx: Transaction,
+  table: string,
+  key: keyof Columns & string,
+  staged: TemporaryTable<Columns>,
+  given: number,
+): Promise<Changed> {
+  const described = staged.columnsExcept(key);
+  const { rowCount } = await tx.query(sql`
+    insert into ${raw(table)} (${columnList(staged.columns)})
+    select distinct on (s.${raw(key)}) ${columnList(staged.columns, 's')}
+    from ${staged} s left join ${raw(table)} e on e.${raw(key)} = s.${raw(key)}
+    where ${differ(described, 'e', 's')}
+    order by s.${raw(key)}, s.position desc
+    on conflict (${raw(key)}) do update set ${setExcluded(described)}`);
   const applied = rowCount ?? 0;
-  if (applied > 0) await settleEditions(tx);
+  if (applied > 0) await updateEditionNames(tx);
   return { applied, unchanged: given - applied };
 }
 
-/** Gives each edition the names that follow from its set, tier and play; what none of these says stays as it is. */
-export async function settleEditions(tx: Transaction): Promise<void> {
-  await tx.query(`
+/** Derives the names of each edition from its set, tier, and play. A name that none of these has stays unchanged. */
+export async function updateEditionNames(tx: Transaction): Promise<void> {
+  await tx.query(sql`
     update wallets.editions e
     set set_name = d.set_name, tier = d.tier, player_name = d.player_name, team_name = d.team_name,
       category = d.category, season = d.season, moment_at = d.moment_at
@@ -116,6 +97,5 @@ export async function settleEditions(tx: Transaction): Promise<void> {
         left join wallets.plays p on p.id = e.play_id
     ) as d
     where d.id = e.id
-      and (e.set_name, e.tier, e.player_name, e.team_name, e.category, e.season, e.moment_at)
-        is distinct from (d.set_name, d.tier, d.player_name, d.team_name, d.category, d.season, d.moment_at)`);
+      and ${differ(['set_name', 'tier', 'player_name', 'team_name', 'category', 'season', 'moment_at'], 'e', 'd')}`);
 }

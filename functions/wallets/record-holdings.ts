@@ -1,56 +1,63 @@
+import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import type { CopyValue } from '../../shared/db/copy-binary.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { columnList, differ } from '../../shared/db/column-lists.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 
-/** Who held a moment as of its last event. */
+/** The holder of a moment as of the moment's last event. */
 export interface HoldingRecord {
   /** A uint64 below 2^63, in decimal. */
   nftId: string;
-  /** Null: it was sold to somebody nobody knows. */
+  /** Null: sold to an unknown wallet. */
   wallet: string | null;
   isLocked: boolean;
   /** In microseconds since 1970. */
   lastEventMicros: bigint;
 }
 
-const columns = {
+const stagedHoldings = new TemporaryTable('staged_holdings', {
   nft_id: 'bigint',
   wallet_address: 'bytea',
   is_locked: 'boolean',
   last_event_ts: 'timestamptz',
-} as const;
+});
+const holdingColumns = stagedHoldings.columnsExcept('nft_id');
 
 /**
- * Records who holds moments: of what is told of one moment the latest event counts, in whatever order they come; of
- * events at one time one with a known wallet, then the higher address. What stands already is not written again.
+ * Stores the holders of moments. The latest event of a moment counts, whatever the order of arrival; of events at the
+ * same time, one with a known wallet, then the one with the higher address. Unchanged holdings are not written again.
  *
- * One transaction at a time writes holdings: so what is not there when it looks is not there when it inserts, and the
- * insert needs no ON CONFLICT, which would take a third of its time.
+ * The lock admits one writer of holdings at a time, so a row that the statement does not find cannot appear before it
+ * inserts. That saves ON CONFLICT, which would take a third of the statement's time.
  *
  * @source Snowflake WALLET_HOLDINGS, the imports `wallets.holdings` and `wallets.purchases`
  */
 export async function recordHoldings(tx: Transaction, records: readonly HoldingRecord[]): Promise<Changed> {
   await lockHoldings(tx);
-  // a batch's moments lie together: looking each up by its key beats reading the whole table
+  // the moments of a batch are neighbors in the table: looking up each key beats a sequential scan
   await tx.query('set local random_page_cost = 1');
-  await stageRows(tx, 'staged_holdings', columns, valuesOf(latestOfEach(records)));
-  const { rows } = await tx.query<{ applied: number }>(`
-    with told as materialized (
-      select s.*, e.nft_id is not null as stands
-      from pg_temp.staged_holdings s left join wallets.wallet_holdings e on e.nft_id = s.nft_id
+  await stagedHoldings.fill(tx, latestOfEach(records), (one) => ({
+    nft_id: one.nftId,
+    wallet_address: one.wallet === null ? null : toBytes(one.wallet),
+    is_locked: one.isLocked,
+    last_event_ts: one.lastEventMicros,
+  }));
+  const { rows } = await tx.query<{ applied: number }>(sql`
+    with changed as materialized (
+      select s.*, e.nft_id is not null as is_stored
+      from ${stagedHoldings} s left join wallets.wallet_holdings e on e.nft_id = s.nft_id
       where e.nft_id is null
         or ((s.last_event_ts, coalesce(s.wallet_address, '')) >= (e.last_event_ts, coalesce(e.wallet_address, ''))
-            and (s.wallet_address, s.is_locked, s.last_event_ts) is distinct from (e.wallet_address, e.is_locked, e.last_event_ts))
+            and ${differ(holdingColumns, 's', 'e')})
     ), updated as (
       update wallets.wallet_holdings h
-      set wallet_address = t.wallet_address, is_locked = t.is_locked, last_event_ts = t.last_event_ts, last_synced_at = now()
-      from told t where t.stands and h.nft_id = t.nft_id
+      set wallet_address = c.wallet_address, is_locked = c.is_locked, last_event_ts = c.last_event_ts, last_synced_at = now()
+      from changed c where c.is_stored and h.nft_id = c.nft_id
       returning 1
     ), inserted as (
-      insert into wallets.wallet_holdings (nft_id, wallet_address, is_locked, last_event_ts)
-      select nft_id, wallet_address, is_locked, last_event_ts from told where not stands
+      insert into wallets.wallet_holdings (${columnList(stagedHoldings.columns)})
+      select ${columnList(stagedHoldings.columns)} from changed where not is_stored
       returning 1
     )
     select ((select count(*) from updated) + (select count(*) from inserted))::integer as applied`);
@@ -58,12 +65,12 @@ export async function recordHoldings(tx: Transaction, records: readonly HoldingR
   return { applied, unchanged: records.length - applied };
 }
 
-/** Holds off every other writer of holdings until the transaction ends. */
+/** Blocks every other writer of holdings until the transaction ends. */
 export async function lockHoldings(tx: Transaction): Promise<void> {
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))`);
 }
 
-/** Of several records of a moment the one that counts, in the order they came. */
+/** The record of each moment that counts, in order of arrival. */
 function latestOfEach(records: readonly HoldingRecord[]): Iterable<HoldingRecord> {
   const latest = new Map<string, HoldingRecord>();
   for (const one of records) {
@@ -71,10 +78,6 @@ function latestOfEach(records: readonly HoldingRecord[]): Iterable<HoldingRecord
     if (!known || isLater(one, known)) latest.set(one.nftId, one);
   }
   return latest.values();
-}
-
-function* valuesOf(records: Iterable<HoldingRecord>): Iterable<CopyValue[]> {
-  for (const one of records) yield [one.nftId, one.wallet && toBytes(one.wallet), one.isLocked, one.lastEventMicros];
 }
 
 function isLater(one: HoldingRecord, known: HoldingRecord): boolean {

@@ -1,9 +1,11 @@
+import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import { columnList } from '../../shared/db/column-lists.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { settleEditions } from './record-catalogue.ts';
+import { updateEditionNames } from './record-catalogue.ts';
 
-/** What a moment is: one of an edition. The names are given where the source has them with the moment. */
+/** A moment: its edition and serial number. The names are present where the source lists them with the moment. */
 export interface MomentRecord {
   nftId: string;
   setId: number;
@@ -15,7 +17,7 @@ export interface MomentRecord {
   teamName?: string | null;
 }
 
-const columns = {
+const stagedMoments = new TemporaryTable('staged_moments', {
   nft_id: 'bigint',
   set_id: 'integer',
   play_id: 'integer',
@@ -24,35 +26,32 @@ const columns = {
   tier: 'text',
   player_name: 'text',
   team_name: 'text',
-} as const;
+});
+const editionColumns = columnList(stagedMoments.columnsExcept('nft_id', 'serial_number'));
 
 /**
- * Records what moments are, and with them the editions nobody has named yet. What stands already is not written again.
+ * Stores moments, and creates their editions where these are not stored yet. Rows that are stored already are not
+ * written again.
  *
  * @source Snowflake NFT_CORE_METADATA, or the import `wallets.moments`
  */
 export async function recordMoments(tx: Transaction, records: readonly MomentRecord[]): Promise<Changed> {
-  await stageRows(
-    tx,
-    'staged_moments',
-    columns,
-    records.map((one) => [
-      one.nftId,
-      one.setId,
-      one.playId,
-      one.serialNumber,
-      one.setName,
-      one.tier,
-      one.playerName,
-      one.teamName,
-    ]),
-  );
-  const editions = await tx.query(`
-    insert into wallets.editions as e (set_id, play_id, set_name, tier, player_name, team_name)
+  await stagedMoments.fill(tx, records, (one) => ({
+    nft_id: one.nftId,
+    set_id: one.setId,
+    play_id: one.playId,
+    serial_number: one.serialNumber,
+    set_name: one.setName,
+    tier: one.tier,
+    player_name: one.playerName,
+    team_name: one.teamName,
+  }));
+  const editions = await tx.query(sql`
+    insert into wallets.editions as e (${editionColumns})
     select s.*
     from (
-      select distinct on (set_id, play_id) set_id, play_id, set_name, tier, player_name, team_name
-      from pg_temp.staged_moments order by set_id, play_id, position desc
+      select distinct on (set_id, play_id) ${editionColumns}
+      from ${stagedMoments} order by set_id, play_id, position desc
     ) as s left join wallets.editions e on e.set_id = s.set_id and e.play_id = s.play_id
     where e.id is null
       or (coalesce(s.set_name, e.set_name), coalesce(s.tier, e.tier), coalesce(s.player_name, e.player_name), coalesce(s.team_name, e.team_name))
@@ -61,11 +60,11 @@ export async function recordMoments(tx: Transaction, records: readonly MomentRec
     on conflict (set_id, play_id) do update set
       set_name = coalesce(excluded.set_name, e.set_name), tier = coalesce(excluded.tier, e.tier),
       player_name = coalesce(excluded.player_name, e.player_name), team_name = coalesce(excluded.team_name, e.team_name)`);
-  if (editions.rowCount !== 0) await settleEditions(tx);
-  const { rowCount } = await tx.query(`
+  if (editions.rowCount !== 0) await updateEditionNames(tx);
+  const { rowCount } = await tx.query(sql`
     insert into wallets.nft_core_metadata (nft_id, edition_id, serial_number)
     select distinct on (s.nft_id) s.nft_id, e.id, s.serial_number
-    from pg_temp.staged_moments s
+    from ${stagedMoments} s
       join wallets.editions e on e.set_id = s.set_id and e.play_id = s.play_id
       left join wallets.nft_core_metadata m on m.nft_id = s.nft_id
     where (m.edition_id, m.serial_number) is distinct from (e.id, s.serial_number)

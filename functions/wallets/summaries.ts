@@ -1,9 +1,9 @@
-/** How a wallet is counted and valued: the one place that says so, for the snapshot's refresh and for live answers. */
+/** How wallets are counted and valued, both for the snapshots and for live answers. */
 import sql, { type Sql } from 'sql-template-tag';
 
 /**
- * What each wallet of a relation `scope(wallet_address)` holds of each edition: `wallet_address`, `edition_id` (null for
- * moments nobody has described), `moments`, `locked`, `last_synced_at`.
+ * The moments of each edition that each wallet of a relation `scope(wallet_address)` holds: `wallet_address`, `edition_id`
+ * (null for moments whose edition is unknown), `moments`, `locked`, `last_synced_at`.
  */
 export function countEditions(scope: Sql): Sql {
   return sql`
@@ -14,7 +14,7 @@ export function countEditions(scope: Sql): Sql {
     group by h.wallet_address, m.edition_id`;
 }
 
-/** The columns of `wallet_summary_snapshot` beside its key and its times. */
+/** The columns of `wallet_summary_snapshot` without its key and timestamps. */
 export const summaryColumns = [
   'display_name',
   'moments_total',
@@ -30,7 +30,7 @@ export const summaryColumns = [
   'priced_moments',
 ] as const;
 
-/** The columns of `wallet_summary_snapshot` but its time, one row a wallet, from what `countEditions` gives. */
+/** The columns of `wallet_summary_snapshot` except `updated_at`, one row per wallet, from the result of `countEditions`. */
 export function summarize(counted: Sql): Sql {
   return sql`
     select c.wallet_address, max(p.display_name) as display_name,
@@ -52,7 +52,7 @@ export function summarize(counted: Sql): Sql {
     group by c.wallet_address`;
 }
 
-/** Moments of each team that a wallet holds, from what `countEditions` gives. */
+/** The number of moments of each team that each wallet holds, from the result of `countEditions`. */
 export function countTeams(counted: Sql): Sql {
   return sql`
     select c.wallet_address, e.team_name, sum(c.moments)::integer as moments
@@ -61,5 +61,5 @@ export function countTeams(counted: Sql): Sql {
     group by c.wallet_address, e.team_name`;
 }
 
-/** All wallets that hold something. */
+/** All wallets that hold a moment. */
 export const everyWallet = sql`select distinct wallet_address from wallets.wallet_holdings where wallet_address is not null`;

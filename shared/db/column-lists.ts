@@ -1,12 +1,17 @@
-/** SQL over lists of columns, which are the code's own names, so that a list is written once. */
+/** SQL for lists of columns, so that a statement that repeats a list needs it written only once. Names come from the code. */
+import { raw, type Sql } from 'sql-template-tag';
 
-/** Whether two rows differ in any of the columns: `(a.x, a.y) is distinct from (b.x, b.y)`. */
-export function differ(columns: readonly string[], a: string, b: string): string {
-  const of = (row: string) => columns.map((column) => `${row}.${column}`).join(', ');
-  return `(${of(a)}) is distinct from (${of(b)})`;
+/** `x, y`, or `row.x, row.y`. */
+export function columnList(columns: readonly string[], row?: string): Sql {
+  return raw(columns.map((column) => (row === undefined ? column : `${row}.${column}`)).join(', '));
 }
 
-/** What ON CONFLICT sets the columns to: `x = excluded.x, y = excluded.y`. */
-export function setExcluded(columns: readonly string[]): string {
-  return columns.map((column) => `${column} = excluded.${column}`).join(', ');
+/** Whether two rows differ in any of the columns: `(a.x, a.y) is distinct from (b.x, b.y)`. */
+export function differ(columns: readonly string[], a: string, b: string): Sql {
+  return raw(`(${columnList(columns, a).sql}) is distinct from (${columnList(columns, b).sql})`);
+}
+
+/** The assignments of ON CONFLICT DO UPDATE: `x = excluded.x, y = excluded.y`. */
+export function setExcluded(columns: readonly string[]): Sql {
+  return raw(columns.map((column) => `${column} = excluded.${column}`).join(', '));
 }

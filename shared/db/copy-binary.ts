@@ -1,41 +1,58 @@
-/** Rows in the format of COPY … WITH (FORMAT binary): half the server's work of the text format, and nothing to escape. */
+/**
+ * Rows in the binary format of COPY, which costs the server half the work of the text format and needs no escaping.
+ */
 
-/** The types that rows can be staged as; what Node has in a text (`numeric`, `jsonb`) is given as text. */
-export type CopyType =
-  | 'smallint'
-  | 'integer'
-  | 'bigint'
-  | 'boolean'
-  | 'text'
-  | 'bytea'
-  | 'jsonb'
-  | 'numeric'
-  | 'timestamptz';
+/** The column types that can be encoded, each with the JavaScript values it accepts. */
+interface CopyTypes {
+  smallint: number;
+  integer: number;
+  /** A string holds decimal digits. */
+  bigint: string | number | bigint;
+  boolean: boolean;
+  text: string;
+  bytea: Uint8Array;
+  /** JSON text. */
+  jsonb: string;
+  /** A decimal, such as `12`, `-0.0005`, or `1e-18`. */
+  numeric: string;
+  /** A bigint counts microseconds since 1970. */
+  timestamptz: Date | bigint;
+}
 
-/** A `timestamptz` is a Date, or a bigint of microseconds since 1970; a whole number may be a text of its digits. */
-export type CopyValue = string | number | bigint | boolean | Date | Uint8Array | null | undefined;
+export type CopyType = keyof CopyTypes;
+
+/** A row, keyed by column; where the columns are an array, the row is an array in their order. */
+export type CopyRow<Columns> = {
+  readonly [Column in keyof Columns]: Columns[Column] extends CopyType
+    ? CopyTypes[Columns[Column]] | null | undefined
+    : never;
+};
 
 const bytesAChunk = 64 * 1024;
 const signature = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const trailer = Buffer.from([0xff, 0xff]);
-/** Microseconds from 1970 to 2000, where Postgres's times begin. */
+/** Microseconds from 1970 to 2000, the epoch of Postgres. */
 const postgresEpochMicros = 946_684_800_000_000n;
 
 /**
- * The bytes of a COPY of these rows, in chunks of some 64 KB: of each row its number, from 1, as an integer, and a value
- * for each type, in its order.
+ * The bytes of a COPY of these rows, in chunks of about 64 KB. Each row is preceded by its number, counted from 1, as an
+ * integer; its values follow in the order of the columns.
  */
-export function* encodeCopy(types: readonly CopyType[], rows: Iterable<readonly CopyValue[]>): Iterable<Buffer> {
-  const encoders = types.map((type) => encoderOf[type]);
+export function* encodeCopy<Columns extends Readonly<Record<string, CopyType>> | readonly CopyType[]>(
+  columns: Columns,
+  rows: Iterable<CopyRow<Columns>>,
+): Iterable<Buffer> {
+  const names = Object.keys(columns);
+  const encoders = Object.values<CopyType>(columns).map((type) => encoderOf[type] as Encoder);
   const out = new Writer();
   out.put(signature);
   let position = 0;
-  for (const row of rows) {
-    out.int16(types.length + 1);
+  for (const row of rows as Iterable<Record<string, unknown>>) {
+    out.int16(names.length + 1);
     out.int32(4);
     out.int32(++position);
-    for (let i = 0; i < encoders.length; i++) {
-      const value = row[i];
+    for (let i = 0; i < names.length; i++) {
+      const value = row[names[i]!];
       if (value === null || value === undefined) out.int32(-1);
       else encoders[i]!(out, value);
     }
@@ -45,53 +62,52 @@ export function* encodeCopy(types: readonly CopyType[], rows: Iterable<readonly 
   yield out.take();
 }
 
-type Encoder = (out: Writer, value: NonNullable<CopyValue>) => void;
+type Encoder<Value = unknown> = (out: Writer, value: Value) => void;
 
-const encoderOf: Record<CopyType, Encoder> = {
+const encoderOf: { [Type in CopyType]: Encoder<CopyTypes[Type]> } = {
   smallint(out, value) {
     out.int32(2);
-    out.int16(Number(value));
+    out.int16(value);
   },
   integer(out, value) {
     out.int32(4);
-    out.int32(Number(value));
+    out.int32(value);
   },
   bigint(out, value) {
     out.int32(8);
     if (typeof value === 'number') out.int64OfNumber(value);
-    else out.int64(BigInt(value as string | bigint));
+    else out.int64(BigInt(value));
   },
   boolean(out, value) {
     out.int32(1);
     out.byte(value ? 1 : 0);
   },
   text(out, value) {
-    out.text(withoutNul(String(value)));
+    out.text(withoutNul(value));
   },
   bytea(out, value) {
-    const bytes = value as Uint8Array;
-    out.int32(bytes.length);
-    out.put(bytes);
+    out.int32(value.length);
+    out.put(value);
   },
   jsonb(out, value) {
-    out.text(withoutNul(String(value)), 1);
+    out.text(withoutNul(value), 1);
   },
   numeric(out, value) {
-    out.numeric(String(value));
+    out.numeric(value);
   },
   timestamptz(out, value) {
     out.int32(8);
     if (value instanceof Date) out.int64OfNumber(value.getTime() * 1_000 - Number(postgresEpochMicros));
-    else out.int64((value as bigint) - postgresEpochMicros);
+    else out.int64(value - postgresEpochMicros);
   },
 };
 
-/** Postgres has no text with a NUL in it. */
+/** Text in Postgres cannot contain NUL. */
 function withoutNul(text: string): string {
   return text.includes('\0') ? text.replaceAll('\0', '') : text;
 }
 
-/** A buffer that grows; numbers are big-endian. */
+/** A growing buffer of big-endian numbers and bytes. */
 class Writer {
   #buffer = Buffer.allocUnsafe(bytesAChunk * 2);
   length = 0;
@@ -129,16 +145,16 @@ class Writer {
     this.length = this.#buffer.writeBigInt64BE(value, this.length);
   }
 
-  /** A whole number that a double holds exactly. */
+  /** @throws RangeError  the number is not an integer that a double represents exactly */
   int64OfNumber(value: number): void {
-    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a whole number`);
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a safe integer.`);
     this.#reserve(8);
     const high = Math.floor(value / 2 ** 32);
     this.length = this.#buffer.writeInt32BE(high, this.length);
     this.length = this.#buffer.writeUInt32BE(value - high * 2 ** 32, this.length);
   }
 
-  /** A text with its length before it; `version` is the byte that jsonb has in front. */
+  /** Text after its length in bytes; `version` is the byte that begins a jsonb value. */
   text(value: string, version?: number): void {
     const extra = version === undefined ? 0 : 1;
     this.#reserve(4 + extra + value.length * 3);
@@ -149,7 +165,7 @@ class Writer {
     this.length = start + written;
   }
 
-  /** A decimal text (`12`, `-0.0005`, `1e-18`) as Postgres has it: groups of four digits and their weight. */
+  /** A decimal in Postgres's format: groups of four digits and the weight of the first. @throws RangeError  it is no decimal */
   numeric(value: string): void {
     const { negative, digits, weight, scale } = toGroups(value);
     this.int32(8 + digits.length * 2);
@@ -172,7 +188,7 @@ interface Groups {
   negative: boolean;
   /** Base 10,000, most significant first. */
   digits: number[];
-  /** The power of 10,000 of the first. */
+  /** The first group's power of 10,000. */
   weight: number;
   /** Decimal places. */
   scale: number;
@@ -182,7 +198,7 @@ const decimalText = /^([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/;
 
 function toGroups(value: string): Groups {
   const match = decimalText.exec(value);
-  if (!match) throw new RangeError(`${value} is not a decimal number`);
+  if (!match) throw new RangeError(`${value} is not a decimal number.`);
   const [, sign, whole, fraction = '', power = '0'] = match;
   const shift = Number(power);
   let integer = whole + fraction.slice(0, Math.max(0, shift)).padEnd(Math.max(0, shift), '0');

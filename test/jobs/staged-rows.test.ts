@@ -1,7 +1,8 @@
 import fc from 'fast-check';
+import sql from 'sql-template-tag';
 import { expect, test } from 'vitest';
-import type { CopyValue } from '../../shared/db/copy-binary.ts';
-import { stageRows } from '../../shared/db/stage-rows.ts';
+import type { CopyRow } from '../../shared/db/copy-binary.ts';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
 import { createDatabase } from '../support/database.ts';
 
@@ -18,13 +19,15 @@ const columns = {
   at: 'timestamptz',
 } as const;
 
-/** What Postgres has of the staged rows, as texts. */
-const staged = (rows: readonly CopyValue[][]) =>
+const probe = new TemporaryTable('probe', columns);
+
+/** The staged rows as Postgres reads them, as text. */
+const staged = (rows: readonly CopyRow<typeof columns>[]) =>
   inTransaction(async (tx) => {
-    await stageRows(tx, 'probe', columns, rows);
+    await probe.fill(tx, rows, (one) => one);
     const { rows: found } =
-      await tx.query(`select small::text, whole::text, large::text, flag, words, encode(bytes, 'hex') as bytes,
-      json::text, amount::text, (extract(epoch from at) * 1000000)::bigint::text as at from pg_temp.probe order by position`);
+      await tx.query(sql`select small::text, whole::text, large::text, flag, words, encode(bytes, 'hex') as bytes,
+      json::text, amount::text, (extract(epoch from at) * 1000000)::bigint::text as at from ${probe} order by position`);
     return found;
   });
 
@@ -47,10 +50,10 @@ const row = fc.record({
   at: fc.bigInt({ min: -62_000_000_000_000_000n, max: 250_000_000_000_000_000n }),
 });
 
-test('what is staged is what was given, whatever it is', async () => {
+test('rows of any values are staged unchanged', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(row, { maxLength: 20 }), async (rows) => {
-      const found = await staged(rows.map((one) => Object.values(one)));
+      const found = await staged(rows);
       expect(
         found.map(({ json, ...rest }) => ({ ...rest, json: JSON.parse(json), amount: canonical(rest.amount) })),
       ).toEqual(
@@ -71,14 +74,13 @@ test('what is staged is what was given, whatever it is', async () => {
   );
 });
 
-test('decimals with an exponent, dates and nothing at all', async () => {
-  const nothing = Array.from({ length: 9 }, () => null);
-  const of = (amount: string, at: Date) => [...nothing.slice(0, 7), amount, at];
+test('decimals with an exponent, dates, and nulls are staged', async () => {
+  const nothing = Object.fromEntries(Object.keys(columns).map((name) => [name, null])) as CopyRow<typeof columns>;
   const found = await staged([
     nothing,
-    of('1e-18', new Date('1969-12-31T23:59:59.999Z')),
-    of('1.5e3', new Date('2021-02-20T21:00:00Z')),
-    of('0.00', new Date(0)),
+    { ...nothing, amount: '1e-18', at: new Date('1969-12-31T23:59:59.999Z') },
+    { ...nothing, amount: '1.5e3', at: new Date('2021-02-20T21:00:00Z') },
+    { ...nothing, amount: '0.00', at: new Date(0) },
   ]);
   expect(found.map(({ amount, at }) => [amount, at])).toEqual([
     [null, null],
@@ -86,6 +88,31 @@ test('decimals with an exponent, dates and nothing at all', async () => {
     ['1500', '1613854800000000'],
     ['0.00', '0'],
   ]);
+});
+
+test('a second fill replaces the rows, and a table has the columns and names it was declared with', async () => {
+  const numbers = new TemporaryTable('numbers', { n: 'integer', name: 'text' });
+  const found = await inTransaction(async (tx) => {
+    await numbers.fill(tx, [1, 2, 3], (n) => ({ n, name: null }));
+    await numbers.fill(tx, [4], (n) => ({ n, name: 'four' }));
+    return (await tx.query(sql`select * from ${numbers}`)).rows;
+  });
+  expect(found).toEqual([{ position: 1, n: 4, name: 'four' }]);
+  expect([numbers.columns, numbers.columnsExcept('n')]).toEqual([['n', 'name'], ['name']]);
+});
+
+test('a row without a column, or with a misspelled one, does not compile', () => {
+  const numbers = new TemporaryTable('numbers', { n: 'integer', name: 'text' });
+  const neverRun = () =>
+    inTransaction(async (tx) => {
+      // @ts-expect-error name is missing
+      await numbers.fill(tx, [1], (n) => ({ n }));
+      // @ts-expect-error name is misspelled
+      await numbers.fill(tx, [1], (n) => ({ n, nmae: 'one' }));
+      // @ts-expect-error n is an integer
+      await numbers.fill(tx, ['1'], (n) => ({ n, name: 'one' }));
+    });
+  expect(neverRun).toBeTypeOf('function');
 });
 
 /** Without a sign before zero. */
