@@ -176,7 +176,6 @@ export const getEvent = operation({
     status: z.enum(['committed', 'published', 'applied', 'failed']),
     entities: z.array(z.string()),
     xid: z.string(),
-    detail: z.unknown(),
     correlationId: z.string().nullable(),
     committedAt: timestamp,
     publishedAt: timestamp.nullable(),
