@@ -1,27 +1,25 @@
-/** What differs between stages: sizes, retention, alarms. The only place that knows stages. */
+/** What differs between stages: sizes, retention, alarms. No other file knows the stages. */
 
 export interface Settings {
   stage: string;
   database: {
-    /** Aurora capacity units; 0 at the least lets the cluster pause. */
+    /** Aurora capacity units. With a minimum of 0 the cluster may pause, and no schedule keeps it awake. */
     minCapacity: number;
     maxCapacity: number;
-    /** Readers for the API, beside the one kept apart for analytics. */
+    /** Readers for the API, besides the one reserved for analytics. */
     apiReaders: number;
     analyticsReader: boolean;
     proxy: boolean;
-    /** What the cache believes a reader for: the canary after each deployment says whether it may. */
+    /** The proofs that the cache accepts from a reader. The canary after each deployment checks that they hold. */
     replicaProofs: 'status' | 'snapshot' | 'none';
     backupDays: number;
     deletionProtection: boolean;
   };
   cache: { nodeType: string; replicas: number };
   network: { natGateways: number; interfaceEndpoints: boolean };
-  /** Whether jobs that run more often than hourly, and the relay's clock, are scheduled: they keep the database awake. */
-  runsEveryMinute: boolean;
   api: { requestsPerSecond: number; burst: number };
   logDays: number;
-  /** Where alarms are sent; nobody is told if it is empty. */
+  /** Where alarms are mailed. */
   alarmEmail?: string;
 }
 
@@ -39,7 +37,6 @@ const dev: Settings = {
   },
   cache: { nodeType: 'cache.t4g.micro', replicas: 0 },
   network: { natGateways: 1, interfaceEndpoints: false },
-  runsEveryMinute: false,
   api: { requestsPerSecond: 50, burst: 100 },
   logDays: 7,
 };
@@ -58,16 +55,15 @@ const prod: Settings = {
   },
   cache: { nodeType: 'cache.r7g.large', replicas: 1 },
   network: { natGateways: 2, interfaceEndpoints: true },
-  runsEveryMinute: true,
   api: { requestsPerSecond: 2_000, burst: 4_000 },
   logDays: 90,
 };
 
 const stages: Record<string, Settings> = { dev, prod };
 
-/** The settings of a stage. @throws Error  there is no such stage */
+/** The settings of a stage. @throws Error  there is no such stage; the message lists them */
 export function settingsOf(stage: string): Settings {
   const settings = stages[stage];
-  if (!settings) throw new Error(`There is no stage ${stage}; there are ${Object.keys(stages).join(', ')}.`);
+  if (!settings) throw new Error(`There is no stage ${stage}. Stages: ${Object.keys(stages).join(', ')}.`);
   return settings;
 }

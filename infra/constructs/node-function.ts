@@ -1,6 +1,4 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Alarm, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
@@ -8,65 +6,68 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
-import type { Bundles } from './bundle.ts';
+import { alarmAbove } from './alarms.ts';
 
 export interface NodeFunctionProps {
-  /** The function's name, and that of its bundle. */
+  /** Its service name in logs and metrics. */
   name: string;
   stage: string;
-  bundles: Bundles;
+  /** The folder of its bundle. */
+  bundle: string;
   memoryMb: number;
   timeoutSeconds: number;
-  environment: Record<string, string>;
   logDays: number;
   alarms: ITopic;
+  /** Default: outside the network. */
   network?: { vpc: IVpc; securityGroup: ISecurityGroup };
 }
 
-/** A Node 24 function on arm64 from its own bundle, with its own role, log group and alarm. */
+/** A Node 24 function on arm64, with its own role, log group and alarm. */
 export class NodeFunction extends Construct {
   readonly function: LambdaFunction;
 
   constructor(scope: Construct, id: string, props: NodeFunctionProps) {
     super(scope, id);
-    const { name, stage, bundles, network } = props;
+    const { name, stage, bundle, network } = props;
     const logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/tributary/${stage}/${name}`,
       retention: props.logDays as RetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    logGroup.grantWrite(role);
-    if (network) {
-      role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaVPCAccessExecutionRole'));
-      acknowledge(
-        role,
-        'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole]',
-        'Network interfaces have no ARN before they exist; this is the policy that Lambda asks for.',
-      );
-    }
     this.function = new LambdaFunction(this, 'Function', {
       functionName: `tributary-${stage}-${name}`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       handler: 'index.handler',
-      code: Code.fromAsset(bundles.get(name)!),
+      code: Code.fromAsset(bundle),
       memorySize: props.memoryMb,
       timeout: Duration.seconds(props.timeoutSeconds),
       tracing: Tracing.ACTIVE,
-      role,
+      role: this.createRole(logGroup, network !== undefined),
       logGroup,
-      environment: { SERVICE: name, ...props.environment },
+      environment: { SERVICE: name },
       ...(network ? { vpc: network.vpc, securityGroups: [network.securityGroup] } : {}),
     });
-    acknowledge(role, 'IAM5[Resource::*]', 'X-Ray takes segments for no resource in particular.');
-    const errors = new Alarm(this, 'Errors', {
-      alarmDescription: `${name}: invocations fail; the logs are in ${logGroup.logGroupName}`,
+    alarmAbove(this, 'Errors', {
+      topic: props.alarms,
+      description: `${name}: invocations fail. Its logs are in ${logGroup.logGroupName}.`,
       metric: this.function.metricErrors({ period: Duration.minutes(5) }),
-      threshold: 5,
-      evaluationPeriods: 1,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
+      threshold: 4,
     });
-    errors.addAlarmAction(new SnsAction(props.alarms));
+  }
+
+  private createRole(logGroup: LogGroup, isInNetwork: boolean): Role {
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(role);
+    acknowledge(role, 'IAM5[Resource::*]', 'X-Ray has no resource to which segments are sent.');
+    if (isInNetwork) {
+      role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaVPCAccessExecutionRole'));
+      acknowledge(
+        role,
+        'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole]',
+        'Network interfaces have no ARN before they exist. This is the policy that Lambda asks for.',
+      );
+    }
+    return role;
   }
 }

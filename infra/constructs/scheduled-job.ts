@@ -1,15 +1,27 @@
 import { type IScheduleTarget, Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import type { Construct } from 'constructs';
+import type { Settings } from '../settings.ts';
 
-/** Runs a target by the clock, in UTC. */
-export function scheduleJob(
-  scope: Construct,
-  id: string,
-  name: string,
-  expression: string,
-  target: IScheduleTarget,
-): Schedule {
-  return new Schedule(scope, id, { scheduleName: name, schedule: ScheduleExpression.expression(expression), target });
+export interface ScheduledJobProps {
+  /** Without the stage. */
+  name: string;
+  /** `rate(15 minutes)`, `cron(0 3 * * ? *)`; in UTC. */
+  expression: string;
+  settings: Settings;
+  /** Left out where the database may pause, like every schedule more frequent than hourly. */
+  keepsDatabaseAwake?: boolean;
+}
+
+/** Invokes a target by the clock, unless the stage lets its database pause and the schedule would keep it awake. */
+export function scheduleJob(scope: Construct, target: IScheduleTarget, props: ScheduledJobProps): void {
+  const { name, expression, settings, keepsDatabaseAwake = false } = props;
+  const mayPause = settings.database.minCapacity === 0;
+  if (mayPause && (keepsDatabaseAwake || isSubHourly(expression))) return;
+  new Schedule(scope, `Schedule-${name}`, {
+    scheduleName: `tributary-${settings.stage}-${name}`,
+    schedule: ScheduleExpression.expression(expression),
+    target,
+  });
 }
 
 /** Whether a schedule runs more often than once an hour. */

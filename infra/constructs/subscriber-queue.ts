@@ -1,26 +1,28 @@
 import { Duration } from 'aws-cdk-lib';
-import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { maxReceives } from '../../shared/kernel/declaration.ts';
+import { maxReceives } from '../../shared/kernel/function.ts';
+import { alarmAbove } from './alarms.ts';
 
 export interface SubscriberQueueProps {
-  queueName: string;
-  /** As long as the function that works on it may run. */
-  timeout: Duration;
-  delay?: Duration;
+  /** Without the stage: the name that operators use. */
+  name: string;
+  stage: string;
+  /** The timeout of the function that it invokes. */
+  timeoutSeconds: number;
+  delaySeconds?: number;
   alarms: ITopic;
 }
 
-/** A queue, the queue for what failed five times, and the alarms on both: something is dead, or nothing is done. */
+/** A queue, its dead-letter queue, and the alarms on both: messages were given up, or nothing handles them. */
 export class SubscriberQueue extends Construct {
   readonly queue: Queue;
   readonly deadLetterQueue: Queue;
 
-  constructor(scope: Construct, id: string, { queueName, timeout, delay, alarms }: SubscriberQueueProps) {
+  constructor(scope: Construct, id: string, props: SubscriberQueueProps) {
     super(scope, id);
+    const queueName = `tributary-${props.stage}-${props.name}`;
     this.deadLetterQueue = new Queue(this, 'Dead', {
       queueName: `${queueName}-dead`,
       encryption: QueueEncryption.SQS_MANAGED,
@@ -31,31 +33,31 @@ export class SubscriberQueue extends Construct {
       queueName,
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
-      // twice the function's time, so that a message is not taken up while it is still worked on
-      visibilityTimeout: timeout.toSeconds() * 2 < 43_200 ? Duration.seconds(timeout.toSeconds() * 2) : timeout,
+      // twice the function's timeout, so that no message is received again while it is being handled
+      visibilityTimeout: Duration.seconds(props.timeoutSeconds * 2),
       retentionPeriod: Duration.days(4),
       deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount: maxReceives },
-      ...(delay ? { deliveryDelay: delay } : {}),
+      ...(props.delaySeconds === undefined ? {} : { deliveryDelay: Duration.seconds(props.delaySeconds) }),
     });
-    const dead = new Alarm(this, 'DeadLetters', {
-      alarmDescription: `${queueName}: messages were given up; see GET /v1/admin/queues/${queueName}/dead-letters`,
+    this.addAlarms(props);
+  }
+
+  private addAlarms({ name, timeoutSeconds, delaySeconds = 0, alarms }: SubscriberQueueProps): void {
+    alarmAbove(this, 'DeadLetters', {
+      topic: alarms,
+      description: `${name}: messages were given up. See GET /v1/admin/queues/${name}/dead-letters.`,
       metric: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
         period: Duration.minutes(1),
         statistic: 'max',
       }),
       threshold: 0,
-      evaluationPeriods: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
     });
-    const age = new Alarm(this, 'Age', {
-      alarmDescription: `${queueName}: the oldest message has waited too long`,
+    alarmAbove(this, 'Age', {
+      topic: alarms,
+      description: `${name}: the oldest message has waited too long.`,
       metric: this.queue.metricApproximateAgeOfOldestMessage({ period: Duration.minutes(5), statistic: 'max' }),
-      threshold: Math.max(900, timeout.toSeconds() * 2) + (delay?.toSeconds() ?? 0),
+      threshold: Math.max(900, timeoutSeconds * 2) + delaySeconds,
       evaluationPeriods: 2,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
     });
-    for (const alarm of [dead, age]) alarm.addAlarmAction(new SnsAction(alarms));
   }
 }

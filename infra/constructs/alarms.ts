@@ -1,0 +1,54 @@
+import { Duration } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, type IMetric, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Construct } from 'constructs';
+
+export interface AlarmProps {
+  topic: ITopic;
+  /** What happened, and where to look. */
+  description: string;
+  metric: IMetric;
+  /** The alarm goes off above it. */
+  threshold: number;
+  evaluationPeriods?: number;
+}
+
+/** An alarm for a metric above its threshold. No data is no alarm. */
+export function alarmAbove(scope: Construct, id: string, props: AlarmProps): void {
+  const { topic, description, metric, threshold, evaluationPeriods = 1 } = props;
+  const alarm = new Alarm(scope, id, {
+    alarmDescription: description,
+    metric,
+    threshold,
+    evaluationPeriods,
+    comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+    treatMissingData: TreatMissingData.NOT_BREACHING,
+  });
+  alarm.addAlarmAction(new SnsAction(topic));
+}
+
+/** The topic that every alarm is sent to, and by mail if the stage names an address. */
+export function createAlarmTopic(scope: Construct, key: IKey, email: string | undefined): Topic {
+  const topic = new Topic(scope, 'Alarms', { masterKey: key, enforceSSL: true });
+  if (email) topic.addSubscription(new EmailSubscription(email));
+  return topic;
+}
+
+/** The alarm for a replica, or a writer, that showed less than it had proved: the cache may have stored old data. */
+export function alarmOnFalseProofs(scope: Construct, topic: ITopic): void {
+  alarmAbove(scope, 'ReplicaProofFalse', {
+    topic,
+    description: 'A host did not show what it proved to show. See docs/runbooks.md, The replica canary failed.',
+    metric: new Metric({
+      namespace: 'Tributary',
+      metricName: 'ReplicaProofFalse',
+      dimensionsMap: { service: 'platform-etl' },
+      statistic: 'Sum',
+      period: Duration.minutes(5),
+    }),
+    threshold: 0,
+  });
+}
