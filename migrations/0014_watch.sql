@@ -1,12 +1,12 @@
 -- Up Migration
--- One function creates the triggers that derive from a table or announce its changes. And an event is its type and its
--- entities: no consumer ever read its detail.
+-- One function creates the triggers that announce a table's changes, or derive other tables from it. Events lose their
+-- detail, which no consumer reads: an event is its type and its entities.
 
--- Creates or replaces the triggers that call a function after each statement that inserts, updates or deletes rows of a
--- table, and the one that refuses a new key.
+-- Creates or replaces the triggers that call a function after each statement that inserts, updates, or deletes rows of a
+-- table, and the trigger that rejects updates of its key.
 --
--- The function finds the rows in `new_rows` and `old_rows`, of which an update has both; with `rows_as`, in one table of
--- that name: the new rows, or those deleted. Triggers of one event run in the order of their names.
+-- The function reads the rows from `new_rows` and `old_rows`; an update has both. With `rows_as`, it reads them from one
+-- table of that name: the new rows, or the deleted ones. Triggers for the same event run in the order of their names.
 create function platform.watch(
   watched regclass,
   calls regproc,
@@ -52,9 +52,7 @@ language sql as $$
   group by part
 $$;
 
-alter table platform.outbox drop column detail;
-
--- The counts are announced here only where they are set by hand: what triggers count is announced by what they count.
+-- Counts are announced here only if set by hand: what triggers count is announced with the rows that they count.
 create or replace function collections.announce_collections() returns trigger language plpgsql as $$
 declare
   changed record;
@@ -91,8 +89,8 @@ begin
   return null;
 end $$;
 
--- Tokens and traits are shown under collection-nfts alone, a single token's page too: naming each of them as well would
--- cost ten thousand fences an import.
+-- Views of tokens and traits, even of a single token, depend only on collection-nfts: naming each token as well would cost
+-- ten thousand fences per import.
 create or replace function collections.announce_nfts() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op
@@ -129,8 +127,8 @@ begin
   return null;
 end $$;
 
--- An owner's change names the token and, unless it was only verified, what shows the holdings it changes. A time that was
--- unknown and is known now, or the reverse, is a change too: min and max leave nulls out.
+-- A change of an owner names the token and, unless the owner was only verified, the views of the holdings that change. A
+-- time that becomes known or unknown is a change too, which min and max do not show: they ignore nulls.
 create or replace function collections.announce_ownership() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op
@@ -167,7 +165,7 @@ begin
   return null;
 end $$;
 
--- Holdings that follow from owners are announced with these; those from lists, or rebuilt, here.
+-- Holdings derived from owners are announced with the owners; holdings from lists, and rebuilt ones, here.
 create or replace function collections.announce_holdings() returns trigger language plpgsql as $$
 declare
   changed record;
@@ -184,8 +182,8 @@ begin
   return null;
 end $$;
 
--- Traits that tokens gain or lose are announced with the tokens; those changed by hand, here. One that no token has is
--- not shown.
+-- Traits that tokens gain or lose are announced with the tokens; traits changed by hand, here. A trait that no token has
+-- is not shown.
 create or replace function collections.announce_traits() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op
@@ -206,7 +204,7 @@ begin
   return null;
 end $$;
 
--- A list of holders is visible while it is complete; a row added to such a list, or removed from it, at once.
+-- A list of holders is visible once it is complete; from then on, each row added or removed is visible at once.
 create or replace function collections.announce_snapshots() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op
@@ -261,8 +259,8 @@ begin
   return null;
 end $$;
 
--- What each table's changes call. Not here: tables with nothing but a key to keep, and collections.derive_owners_anew, a
--- trigger of single rows.
+-- What each table's changes call. Not included: tables that only have a key to protect, and the row trigger
+-- collections.derive_owners_anew.
 select platform.watch('collections.collections', 'collections.announce_collections');
 select platform.watch('collections.nfts', 'collections.announce_nfts', key => '{collection_id,token_id}');
 select platform.watch('collections.nfts', 'collections.on_nfts', prefix => 'derive');
@@ -277,7 +275,7 @@ select platform.watch('collections.user_collections', 'collections.on_holdings',
 select platform.watch('collections.holder_snapshots', 'collections.announce_snapshots', key => '{collection_id}');
 select platform.watch('collections.snapshot_holders', 'collections.announce_snapshots', key => '{snapshot_id,owner}');
 select platform.watch('collections.fc_users', 'collections.announce_users', key => '{fid}');
--- when a wallet was seen is not shown, so an update of a link is not announced
+-- no answer shows when a wallet was seen, so that updates of links are not announced
 select platform.watch('collections.fc_user_wallets', 'collections.announce_users', key => '{fid,wallet}', events => '{insert,delete}');
 
 select platform.watch('wallets.plays', 'wallets.on_plays', key => '{id}');
@@ -291,6 +289,9 @@ select platform.watch('wallets.edition_price_scrape', 'wallets.on_price_scrapes_
 select platform.watch('wallets.player_price_scrape', 'wallets.on_player_prices', key => '{player_name,scraped_at}',
   rows_as => 'changed_rows');
 select platform.watch('wallets.purchases', 'wallets.on_purchases', key => '{nft_id,purchased_at,seller}', events => '{insert}');
+
+-- last, because writers too lock their tables before the outbox: the reverse order would deadlock with them
+alter table platform.outbox drop column detail;
 
 -- Down Migration
 alter table platform.outbox add column detail jsonb not null default '{}';
@@ -518,7 +519,7 @@ end $$;
 select platform.watch('collections.transfers', 'collections.announce_transfers');
 select platform.watch('collections.user_collections', 'collections.announce_holdings');
 select platform.watch('wallets.player_price_scrape', 'wallets.on_player_prices', rows_as => 'new_rows');
--- their updates had the new rows alone
+-- their update triggers had only the new rows
 select platform.watch(watched, calls, events => '{update}', rows_as => 'new_rows') from (values
   ('collections.transfers'::regclass, 'collections.announce_transfers'::regproc),
   ('collections.user_collections', 'collections.announce_holdings')) as those (watched, calls);
