@@ -5,7 +5,7 @@ import { localAccount, localRegion } from './queues.ts';
 export interface BusRule {
   bus: string;
   pattern: Record<string, unknown>;
-  /** The queues it sends to, by name: the event, or what it is to send instead. */
+  /** The queues it sends to, by name: the event, or `input` instead. */
   targets: { queue: string; input?: string | undefined }[];
 }
 
@@ -21,10 +21,10 @@ interface Entry {
   Detail?: string;
 }
 
-const entriesACall = 10;
-const bytesACall = 262_144;
+const maxEntries = 10;
+const maxBytes = 262_144;
 
-/** EventBridge's PutEvents on this machine: entries are matched against the template's rules and sent to their queues. */
+/** EventBridge's PutEvents on this machine: matches entries against the template's rules and sends them to queues. */
 export async function startEventBus(
   rules: readonly BusRule[],
   send: (queue: string, body: string) => void,
@@ -40,7 +40,7 @@ export async function startEventBus(
     if (request.headers['x-amz-target'] !== 'AWSEvents.PutEvents')
       return answer(400, { __type: 'UnknownOperationException' });
     const { Entries } = JSON.parse(text) as { Entries: Entry[] };
-    if (Entries.length > entriesACall || Buffer.byteLength(text) > bytesACall)
+    if (Entries.length > maxEntries || Buffer.byteLength(text) > maxBytes)
       return answer(400, { __type: 'ValidationException' });
     answer(200, { FailedEntryCount: 0, Entries: Entries.map((entry) => ({ EventId: deliver(entry, rules, send) })) });
   });
@@ -76,7 +76,7 @@ function deliver(entry: Entry, rules: readonly BusRule[], send: (queue: string, 
   return id;
 }
 
-/** Whether an event fits a pattern of exact values, prefixes and nested objects; another kind of condition is an error. */
+/** Whether an event matches a pattern of exact values, prefixes and nested objects. Other conditions are an error. */
 export function matches(pattern: Record<string, unknown>, event: Record<string, unknown>): boolean {
   return Object.entries(pattern).every(([field, condition]) => {
     const value = event[field];
@@ -85,7 +85,7 @@ export function matches(pattern: Record<string, unknown>, event: Record<string, 
     return condition.some((one) => {
       if (typeof one !== 'object' || one === null) return one === value;
       if (typeof one.prefix === 'string') return String(value).startsWith(one.prefix);
-      throw new Error(`The event pattern ${JSON.stringify(one)} is not known here.`);
+      throw new Error(`The event pattern ${JSON.stringify(one)} is not supported. Add it to local/event-bus.ts.`);
     });
   });
 }

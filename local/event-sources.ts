@@ -7,7 +7,8 @@ export interface EventSource {
   queueUrl: string;
   functionName: string;
   batchSize: number;
-  atOnce: number;
+  /** How many batches the cloud would handle at once. */
+  maxConcurrency: number;
   reportsFailures: boolean;
 }
 
@@ -15,9 +16,18 @@ export interface EventSources {
   stop(): Promise<void>;
 }
 
-const mostAtOnce = 4;
+const maxConcurrencyHere = 4;
 
-/** Hands what comes into a queue to its function, batch by batch, as an event source mapping does. */
+const concurrencyOf = ({ maxConcurrency }: EventSource) => Math.min(maxConcurrency, maxConcurrencyHere);
+
+/** The containers that a function needs so that none of its queues ever waits for another. */
+export function containersFor(sources: readonly EventSource[], functionName: string): number {
+  return sources
+    .filter((source) => source.functionName === functionName)
+    .reduce((sum, source) => sum + concurrencyOf(source), 0);
+}
+
+/** Hands the messages of each queue to its function, batch by batch, as an event source mapping does. */
 export function startEventSources(
   sources: readonly EventSource[],
   functions: Functions,
@@ -54,7 +64,7 @@ async function poll(source: EventSource, functions: Functions, sqs: SQSClient, s
     if (Messages.length === 0) continue;
     const work = handle(source, functions, sqs, Messages).finally(() => running.delete(work));
     running.add(work);
-    if (running.size >= Math.min(source.atOnce, mostAtOnce)) await Promise.race(running);
+    if (running.size >= concurrencyOf(source)) await Promise.race(running);
   }
   await Promise.allSettled(running);
 }
@@ -78,7 +88,7 @@ async function handle(source: EventSource, functions: Functions, sqs: SQSClient,
     if (source.reportsFailures)
       failed = new Set((answer?.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier));
   } catch {
-    // the function's own log says why; the messages come again after their visibility timeout
+    // the function's log has the reason; the messages come again after their visibility timeout
     return;
   }
   const done = messages.filter(({ MessageId }) => !failed.has(MessageId));

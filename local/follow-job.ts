@@ -1,4 +1,4 @@
-/** A job as `GET /v1/jobs/{id}` tells of it. */
+/** A job, as `GET /v1/jobs/{id}` returns it. */
 export interface Job {
   status: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
   progress: {
@@ -16,7 +16,7 @@ export interface Job {
 
 const pollMs = 150;
 
-/** Follows a job to its end; `onProgress` is told each time it is looked at. A job that is not there yet is waited for. */
+/** Follows a job to its end, calling `onProgress` on each look. Waits for a job that does not exist yet. */
 export async function followJob(url: string, jobId: string, onProgress: (job: Job) => void): Promise<Job> {
   for (;;) {
     const response = await fetch(`${url}/v1/jobs/${jobId}`);

@@ -3,19 +3,11 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-
-export interface FunctionPlan {
-  name: string;
-  /** The folder of its very asset. */
-  folder: string;
-  timeoutMs: number;
-  memoryMb: number;
-  environment: Record<string, string>;
-}
+import type { FunctionPlan } from './function-plans.ts';
 
 export interface Functions {
   names: string[];
-  /** Runs a function on an event, in a container that is free or new. @throws Error  it failed or took too long */
+  /** Runs a function on an event, in a free container or a new one. @throws Error  it failed or timed out */
   invoke(name: string, event: unknown): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -25,37 +17,50 @@ interface Container {
   idleSince: number;
 }
 
-/** Containers of one function at once; what comes beyond waits. */
-const containersAtMost = 4;
-const idleAtMostMs = 60_000;
+export interface FunctionsOptions {
+  /** Settings that every function gets besides its own: what the Lambda runtime sets, and local endpoints. */
+  environment: Record<string, string>;
+  /** How many containers its queues may keep busy. Calls beyond the containers of a function wait. */
+  containersFor(name: string): number;
+  logTo(name: string): Writable;
+}
+
+const minContainers = 4;
+const maxIdleMs = 60_000;
 
 /** The functions of the template, each in worker threads of its own, started when first needed. */
-export function createFunctions(plans: readonly FunctionPlan[], logTo: (name: string) => Writable): Functions {
-  const pools = new Map(plans.map((plan) => [plan.name, createPool(plan, logTo)]));
+export function createFunctions(plans: readonly FunctionPlan[], options: FunctionsOptions): Functions {
+  const pools = new Map(
+    plans.map((plan) => {
+      const environment = { ...plan.environment, ...options.environment };
+      const maxContainers = Math.max(minContainers, options.containersFor(plan.name));
+      return [plan.name, createPool({ ...plan, environment }, maxContainers, options.logTo)];
+    }),
+  );
   return {
     names: [...pools.keys()],
     invoke(name, event) {
       const pool = pools.get(name);
-      if (!pool) throw new Error(`There is no function ${name}.`);
+      if (!pool) throw new Error(`There is no function ${name}. Functions: ${[...pools.keys()].join(', ')}.`);
       return pool.invoke(event);
     },
     stop: async () => void (await Promise.all([...pools.values()].map((pool) => pool.stop()))),
   };
 }
 
-function createPool(plan: FunctionPlan, logTo: (name: string) => Writable) {
+function createPool(plan: FunctionPlan, maxContainers: number, logTo: (name: string) => Writable) {
   const idle: Container[] = [];
   const waiting: (() => void)[] = [];
   const live = new Set<Worker>();
   const reaper = setInterval(() => {
-    while (idle[0] && idle[0].idleSince < Date.now() - idleAtMostMs) void end(idle.shift()!.worker);
+    while (idle[0] && idle[0].idleSince < Date.now() - maxIdleMs) void end(idle.shift()!.worker);
   }, 30_000).unref();
 
   async function take(): Promise<Container> {
     for (;;) {
       const free = idle.pop();
       if (free) return free;
-      if (live.size < containersAtMost) return { worker: await startWorker(plan, live, logTo), idleSince: 0 };
+      if (live.size < maxContainers) return { worker: await startWorker(plan, live, logTo), idleSince: 0 };
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   }
@@ -73,7 +78,7 @@ function createPool(plan: FunctionPlan, logTo: (name: string) => Writable) {
         idle.push({ ...container, idleSince: Date.now() });
         return result;
       } catch (error) {
-        // a container that answered with an error is fine; one that hangs or crashed is not
+        // a container whose handler threw is reusable; one that hangs or crashed is not
         if ((error as { answered?: boolean }).answered) idle.push({ ...container, idleSince: Date.now() });
         else await end(container.worker);
         throw error;
@@ -109,7 +114,7 @@ async function startWorker(plan: FunctionPlan, live: Set<Worker>, logTo: (name: 
     worker.once('message', () => resolve());
     worker.once('error', (error) => {
       live.delete(worker);
-      reject(new Error(`${plan.name} does not start: ${error.message}`, { cause: error }));
+      reject(new Error(`${plan.name} did not start: ${error.message}`, { cause: error }));
     });
   });
   return worker;
@@ -133,7 +138,7 @@ function call(worker: Worker, plan: FunctionPlan, event: unknown): Promise<unkno
     };
     const onError = (error: Error) => settle(() => reject(new Error(`${plan.name} crashed: ${error.message}`)));
     const timer = setTimeout(
-      () => settle(() => reject(new Error(`${plan.name} took over ${plan.timeoutMs} ms`))),
+      () => settle(() => reject(new Error(`${plan.name} timed out after ${plan.timeoutMs} ms`))),
       plan.timeoutMs,
     );
     worker.on('message', onMessage);

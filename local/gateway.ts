@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Functions } from './functions.ts';
+import type { Route } from './route-plans.ts';
 
-export interface Route {
-  /** `GET /v1/collections/{address}` */
-  key: string;
-  functionName: string;
-  authorizer?: string;
+export interface GatewayOptions {
+  routes: readonly Route[];
+  /** Added to every response. */
+  corsHeaders: Record<string, string>;
+  functions: Functions;
+  /** 0: any. */
+  port: number;
 }
 
 export interface Gateway {
@@ -21,29 +24,24 @@ interface FunctionAnswer {
   isBase64Encoded?: boolean;
 }
 
-const bodyLimitBytes = 10 * 1024 * 1024;
-const corsHeaders = {
-  'access-control-allow-origin': '*',
-  'access-control-allow-methods': 'GET,POST',
-  'access-control-allow-headers': 'content-type,authorization,if-none-match,x-correlation-id',
-  'access-control-expose-headers': 'etag,x-cache,as-of,x-correlation-id',
-};
+const maxBodyBytes = 10 * 1024 * 1024;
 
 /**
- * An HTTP API (payload format 2.0) on this machine: routes, authorizer and functions as the template has them.
+ * An HTTP API (payload format 2.0) on this machine, with the routes, authorizer and functions of the template.
  *
  * @throws Error  the port is taken
  */
-export async function startGateway(routes: readonly Route[], functions: Functions, port: number): Promise<Gateway> {
+export async function startGateway({ routes, corsHeaders, functions, port }: GatewayOptions): Promise<Gateway> {
   const table = routes.map((route) => ({ ...route, match: matcher(route.key) }));
   const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(corsHeaders)) response.setHeader(name, value);
     handle(table, functions, request, response).catch((error: unknown) => {
       answer(response, 500, { message: 'Internal Server Error', reason: (error as Error).message });
     });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`Port ${port} is taken; choose another with --port.`) : error),
+      reject(error.code === 'EADDRINUSE' ? new Error(`Port ${port} is taken. Choose another with --port.`) : error),
     );
     server.listen(port, '127.0.0.1', resolve);
   });
@@ -78,7 +76,7 @@ async function handle(
 ): Promise<void> {
   const { method = 'GET', url = '/' } = request;
   const [rawPath = '/', rawQueryString = ''] = url.split('?', 2) as [string, string?];
-  if (method === 'OPTIONS') return void response.writeHead(204, corsHeaders).end();
+  if (method === 'OPTIONS') return void response.writeHead(204).end();
   const body = await readBody(request);
   if (!body) return answer(response, 413, { message: 'Request Entity Too Large' });
   const found = table
@@ -91,12 +89,14 @@ async function handle(
     if (event.headers.authorization === undefined) return answer(response, 401, { message: 'Unauthorized' });
     const verdict = (await functions.invoke(route.authorizer, { ...event, type: 'REQUEST', routeArn: route.key })) as {
       isAuthorized?: boolean;
+      context?: object;
     };
     if (!verdict.isAuthorized) return answer(response, 403, { message: 'Forbidden' });
+    Object.assign(event.requestContext, { authorizer: { lambda: verdict.context ?? null } });
   }
   const given = (await functions.invoke(route.functionName, event)) as FunctionAnswer;
   const headers = Object.fromEntries(Object.entries(given.headers ?? {}).map(([name, value]) => [name, String(value)]));
-  response.writeHead(given.statusCode ?? 200, { ...corsHeaders, ...headers });
+  response.writeHead(given.statusCode ?? 200, headers);
   response.end(Buffer.from(given.body ?? '', given.isBase64Encoded ? 'base64' : 'utf8'));
 }
 
@@ -145,13 +145,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   let size = 0;
   for await (const chunk of request) {
     size += (chunk as Buffer).length;
-    if (size > bodyLimitBytes) return undefined;
+    if (size > maxBodyBytes) return undefined;
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...corsHeaders });
+  response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }

@@ -1,23 +1,21 @@
-/** `npm run import -- <domain>.<dataset> FILE [--set column=value …]`: drops a file into what runs here and follows it. */
+/** `npm run import -- <domain>.<dataset> FILE [--set column=value …]`: drops a file into the running system and follows its import. */
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Presets, SingleBar } from 'cli-progress';
 import { ulid } from '../shared/kernel/ulid.ts';
 import { followJob } from './follow-job.ts';
+import { type Lock, readLock } from './lock.ts';
 
 interface Listed {
   dataset: string;
   columns: { name: string; settable: boolean }[];
 }
 
-interface Running {
-  url: string;
-  s3Url: string;
-  importsBucket: string;
-}
+type Running = Required<Pick<Lock, 'url' | 's3Url' | 'importsBucket'>>;
 
 const usage = 'npm run import -- <domain>.<dataset> FILE [--set column=value …]';
 
@@ -46,30 +44,29 @@ async function importFile(): Promise<number> {
 }
 
 async function findRunning(): Promise<Running> {
-  const lock = await readFile(new URL('../.tributary/run.json', import.meta.url), 'utf8').catch(() => '{}');
-  const running = JSON.parse(lock) as Partial<Running>;
+  const running = await readLock(fileURLToPath(new URL('../.tributary/', import.meta.url)));
   const answers =
-    running.url &&
+    running?.url &&
     (await fetch(`${running.url}/v1/imports`).then(
       ({ ok }) => ok,
       () => false,
     ));
-  if (!answers) throw new Error('Nothing runs here to import into; start it with npm start.');
+  if (!answers) throw new Error('Tributary is not running. Start it with npm start.');
   return running as Running;
 }
 
-/** The --set columns as an object. @throws Error  the dataset or a column is not known; the message lists what is */
+/** The --set columns as an object. @throws Error  the dataset or a column is unknown; the message lists the known */
 async function checkArguments({ url }: Running, dataset: string, given: string[]): Promise<Record<string, string>> {
   const { imports } = (await (await fetch(`${url}/v1/imports`)).json()) as { imports: Listed[] };
   const listed = imports.find((one) => one.dataset === dataset);
   if (!listed)
-    throw new Error(`There is no dataset ${dataset}; there are ${imports.map((one) => one.dataset).join(', ')}.`);
+    throw new Error(`Unknown dataset ${dataset}. Datasets: ${imports.map((one) => one.dataset).join(', ')}.`);
   const settable = listed.columns.filter((column) => column.settable).map(({ name }) => name);
   const pairs = given.map((text) => {
     const [column, ...value] = text.split('=');
     if (!column || value.length === 0) throw new Error(`--set takes column=value, not ${text}.`);
     if (!settable.includes(column))
-      throw new Error(`${dataset} does not take --set ${column}; it takes ${settable.join(', ')}.`);
+      throw new Error(`${dataset} does not take --set ${column}. Allowed: ${settable.join(', ') || 'none'}.`);
     return [column, value.join('=')];
   });
   return Object.fromEntries(pairs);
@@ -112,8 +109,8 @@ async function follow(url: string, jobId: string): Promise<number> {
   bar.stop();
   const { read, applied, unchanged, rejected } = progress;
   console.log(`${read} rows read, ${applied} applied, ${unchanged} unchanged, ${rejected} rejected`);
-  if (rejectedRows) console.log(`why rows were rejected: ${url}${rejectedRows}`);
+  if (rejectedRows) console.log(`reasons for rejected rows: ${url}${rejectedRows}`);
   if (status === 'succeeded') return 0;
-  console.error(`The import has ${status}: ${error?.message ?? 'no reason is known'}`);
+  console.error(`The import ended as ${status}: ${error?.message ?? 'no reason given'}`);
   return 1;
 }

@@ -1,8 +1,8 @@
 /**
  * PostgreSQL on this machine: a primary and a streaming replica, as Aurora has a writer and readers.
  *
- * The replica is made without pg_basebackup, which the binaries do not include: inside a backup window the primary's
- * data directory is copied, without what belongs to a running server, and started as a standby on its own slot.
+ * The binaries do not include pg_basebackup. So the primary's data directory is copied inside a backup window, without
+ * what belongs to a running server, and the copy starts as a standby on a slot of its own.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,11 +18,11 @@ export interface Postgres {
   /** `host:port` of each. */
   writer: string;
   reader: string;
-  /** The owner's connection to a database, `postgres` unless told. */
+  /** A connection as the owner. Default database: `postgres`. */
   connect(database?: string): Promise<pg.Client>;
-  /** Makes the replica lag by this much from now on. */
+  /** Makes the replica lag by this much. */
   setApplyDelay(milliseconds: number): Promise<void>;
-  /** Of the servers' processes. */
+  /** The servers' processes. */
   pids: number[];
   stopReplica(): Promise<void>;
   startReplica(): Promise<void>;
@@ -37,7 +37,7 @@ export interface PostgresOptions {
 
 export const databaseOwner = owner;
 
-/** Starts primary and replica; on an empty folder it creates them first. */
+/** Starts primary and replica. In an empty folder it creates them first. */
 export async function startPostgres({ directory, log }: PostgresOptions): Promise<Postgres> {
   const base = await reachableByPostgres(directory);
   const primaryDir = join(base, 'primary');
@@ -93,7 +93,7 @@ interface Identity {
   binaries: string;
 }
 
-/** Creates the cluster if there is none, and finds whom to run it as: Postgres refuses to run as root. */
+/** Creates the cluster if there is none, and finds the user to run it as: Postgres refuses to run as root. */
 async function prepare(base: string, primaryDir: string, log: (line: string) => void): Promise<Identity> {
   await mkdir(base, { recursive: true });
   const identity: Identity = { ...postgresUser(), binaries: await reachableBinaries(base) };
@@ -142,12 +142,12 @@ async function initialise(
   log(output);
 }
 
-/** Removes what a folder keeps, wherever it had to be put. */
+/** Deletes what was stored for a folder, wherever that is. */
 export async function removePostgres(directory: string): Promise<void> {
   await rm(await reachableByPostgres(directory), { recursive: true, force: true });
 }
 
-/** Root's postgres user has to get to the data: a folder that others may not enter gets a stand-in that they may. */
+/** As root, the postgres user must reach the data: a folder that others may not enter is replaced by one they may. */
 async function reachableByPostgres(directory: string): Promise<string> {
   if (process.getuid?.() !== 0 || (await othersMayEnter(directory))) return directory;
   const name = createHash('sha256').update(directory).digest('hex').slice(0, 12);
@@ -184,7 +184,7 @@ const settings: Record<string, string> = {
   hot_standby: 'on',
   hot_standby_feedback: 'on',
   shared_preload_libraries: 'pg_stat_statements',
-  // sample data: what the machine's crash may lose is made again
+  // sample data can be loaded again after a crash
   fsync: 'off',
   full_page_writes: 'off',
   max_wal_size: '1GB',
@@ -206,7 +206,7 @@ async function startServer({ dir, port, identity, log }: Server): Promise<ChildP
   ]);
   const child = spawn(join(identity.binaries, 'postgres'), ['-D', dir, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    // the terminal's Ctrl-C is for the runtime, which stops its servers in order
+    // Ctrl-C is for the runtime, which stops its servers in order
     detached: true,
     ...(identity.uid === undefined ? {} : { uid: identity.uid, gid: identity.gid }),
   });
@@ -217,7 +217,7 @@ async function startServer({ dir, port, identity, log }: Server): Promise<ChildP
   });
   const ended = new Promise<never>((_, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`postgres ended with ${code}: ${output}`)));
+    child.once('exit', (code) => reject(new Error(`postgres exited with ${code}: ${output}`)));
   });
   ended.catch(() => {});
   await Promise.race([answers(port), ended]);
@@ -245,7 +245,7 @@ async function stopServer(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Ends the server that a killed run left behind in a data directory. */
+/** Stops the server that a killed run left behind in a data directory. */
 async function endOrphan(dir: string): Promise<void> {
   const pidFile = await readFile(join(dir, 'postmaster.pid'), 'utf8').catch(() => undefined);
   const pid = Number(pidFile?.split('\n')[0]);

@@ -1,8 +1,8 @@
 /**
  * SQS and S3 on this machine, on one port.
  *
- * In front of the server stands a thin proxy. It refuses calls for subresources that the server does not know, which it
- * would take for a write of the object itself, and it tells of every object that was created, as the bucket's
+ * A thin proxy sits in front of the server. It refuses calls for subresources that the server does not know, which the
+ * server would execute as a write of the object itself, and it reports every object created, as the bucket's
  * notifications would.
  */
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
@@ -22,7 +22,7 @@ export interface Queues {
 
 export interface QueuesOptions {
   onObjectCreated(created: CreatedObject): Promise<void>;
-  /** Where messages and objects are kept between runs; in memory if there is none. */
+  /** Where messages and objects are kept between runs. Default: in memory. */
   directory?: string;
 }
 
@@ -46,7 +46,7 @@ const knownSubresources = new Set([
   'fetch-owner',
 ]);
 
-/** Starts both; queues and buckets are created through `server`. */
+/** Starts both. Create queues and buckets through `server`. */
 export async function startQueues({ onObjectCreated, directory }: QueuesOptions): Promise<Queues> {
   const server = await startFauxqs({
     port: 0,
@@ -81,7 +81,7 @@ export async function startQueues({ onObjectCreated, directory }: QueuesOptions)
 function refuse({ method, url = '/', headers }: IncomingMessage): string | undefined {
   if (headers['x-amz-target'] !== undefined || method === 'GET' || method === 'HEAD') return undefined;
   const unknown = [...new URL(url, 'http://s3').searchParams.keys()].find((name) => !knownSubresources.has(name));
-  return unknown && `The subresource ${unknown} is not here.`;
+  return unknown && `The subresource ${unknown} is not supported.`;
 }
 
 function forward(

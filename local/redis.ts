@@ -5,16 +5,16 @@ import { freePort } from './ports.ts';
 
 export interface RedisServer {
   url: string;
-  /** The server's process, where it is ours; tests stall and kill it. */
+  /** The server's process, if this started it. Tests stall and kill it. */
   process?: ChildProcess;
   stop(): Promise<void>;
 }
 
 /**
- * Redis or Valkey on this machine: the one `REDIS_URL` names, else a server found on the PATH, else, as root on Debian
- * or Ubuntu, one installed with apt. No npm package ships one.
+ * Redis or Valkey on this machine: the one in `REDIS_URL`, else a server on the PATH, else, as root on Debian or Ubuntu,
+ * one installed with apt. No npm package ships one.
  *
- * @throws Error  there is none, with the one line that gets it
+ * @throws Error  there is none; the message says how to get one
  */
 export async function startRedis(
   log: (line: string) => void,
@@ -52,7 +52,7 @@ function find(): string | undefined {
 function install(log: (line: string) => void): string {
   const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0;
   if (canInstall) {
-    log('Redis is not on this machine: installing redis-server with apt-get');
+    log('Installing redis-server with apt-get: Redis was not found');
     const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const apt = (...args: string[]) => spawnSync('apt-get', args, { env: environment, stdio: 'ignore' });
     apt('update', '-qq');
@@ -60,10 +60,10 @@ function install(log: (line: string) => void): string {
     const found = find();
     if (found) return found;
   }
-  throw new Error('Redis is needed: install redis-server or valkey-server, or set REDIS_URL.');
+  throw new Error('Redis was not found. Install redis-server or valkey-server, or set REDIS_URL.');
 }
 
-/** While a package is installed here it starts no server of its own; the machine is left as it was. */
+/** Keeps a package from starting its server when it is installed. */
 function withoutServices(install: () => unknown): unknown {
   const policy = '/usr/sbin/policy-rc.d';
   if (existsSync(policy)) return install();
@@ -84,5 +84,5 @@ async function accepts(port: number, child: ChildProcess): Promise<void> {
     if (isUp) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`The Redis server ended with ${child.exitCode} at its start.`);
+  throw new Error(`The Redis server exited with ${child.exitCode} while it was starting.`);
 }

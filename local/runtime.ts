@@ -1,20 +1,22 @@
 /** The whole system on one machine: what the template says, wired to servers that run here. */
-import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { startEventBus } from './event-bus.ts';
-import { startEventSources } from './event-sources.ts';
+import { containersFor, startEventSources } from './event-sources.ts';
+import { upstreamsIn } from './function-plans.ts';
 import { createFunctions, type Functions } from './functions.ts';
 import { startGateway } from './gateway.ts';
 import { type Plan, planOf } from './plan.ts';
-import { databaseOwner, startPostgres } from './postgres.ts';
-import { type CreatedObject, localRegion, startQueues } from './queues.ts';
-import { startRedis } from './redis.ts';
+import { type Postgres, startPostgres } from './postgres.ts';
+import { type CreatedObject, localRegion, type Queues, startQueues } from './queues.ts';
+import { type RedisServer, startRedis } from './redis.ts';
 import { startSchedules } from './schedules.ts';
+import { secretValues } from './secret-values.ts';
 import { startSecrets } from './secrets.ts';
 import { readTemplate } from './template.ts';
+import { startUpstreams, type Upstreams } from './upstreams/start.ts';
 
 export interface RuntimeOptions {
   /** The folder that `cdk synth` wrote. */
@@ -23,12 +25,8 @@ export interface RuntimeOptions {
   directory: string;
   /** 0: any. */
   port: number;
-  /** Addresses of the upstreams' stand-ins, by the settings' names: `ALCHEMY_BASE_URL`. */
-  upstreams: Record<string, string>;
-  /** Values of the upstreams' secrets, by the upstream's name. */
-  upstreamSecrets: Record<string, Record<string, string>>;
   log(line: string): void;
-  /** Told of the servers' processes, so that a run after one that was killed can end them. */
+  /** Called with the servers' processes, so that the next run can stop them if this one is killed. */
   onServers?(pids: number[]): Promise<void>;
 }
 
@@ -39,142 +37,145 @@ export interface Runtime {
   adminToken: string;
   plan: Plan;
   functions: Functions;
+  upstreams: Upstreams;
   stop(): Promise<void>;
 }
 
-/** Starts everything, migrates, and lets traffic in. */
+type Stops = (() => Promise<unknown> | unknown)[];
+
+/** Starts everything, migrates, and lets traffic in. @throws Error  a part did not start; what had started is stopped */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { directory, log } = options;
-  const logs = join(directory, 'logs');
-  await mkdir(logs, { recursive: true });
-  const stops: (() => Promise<unknown> | unknown)[] = [];
+  const stops: Stops = [];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
   };
   try {
-    return await start(options, logs, stops, stop);
+    return { ...(await start(options, stops)), stop };
   } catch (error) {
     await stop();
-    log('the start was given up');
     throw error;
   }
 }
 
-async function start(
-  { template: folder, directory, port, upstreams, upstreamSecrets, log, onServers }: RuntimeOptions,
-  logs: string,
-  stops: (() => Promise<unknown> | unknown)[],
-  stop: () => Promise<void>,
-): Promise<Runtime> {
-  const template = await readTemplate(folder);
-  const postgresLog = logFile(logs, 'postgres');
-  let notify = async (_: CreatedObject): Promise<void> => {};
-  const [postgres, redis, queues] = await Promise.all([
-    startPostgres({ directory: join(directory, 'postgres'), log: (line) => void postgresLog.write(`${line}\n`) }),
-    startRedis(log),
-    startQueues({ onObjectCreated: (created) => notify(created), directory: join(directory, 'queues') }),
-  ]);
-  stops.push(
-    () => postgres.stop(),
-    () => redis.stop(),
-    () => queues.stop(),
-  );
-  await onServers?.([...postgres.pids, ...(redis.process?.pid ? [redis.process.pid] : [])]);
-  await createDatabase(postgres);
+async function start(options: RuntimeOptions, stops: Stops): Promise<Omit<Runtime, 'stop'>> {
+  const { directory, port } = options;
+  const logs = join(directory, 'logs');
+  await mkdir(logs, { recursive: true });
+  const template = await readTemplate(options.template);
+  const upstreams = await startUpstreams(upstreamsIn(template), directory);
+  stops.push(() => upstreams.stop());
+  let onObjectCreated = (_: CreatedObject): void => {};
+  const servers = await startServers(options, logs, stops, (created) => onObjectCreated(created));
+  const { queues } = servers;
+  const plan = planOf(template, { queuesUrl: queues.url, overrides: overridesOf(servers, upstreams) });
+  createQueues(plan, queues);
+  onObjectCreated = (created) => notify(plan, queues, created);
 
-  const secretsUrl = { current: 'http://127.0.0.1:1' };
-  const overridesOf = (bus: string, secrets: string): Record<string, string> => ({
-    AWS_REGION: localRegion,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-    AWS_ENDPOINT_URL_S3: queues.url,
-    AWS_ENDPOINT_URL_SQS: queues.url,
-    AWS_ENDPOINT_URL_EVENTBRIDGE: bus,
-    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets,
-    DATABASE_WRITER_HOST: postgres.writer,
-    DATABASE_READER_HOST: postgres.reader,
-    DATABASE_ANALYTICS_HOST: postgres.reader,
-    DATABASE_TLS: 'off',
-    DATABASE_CLUSTER_ID: 'local',
-    REDIS_URL: redis.url,
-    REDIS_SECRET_ARN: '',
-    NODE_EXTRA_CA_CERTS: '',
-    POWERTOOLS_TRACE_ENABLED: 'false',
-    ...upstreams,
-  });
-  const draft = planOf(template, { queuesUrl: queues.url, overrides: overridesOf('', secretsUrl.current) });
-  const bus = await startEventBus(draft.rules, (queue, body) => void queues.server.sendMessage(queue, body));
-  const { values, adminToken } = await secretValues(draft, directory, upstreamSecrets);
+  const bus = await startEventBus(plan.rules, (queue, body) => void queues.server.sendMessage(queue, body));
+  stops.push(() => bus.stop());
+  const { values, adminToken } = await secretValues(plan, join(directory, 'secrets.json'), upstreams.secrets);
   const secrets = await startSecrets(values);
-  stops.push(
-    () => bus.stop(),
-    () => secrets.stop(),
-  );
-  const plan = planOf(template, { queuesUrl: queues.url, overrides: overridesOf(bus.url, secrets.url) });
+  stops.push(() => secrets.stop());
 
-  for (const { name, attributes } of [...plan.queues].sort(
-    (a, b) => Number('RedrivePolicy' in a.attributes) - Number('RedrivePolicy' in b.attributes),
-  )) {
-    queues.server.createQueue(name, { attributes });
-  }
-  for (const bucket of plan.buckets) queues.server.createBucket(bucket);
-  notify = async (created) => {
-    for (const { queue, bucket, prefix } of plan.notifications) {
-      if (bucket === created.bucket && created.key.startsWith(prefix))
-        queues.server.sendMessage(queue, notificationOf(created));
-    }
-  };
-
-  const functions = createFunctions(plan.functions, (name) => logFile(logs, name));
+  const functions = createFunctions(plan.functions, {
+    environment: lambdaEnvironment({ queues: queues.url, bus: bus.url, secrets: secrets.url }),
+    containersFor: (name) => containersFor(plan.eventSources, name),
+    logTo: (name) => logFile(logs, name),
+  });
   stops.push(() => functions.stop());
-  await functions.invoke('migrate', {});
+  for (const name of plan.runsFirst) await functions.invoke(name, {});
   const sources = startEventSources(plan.eventSources, functions, queues.url);
   stops.push(() => sources.stop());
-  const stopSchedules = startSchedules(
-    plan.schedules.map(({ name, expression, input = '{}', target }) => ({
-      name,
-      expression,
-      run: async () =>
-        'queue' in target
-          ? queues.server.sendMessage(target.queue, input)
-          : functions.invoke(target.function, JSON.parse(input)),
-    })),
-  );
-  stops.push(stopSchedules);
-  const gateway = await startGateway(plan.routes, functions, port);
+  stops.push(startSchedulesOf(plan, queues, functions));
+  const { routes, corsHeaders } = plan;
+  const gateway = await startGateway({ routes, corsHeaders, functions, port });
   stops.push(() => gateway.stop());
   const importsBucket = plan.notifications[0]?.bucket ?? '';
-  return { url: gateway.url, s3Url: queues.url, importsBucket, adminToken, plan, functions, stop };
+  return { url: gateway.url, s3Url: queues.url, importsBucket, adminToken, plan, functions, upstreams };
 }
 
-async function createDatabase(postgres: Awaited<ReturnType<typeof startPostgres>>): Promise<void> {
+interface Servers {
+  postgres: Postgres;
+  redis: RedisServer;
+  queues: Queues;
+}
+
+async function startServers(
+  { directory, log, onServers }: RuntimeOptions,
+  logs: string,
+  stops: Stops,
+  onObjectCreated: (created: CreatedObject) => void,
+): Promise<Servers> {
+  const postgresLog = logFile(logs, 'postgres');
+  const stopped = <Server extends { stop(): Promise<void> }>(starting: Promise<Server>) =>
+    starting.then((server) => {
+      stops.push(() => server.stop());
+      return server;
+    });
+  const starting = [
+    stopped(startPostgres({ directory: join(directory, 'postgres'), log: (line) => postgresLog.write(`${line}\n`) })),
+    stopped(startRedis(log)),
+    stopped(
+      startQueues({ onObjectCreated: async (one) => onObjectCreated(one), directory: join(directory, 'queues') }),
+    ),
+  ] as const;
+  // if one fails, those that start later have to be stopped as well
+  await Promise.allSettled(starting);
+  const [postgres, redis, queues] = await Promise.all(starting);
+  await onServers?.([...postgres.pids, ...(redis.process?.pid ? [redis.process.pid] : [])]);
+  await createDatabase(postgres);
+  return { postgres, redis, queues };
+}
+
+async function createDatabase(postgres: Postgres): Promise<void> {
   const client = await postgres.connect();
   const { rowCount } = await client.query(`select 1 from pg_database where datname = 'tributary'`);
   if (rowCount === 0) await client.query('create database tributary');
   await client.end();
 }
 
-/** The values of the template's secrets on this machine, the same in every run. */
-async function secretValues(plan: Plan, directory: string, upstreamSecrets: Record<string, Record<string, string>>) {
-  const file = join(directory, 'secrets.json');
-  const kept = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Record<string, string>;
-  const password = (of: string) => (kept[of] ??= randomBytes(18).toString('hex'));
-  const values = new Map<string, Record<string, unknown>>();
-  for (const [logicalId, { template }] of plan.secrets) {
-    const upstream = Object.keys(upstreamSecrets).find((name) => logicalId.toLowerCase().startsWith(name));
-    if (upstream) values.set(logicalId, upstreamSecrets[upstream]!);
-    else if (logicalId.startsWith('AdminToken'))
-      values.set(logicalId, { sha256: createHash('sha256').update(password('adminToken')).digest('hex') });
-    else values.set(logicalId, secretOf(logicalId, template, password(logicalId)));
-  }
-  const adminToken = password('adminToken');
-  await writeFile(file, JSON.stringify(kept), { mode: 0o600 });
-  return { values, adminToken };
+/** Settings of the template whose values are different on this machine. */
+function overridesOf({ postgres, redis }: Servers, upstreams: Upstreams): Record<string, string> {
+  return {
+    DATABASE_WRITER_HOST: postgres.writer,
+    DATABASE_READER_HOST: postgres.reader,
+    DATABASE_ANALYTICS_HOST: postgres.reader,
+    DATABASE_CLUSTER_ID: 'local',
+    REDIS_URL: redis.url,
+    REDIS_SECRET_ARN: '',
+    NODE_EXTRA_CA_CERTS: '',
+    ...upstreams.settings,
+  };
 }
 
-function secretOf(logicalId: string, template: string | undefined, password: string): Record<string, unknown> {
-  if (logicalId.startsWith('owner')) return { username: databaseOwner.user, password: databaseOwner.password };
-  return { ...JSON.parse(template ?? '{}'), password };
+/** What every function gets: the Lambda runtime's own settings, and the endpoints that stand for the region's. */
+function lambdaEnvironment(urls: { queues: string; bus: string; secrets: string }): Record<string, string> {
+  return {
+    AWS_REGION: localRegion,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL_S3: urls.queues,
+    AWS_ENDPOINT_URL_SQS: urls.queues,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: urls.bus,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: urls.secrets,
+    DATABASE_TLS: 'off',
+    POWERTOOLS_TRACE_ENABLED: 'false',
+  };
+}
+
+function createQueues(plan: Plan, { server }: Queues): void {
+  // a dead-letter queue must exist before the queue that names it
+  const [sources, targets] = [true, false].map((redrives) =>
+    plan.queues.filter(({ attributes }) => 'RedrivePolicy' in attributes === redrives),
+  ) as [Plan['queues'], Plan['queues']];
+  for (const { name, attributes } of [...targets, ...sources]) server.createQueue(name, { attributes });
+  for (const bucket of plan.buckets) server.createBucket(bucket);
+}
+
+function notify(plan: Plan, { server }: Queues, created: CreatedObject): void {
+  for (const { queue, bucket, prefix } of plan.notifications) {
+    if (bucket === created.bucket && created.key.startsWith(prefix)) server.sendMessage(queue, notificationOf(created));
+  }
 }
 
 function notificationOf({ bucket, key, size }: CreatedObject): string {
@@ -184,11 +185,25 @@ function notificationOf({ bucket, key, size }: CreatedObject): string {
   });
 }
 
+function startSchedulesOf({ schedules }: Plan, { server }: Queues, functions: Functions): () => void {
+  return startSchedules(
+    schedules.map(({ name, expression, input = '{}', target }) => ({
+      name,
+      expression,
+      run: async () =>
+        'queue' in target
+          ? server.sendMessage(target.queue, input)
+          : functions.invoke(target.function, JSON.parse(input)),
+    })),
+  );
+}
+
 const files = new Map<string, Writable>();
 
 function logFile(logs: string, name: string): Writable {
   const path = join(logs, `${name}.log`);
   const open = files.get(path) ?? createWriteStream(path, { flags: 'a' });
+  // every container of a function writes to it
   open.setMaxListeners(0);
   files.set(path, open);
   return open;

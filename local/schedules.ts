@@ -9,7 +9,7 @@ export interface LocalSchedule {
 
 const unitMs: Record<string, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 
-/** Runs targets by the clock, as EventBridge Scheduler does. Gives what ends it. */
+/** Runs targets by the clock, as EventBridge Scheduler does. Returns what stops it. */
 export function startSchedules(schedules: readonly LocalSchedule[]): () => void {
   const stops = schedules.map(({ expression, run }) => {
     const quietly = () => void run().catch(() => {});
@@ -26,9 +26,10 @@ export function startSchedules(schedules: readonly LocalSchedule[]): () => void 
   };
 }
 
-/** The five fields of an AWS expression without its year; `?` is any. */
+/** An AWS expression in five fields, without its year; `?` means any. */
 function cronOf(expression: string): string {
   const fields = /^cron\((.+)\)$/.exec(expression)?.[1]?.split(' ');
-  if (fields?.length !== 6) throw new Error(`The schedule ${expression} is not known here.`);
+  if (fields?.length !== 6)
+    throw new Error(`The schedule ${expression} is not supported. Use rate(…) or cron(…) with six fields.`);
   return fields.slice(0, 5).join(' ').replaceAll('?', '*');
 }

@@ -5,7 +5,7 @@ export interface Secrets {
   stop(): Promise<void>;
 }
 
-/** Secrets Manager's GetSecretValue on this machine, for secrets given as id → JSON value. */
+/** Secrets Manager's GetSecretValue on this machine, over id → JSON value. */
 export async function startSecrets(values: ReadonlyMap<string, Record<string, unknown>>): Promise<Secrets> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -15,7 +15,7 @@ export async function startSecrets(values: ReadonlyMap<string, Record<string, un
       response.end(JSON.stringify(body));
     };
     if (request.headers['x-amz-target'] !== 'secretsmanager.GetSecretValue') {
-      return answer(400, { __type: 'InvalidRequestException', Message: 'Only GetSecretValue is here.' });
+      return answer(400, { __type: 'InvalidRequestException', Message: 'Only GetSecretValue is supported.' });
     }
     const { SecretId } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { SecretId: string };
     const value = values.get(SecretId);

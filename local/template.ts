@@ -1,6 +1,6 @@
 /**
- * What `cdk synth` wrote, read as a plan of what to run: both stacks' resources, and a resolver for the references
- * between them. A reference that has no local answer is an error that names it, never a guess.
+ * What `cdk synth` wrote: both stacks' resources, and a resolver for the references between them. A reference without a
+ * local answer is an error that names it, never a guess.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 export interface Resource {
   Type: string;
   Properties: Record<string, unknown>;
+  DependsOn?: string[];
 }
 
 export interface Stack {
@@ -22,10 +23,10 @@ export interface Template {
   assets: Map<string, string>;
 }
 
-/** Answers a Ref (no attribute) or GetAtt of a resource; undefined where it has no answer. */
+/** Answers a Ref (no attribute) or GetAtt of a resource; undefined if there is no answer. */
 export type Answer = (resource: Resource, logicalId: string, attribute: string | undefined) => string | undefined;
 
-/** Reads both stacks and their assets from the folder that `cdk synth` wrote. */
+/** Reads both stacks and their assets from the folder that `cdk synth` wrote. @throws Error  it has no template */
 export async function readTemplate(folder: string): Promise<Template> {
   const files = await readdir(folder);
   const json = async (file: string) => JSON.parse(await readFile(join(folder, file), 'utf8'));
@@ -41,7 +42,7 @@ export async function readTemplate(folder: string): Promise<Template> {
       for (const [hash, { source }] of Object.entries(found)) assets.set(hash, join(folder, source.path));
     }
   }
-  if (stacks.length === 0) throw new Error(`There is no template in ${folder}.`);
+  if (stacks.length === 0) throw new Error(`There is no template in ${folder}. Run npm run synth.`);
   return { stacks, assets };
 }
 
@@ -49,11 +50,16 @@ export async function readTemplate(folder: string): Promise<Template> {
 export function resourcesOf(
   template: Template,
   type: string,
-): { stack: Stack; logicalId: string; properties: Record<string, unknown> }[] {
+): { stack: Stack; logicalId: string; properties: Record<string, unknown>; dependsOn: string[] }[] {
   return template.stacks.flatMap((stack) =>
     Object.entries(stack.resources)
       .filter(([, resource]) => resource.Type === type)
-      .map(([logicalId, { Properties = {} }]) => ({ stack, logicalId, properties: Properties })),
+      .map(([logicalId, { Properties = {}, DependsOn = [] }]) => ({
+        stack,
+        logicalId,
+        properties: Properties,
+        dependsOn: DependsOn,
+      })),
   );
 }
 
@@ -65,8 +71,11 @@ const pseudoParameters: Record<string, string> = {
   'AWS::StackName': 'local',
 };
 
+/** Resolves the references in a value of a stack's template. `path` names the value in errors. */
+export type Resolve = (value: unknown, stack: Stack, path?: string) => unknown;
+
 /** A resolver of the intrinsic functions that our templates use. */
-export function createResolver(template: Template, answer: Answer) {
+export function createResolver(template: Template, answer: Answer): Resolve {
   return function resolve(value: unknown, stack: Stack, path = stack.name): unknown {
     if (Array.isArray(value)) return value.map((one, i) => resolve(one, stack, `${path}[${i}]`));
     if (typeof value !== 'object' || value === null) return value;

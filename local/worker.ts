@@ -1,4 +1,4 @@
-/** The inside of a function's container: its bundle loaded once, one event at a time. */
+/** The inside of a function's container: loads its bundle once and handles one event at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
 
 interface Invocation {

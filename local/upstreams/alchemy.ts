@@ -1,8 +1,9 @@
-/** A stand-in for Alchemy: NFT API v3, Transfers, and the NFT-activity webhook, over a world that goes on. */
-import { createHmac, randomUUID } from 'node:crypto';
+/** A stand-in for Alchemy: NFT API v3, Transfers, and the NFT-activity webhook, over a world that keeps changing. */
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createFaultSwitch, type FaultSwitch, type Faults, readJson, respond } from './faults.ts';
+import type { StandIn } from './stand-in.ts';
 import {
   apply,
   type Collection,
@@ -12,19 +13,23 @@ import {
   type Transfer,
   timeOf,
   type World,
+  worldSeed,
 } from './world.ts';
 
 export interface AlchemyStandIn {
   url: string;
+  /** What its secret holds. Webhooks are signed with the second. */
+  secret: { apiKey: string; webhookSigningKey: string };
   world: World;
   collections: Collection[];
   faults: FaultSwitch;
-  /** Somebody transfers something; gives the transfer. */
+  /** Makes a transfer and returns it. */
   transfer(): Transfer;
-  /** The last transfer made so is taken out of the chain; gives it. */
+  /** Takes the last such transfer out of the chain and returns it. */
   reorg(): Transfer | undefined;
-  /** Tells a webhook of transfers, signed; gives the answer's status. */
+  /** Posts transfers to a webhook, signed; returns the response's status. */
   notify(options: WebhookOptions, transfers: readonly Transfer[], removed?: boolean): Promise<number>;
+  /** Makes transfers and reports them to a webhook. Returns what stops it. */
   startTrickle(options: WebhookOptions & { everyMs: number }): () => void;
   stop(): Promise<void>;
 }
@@ -36,18 +41,32 @@ export interface WebhookOptions {
 
 export interface AlchemyOptions {
   apiKey: string;
+  /** Default: random. */
+  webhookSigningKey?: string;
   seed?: number;
-  /** Where what has happened since the beginning is kept. */
+  /** Keeps the transfers made here between runs. */
   statePath?: string;
 }
 
-const nftsAPage = 100;
-const ownersAPage = 1_000;
-const transfersAtMost = 1_000;
+/** Keys are new in each run. */
+export const standIn = {
+  start: ({ statePath }) => startAlchemy({ apiKey: randomKey(), statePath }),
+} satisfies StandIn<AlchemyStandIn>;
+
+const randomKey = () => randomBytes(12).toString('hex');
+
+const nftsPerPage = 100;
+const ownersPerPage = 1_000;
+const maxTransfers = 1_000;
 const hex = (number: number | bigint) => `0x${number.toString(16)}`;
 
-/** Starts the stand-in; what happened in earlier runs has happened. */
-export async function startAlchemy({ apiKey, seed = 7, statePath }: AlchemyOptions): Promise<AlchemyStandIn> {
+/** Starts the stand-in, with the transfers of earlier runs. */
+export async function startAlchemy({
+  apiKey,
+  webhookSigningKey = randomKey(),
+  seed = worldSeed,
+  statePath,
+}: AlchemyOptions): Promise<AlchemyStandIn> {
   const world = createWorld(seed);
   const made = await remember(world, statePath);
   const faults = createFaultSwitch();
@@ -85,6 +104,7 @@ export async function startAlchemy({ apiKey, seed = 7, statePath }: AlchemyOptio
   };
   const stand: AlchemyStandIn = {
     url: `http://127.0.0.1:${port}`,
+    secret: { apiKey, webhookSigningKey },
     world,
     collections: world.collections,
     faults,
@@ -101,7 +121,7 @@ export async function startAlchemy({ apiKey, seed = 7, statePath }: AlchemyOptio
   return stand;
 }
 
-/** Applies what was kept of earlier runs to the world; gives the list that goes on. */
+/** Applies the transfers of earlier runs to the world; returns their list, to be appended to. */
 async function remember(world: World, statePath: string | undefined): Promise<Transfer[]> {
   const text = statePath ? await readFile(statePath, 'utf8').catch(() => '[]') : '[]';
   const made = (
@@ -118,7 +138,7 @@ async function remember(world: World, statePath: string | undefined): Promise<Tr
   return made;
 }
 
-/** One transfer after another; now and then one is delivered twice, and now and then the last one is taken back. */
+/** One transfer after another. Some are delivered twice, and some are taken back. */
 function trickle(
   stand: AlchemyStandIn,
   options: WebhookOptions & { everyMs: number },
@@ -209,7 +229,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, standi
     : respond(response, 404, { error: { message: 'Not found' } }, fault);
 }
 
-/** One item of a page is not what it should be. */
+/** Makes one item of a page malformed. */
 function spoil(answer: Record<string, unknown>): void {
   for (const name of ['nfts', 'owners']) {
     if (Array.isArray(answer[name])) (answer[name] as unknown[])[0] = { tokenId: 'not a number', ownerAddress: 17 };
@@ -267,7 +287,7 @@ function metadataOf({
 }
 
 function nftsOf(collection: Collection, start: number): Record<string, unknown> {
-  const end = Math.min(start + nftsAPage, collection.totalSupply);
+  const end = Math.min(start + nftsPerPage, collection.totalSupply);
   const nfts = collection.traits.slice(start, end).map((attributes, i) => {
     const tokenId = String(start + i);
     const image = `https://cdn.example.com/${collection.symbol.toLowerCase()}/${tokenId}`;
@@ -307,7 +327,7 @@ function ownersOf(world: World, { address, totalSupply }: Collection, start: num
   const all = [...held]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([ownerAddress, tokenBalances]) => ({ ownerAddress, tokenBalances }));
-  const end = start + ownersAPage;
+  const end = start + ownersPerPage;
   return { owners: all.slice(start, end), ...(end < all.length ? { pageKey: String(end) } : {}) };
 }
 
@@ -358,7 +378,7 @@ function transfersOf(world: World, filter: Record<string, unknown>): Record<stri
   );
   if (filter.order === 'desc') matching.reverse();
   const start = Number(filter.pageKey ?? 0);
-  const end = start + Math.min(Number(filter.maxCount ?? transfersAtMost), transfersAtMost);
+  const end = start + Math.min(Number(filter.maxCount ?? maxTransfers), maxTransfers);
   return {
     transfers: matching.slice(start, end).map(toAssetTransfer),
     ...(end < matching.length ? { pageKey: String(end) } : {}),

@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** How the next answers go wrong: how many of them, and in which way. */
+/** How the next responses fail. */
 export interface Faults {
   kind: 'rate-limited' | 'server-error' | 'slow' | 'truncated' | 'garbage';
-  /** Answers that still go wrong. */
+  /** Responses that are still to fail. */
   count: number;
   retryAfterSeconds?: number;
   delayMs?: number;
 }
 
-/** A switch for faults, settable in code and by `PUT /__faults`. */
+/** A switch for faults, set in code or by `PUT /__faults`. */
 export interface FaultSwitch {
   set(faults: Faults | undefined): void;
-  /** The fault for this answer, counted down. */
+  /** The fault of this response; counts it down. */
   next(): Faults | undefined;
 }
 
@@ -30,7 +30,7 @@ export function createFaultSwitch(): FaultSwitch {
   };
 }
 
-/** Answers JSON, or as the fault has it. */
+/** Responds with JSON, or as the fault says. */
 export async function respond(
   response: ServerResponse,
   status: number,
@@ -58,7 +58,7 @@ export async function respond(
   response.end(text);
 }
 
-/** The body of a request as JSON; undefined where there is none. */
+/** The body of a request as JSON; undefined if it is empty. */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);

@@ -1,6 +1,6 @@
 /**
- * The warehouse's world: moments, the wallets that hold them, editions and what they cost; the same for the same size.
- * Columns are typed arrays, so that a million moments fit in little memory. What happens later changes it in place.
+ * The warehouse's world: moments, the wallets that hold them, editions and their prices; the same for the same size.
+ * Columns are typed arrays, so that a million moments fit in little memory. Changes are made in place.
  */
 
 export interface MomentsSize {
@@ -11,19 +11,19 @@ export interface MomentsSize {
   scrapes: number;
 }
 
-/** A row as the API gives it: texts by column. */
+/** A row as the API returns it: one text per column. */
 export type WarehouseRow = (string | null)[];
 
 export interface WarehouseTable {
   columns: { name: string; type: string; scale?: number; nullable: boolean }[];
-  /** The table as it is now, whatever happens to it later. */
+  /** The table as it is now; later changes do not show. */
   open(): OpenTable;
 }
 
-/** The rows of a table as of one time. */
+/** The rows of a table at one time. */
 export interface OpenTable {
   count: number;
-  /** A row by its place, in the order the table is always asked for. */
+  /** A row by its place in the order of the sync's statement. */
   row(place: number): WarehouseRow;
   /** Whether a row changed at or after a time, in microseconds since 1970. */
   changedSince(place: number, micros: bigint): boolean;
@@ -32,11 +32,14 @@ export interface OpenTable {
 export interface MomentsWorld {
   tables: Map<string, WarehouseTable>;
   wallets: string[];
-  /** Moves a moment to another wallet, now or at a time in microseconds since 1970; gives its id. */
+  /** How many there are. */
+  moments: number;
+  editions: number;
+  /** Moves a moment to another wallet, now or at a time in microseconds since 1970; returns its id. */
   trade(moment: number, wallet: number, micros?: number): number;
-  /** Takes a moment out of the table of holdings, as when its wallet is closed. */
+  /** Takes a moment out of the table of holdings. */
   remove(moment: number): void;
-  /** Scrapes the price of every edition, or of one, now. */
+  /** Scrapes the price of one edition, or of all. */
   scrape(edition?: number): void;
 }
 
@@ -72,7 +75,7 @@ export function createMomentsWorld({ moments, wallets, editions, scrapes }: Mome
   const updated = new Float64Array(moments);
   const minted = new Int32Array(editions);
   for (let i = 0; i < moments; i++) {
-    // few wallets hold much, and few editions are large
+    // a few wallets hold much, and a few editions are large
     owner[i] = Math.floor(wallets * random() ** 3);
     edition[i] = Math.floor(editions * random() ** 2);
     serial[i] = ++minted[edition[i]!]!;
@@ -96,7 +99,7 @@ export function createMomentsWorld({ moments, wallets, editions, scrapes }: Mome
   for (let i = 0; i < scrapes; i++)
     for (let e = 0; e < editions; e++) scrapeOne(e, lastMicros - (scrapes - i) * 86_400_000_000);
 
-  // the order of the statement: wallet, then moment; made again when something has moved
+  // the order of the statement: wallet, then moment; computed again after a trade
   let order: Float64Array | undefined;
   const inOrder = () => {
     if (order) return order;
@@ -216,6 +219,8 @@ export function createMomentsWorld({ moments, wallets, editions, scrapes }: Mome
   return {
     tables,
     wallets: walletNames,
+    moments,
+    editions,
     trade(moment, wallet, micros = now()) {
       owner[moment] = wallet;
       locked[moment] = 0;
@@ -240,7 +245,7 @@ const text = (name: string, nullable = false) => ({ name, type: 'text', nullable
 const fixed = (name: string, scale = 0) => ({ name, type: 'fixed', scale, nullable: false });
 const time = (name: string, scale: number) => ({ name, type: 'timestamp_ntz', scale, nullable: false });
 
-/** Seconds since 1970 with so many decimals: what Snowflake gives for a timestamp of that precision. */
+/** Seconds since 1970 with this many decimals, as Snowflake returns a timestamp of that precision. */
 function secondsOf(micros: number, decimals: number): string {
   const seconds = Math.floor(micros / 1_000_000);
   const fraction = String(micros - seconds * 1_000_000)
@@ -265,7 +270,7 @@ function createEdition(i: number, random: () => number) {
   };
 }
 
-/** An address that looks as random as real ones do. */
+/** An address that looks random, as real ones do. */
 function addressOf(i: number): string {
   const mixed = (BigInt(i + 1) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn;
   return `0x${mixed.toString(16).padStart(16, '0')}`;
@@ -275,7 +280,7 @@ function profileName(i: number): string {
   return `${givenNames[i % givenNames.length]!.toLowerCase()}_${familyNames[(i * 7) % familyNames.length]!.toLowerCase()}${i}`;
 }
 
-/** Mulberry32: numbers from 0 to 1, the same for the same seed. */
+/** Mulberry32: numbers in [0, 1), the same for the same seed. */
 function generator(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,19 +1,33 @@
 /** A stand-in for Neynar: Farcaster users by id and by verified address. */
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createFaultSwitch, type FaultSwitch, type Faults, readJson, respond } from './faults.ts';
-import type { User, World } from './world.ts';
+import type { StandIn } from './stand-in.ts';
+import { createPeople, type User, type World, worldSeed } from './world.ts';
 
 export interface NeynarStandIn {
   url: string;
+  /** What its secret holds. */
+  secret: { apiKey: string };
   faults: FaultSwitch;
   stop(): Promise<void>;
 }
 
-const fidsAtMost = 100;
-const addressesAtMost = 350;
+/** Users whose wallets are those of Alchemy's stand-in. */
+export const standIn = {
+  start: () => startNeynar({ world: createPeople(worldSeed), apiKey: randomBytes(12).toString('hex') }),
+} satisfies StandIn<NeynarStandIn>;
+
+const maxFids = 100;
+const maxAddresses = 350;
 const registeredAt = '2023-05-01T00:00:00.000Z';
 
-export async function startNeynar({ world, apiKey }: { world: World; apiKey: string }): Promise<NeynarStandIn> {
+export interface NeynarOptions {
+  world: Pick<World, 'users'>;
+  apiKey: string;
+}
+
+export async function startNeynar({ world, apiKey }: NeynarOptions): Promise<NeynarStandIn> {
   const faults = createFaultSwitch();
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://neynar');
@@ -30,6 +44,7 @@ export async function startNeynar({ world, apiKey }: { world: World; apiKey: str
   const { port } = server.address() as { port: number };
   return {
     url: `http://127.0.0.1:${port}`,
+    secret: { apiKey },
     faults,
     stop: () =>
       new Promise((resolve) => {
@@ -39,16 +54,19 @@ export async function startNeynar({ world, apiKey }: { world: World; apiKey: str
   };
 }
 
-function answer(world: World, path: string, query: URLSearchParams): { status: number; body: unknown } {
+function answer(
+  world: NeynarOptions['world'],
+  path: string,
+  query: URLSearchParams,
+): { status: number; body: unknown } {
   if (path === '/v2/farcaster/user/bulk/') {
     const fids = (query.get('fids') ?? '').split(',').map(Number);
-    if (fids.length > fidsAtMost) return { status: 400, body: { message: `At most ${fidsAtMost} fids` } };
+    if (fids.length > maxFids) return { status: 400, body: { message: `At most ${maxFids} fids` } };
     return { status: 200, body: { users: world.users.filter(({ fid }) => fids.includes(fid)).map(toUser) } };
   }
   if (path === '/v2/farcaster/user/bulk-by-address/') {
     const addresses = (query.get('addresses') ?? '').toLowerCase().split(',');
-    if (addresses.length > addressesAtMost)
-      return { status: 400, body: { message: `At most ${addressesAtMost} addresses` } };
+    if (addresses.length > maxAddresses) return { status: 400, body: { message: `At most ${maxAddresses} addresses` } };
     const found = addresses.flatMap((address) => {
       const users = world.users.filter(({ wallets }) => wallets.includes(address));
       return users.length > 0 ? [[address, users.map(toUser)] as const] : [];

@@ -1,7 +1,7 @@
 /**
- * A stand-in for Snowflake's SQL API v2: checks the token's signature, issuer and age, knows a request id again, answers
- * 202 as often as told, and gives results in partitions, packed. It understands the statements that are asked of it:
- * columns of one table, at or after a time, in the table's order.
+ * A stand-in for Snowflake's SQL API v2: it checks the token's signature, issuer and age, recognizes a repeated request
+ * id, responds with 202 as often as configured, and returns results in gzip'd partitions. It understands the statements
+ * of our syncs: columns of one table, at or after a time, in the table's order.
  */
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -16,6 +16,7 @@ import {
   type OpenTable,
   type WarehouseRow,
 } from './moments.ts';
+import type { StandIn } from './stand-in.ts';
 
 export interface SnowflakeStandIn {
   url: string;
@@ -23,9 +24,9 @@ export interface SnowflakeStandIn {
   faults: FaultSwitch;
   /** What its secret holds. */
   secret: Record<string, string>;
-  /** How it behaves; may be changed at any time. */
+  /** May be changed at any time. */
   behaviour: Behaviour;
-  /** Statements carried out, not found again; requests answered. */
+  /** Statements executed, not those recognized; and all requests. */
   counts: { statements: number; requests: number };
   /** Forgets every statement, as Snowflake does after a day. */
   forget(): void;
@@ -34,11 +35,11 @@ export interface SnowflakeStandIn {
 
 export interface Behaviour {
   rowsAPartition: number;
-  /** How often a statement answers 202 before its result. */
+  /** How often a statement responds with 202 before its result. */
   pollsBeforeResult: number;
-  /** Changes a row on its way out, as a fault of the data would. */
+  /** Changes a row on its way out, like bad data would. */
   change?: ((table: string, row: WarehouseRow, place: number) => WarehouseRow) | undefined;
-  /** Columns that go by another name now: `NFT_ID` → `MOMENT_ID`. */
+  /** Columns with a new name: `NFT_ID` → `MOMENT_ID`. */
   renamed: Record<string, string>;
 }
 
@@ -56,6 +57,9 @@ const account = 'TRIBUTARY-LOCAL';
 const user = 'SYNC';
 const statementText = /^SELECT (.+) FROM (\w+)(?: WHERE (\w+) >= TO_TIMESTAMP_NTZ\(\?\))? ORDER BY \d(?:, \d)*$/;
 const pack = promisify(gzip);
+
+/** Its key pair is new in each run, and so is its data. */
+export const standIn = { start: () => startSnowflake() } satisfies StandIn<SnowflakeStandIn>;
 
 export async function startSnowflake(
   size: MomentsSize = { moments: 60_000, wallets: 4_000, editions: 480, scrapes: 20 },
@@ -146,7 +150,7 @@ class Refused extends Error {
   }
 }
 
-/** Why a request is not let in, as Snowflake says it. */
+/** Why a request is refused, in Snowflake's words. */
 async function checkAccess(request: IncomingMessage, publicKey: KeyObject) {
   if (!request.headers['user-agent']) return { code: '391903', message: 'User-Agent header is required.' };
   if (request.headers['x-snowflake-authorization-token-type'] !== 'KEYPAIR_JWT')

@@ -1,45 +1,49 @@
-import { randomBytes } from 'node:crypto';
-import { type AlchemyStandIn, startAlchemy } from './alchemy.ts';
-import { startNeynar } from './neynar.ts';
-import { type SnowflakeStandIn, startSnowflake } from './snowflake.ts';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunningStandIn, StandIn } from './stand-in.ts';
 
 export interface Upstreams {
-  alchemy: AlchemyStandIn;
-  snowflake: SnowflakeStandIn;
-  /** What Alchemy signs its webhooks with. */
-  signingKey: string;
-  /** Their addresses, by the settings' names. */
+  /** The address of each, by the name of its setting: `UPSTREAM_ALCHEMY_URL`. */
   settings: Record<string, string>;
-  /** What their secrets hold, by the upstream's name. */
+  /** What the secret of each holds, by the upstream's name. */
   secrets: Record<string, Record<string, string>>;
-  collections: { address: string; name: string; totalSupply: number }[];
-  /** Makes a transfer now and then, and tells the webhook; gives what ends it. */
-  startTrickle(options: { everyMs: number; webhookUrl: string }): () => void;
+  /** The running stand-in of what a file here exports. @throws Error  the template does not call that upstream */
+  get<Running extends RunningStandIn>(standIn: StandIn<Running>): Running;
   stop(): Promise<void>;
 }
 
-/** Starts the stand-ins of all third parties; what has happened in their world is kept in a file. */
-export async function startUpstreams(statePath: string): Promise<Upstreams> {
-  const [alchemyKey, neynarKey, signingKey] = Array.from({ length: 3 }, () => randomBytes(12).toString('hex')) as [
-    string,
-    string,
-    string,
-  ];
-  const alchemy = await startAlchemy({ statePath, apiKey: alchemyKey });
-  const neynar = await startNeynar({ world: alchemy.world, apiKey: neynarKey });
-  const snowflake = await startSnowflake();
+/**
+ * Starts the stand-ins of upstreams, given by their names. Each keeps its state in a file of `directory`.
+ *
+ * @throws Error  an upstream has no stand-in; the message says what to write
+ */
+export async function startUpstreams(names: readonly string[], directory: string): Promise<Upstreams> {
+  const standIns = await Promise.all(names.map(async (name) => [name, await standInOf(name)] as const));
+  const running = await Promise.all(
+    standIns.map(async ([name, standIn]) => {
+      const started = await standIn.start({ statePath: join(directory, `upstream-${name}.json`) });
+      return { name, standIn, started };
+    }),
+  );
   return {
-    alchemy,
-    snowflake,
-    signingKey,
-    settings: { ALCHEMY_BASE_URL: alchemy.url, NEYNAR_BASE_URL: neynar.url, SNOWFLAKE_BASE_URL: snowflake.url },
-    secrets: {
-      alchemy: { apiKey: alchemyKey, webhookSigningKey: signingKey },
-      neynar: { apiKey: neynarKey },
-      snowflake: snowflake.secret,
+    settings: Object.fromEntries(
+      running.map(({ name, started }) => [`UPSTREAM_${name.toUpperCase()}_URL`, started.url]),
+    ),
+    secrets: Object.fromEntries(running.map(({ name, started }) => [name, started.secret])),
+    get<Running extends RunningStandIn>(wanted: StandIn<Running>) {
+      const found = running.find(({ standIn }) => standIn === wanted);
+      if (!found) throw new Error(`No function calls that upstream. Running stand-ins: ${names.join(', ')}.`);
+      return found.started as Running;
     },
-    collections: alchemy.collections,
-    startTrickle: (options) => alchemy.startTrickle({ ...options, signingKey }),
-    stop: async () => void (await Promise.all([alchemy.stop(), neynar.stop(), snowflake.stop()])),
+    stop: async () => void (await Promise.all(running.map(({ started }) => started.stop()))),
   };
+}
+
+async function standInOf(name: string): Promise<StandIn> {
+  const exists = await stat(new URL(`./${name}.ts`, import.meta.url)).catch(() => undefined);
+  const { standIn } = (exists ? await import(`./${name}.ts`) : {}) as { standIn?: StandIn };
+  if (standIn) return standIn;
+  throw new Error(
+    `The upstream ${name} has no stand-in. Write local/upstreams/${name}.ts, which exports \`standIn: StandIn\`.`,
+  );
 }

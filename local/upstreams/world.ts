@@ -1,6 +1,6 @@
 /**
- * The world that the stand-ins tell of: collections, tokens, wallets, users and two years of transfers, the same for the
- * same seed. Owners follow from the transfers, as on a chain; what happens later is added block by block.
+ * The world that the stand-ins show: collections, tokens, wallets, users and two years of transfers, the same for the
+ * same seed. Owners follow from the transfers, as on a chain; later transfers are added block by block.
  */
 import { createHash } from 'node:crypto';
 
@@ -51,6 +51,9 @@ export interface World {
   owners: Map<string, Map<string, bigint>>;
 }
 
+/** The world of `npm start`. */
+export const worldSeed = 7;
+
 const zero = `0x${'0'.repeat(40)}`;
 const firstBlock = 17_000_000;
 const blocksOfHistory = 5_256_000;
@@ -80,10 +83,16 @@ export function createRandom(seed: number): () => number {
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 const addressOf = (text: string) => `0x${digest(text).slice(0, 40)}`;
 
+/** The wallets of a seed, and the users who have them. */
+export function createPeople(seed: number): Pick<World, 'wallets' | 'users'> {
+  const wallets = Array.from({ length: 3_000 }, (_, i) => addressOf(`${seed} wallet ${i}`));
+  return { wallets, users: createUsers(wallets, createRandom(seed)) };
+}
+
 /** The world of a seed. */
 export function createWorld(seed: number): World {
   const random = createRandom(seed);
-  const wallets = Array.from({ length: 3_000 }, (_, i) => addressOf(`${seed} wallet ${i}`));
+  const { wallets, users } = createPeople(seed);
   const collections = catalogue.map(([name, symbol, tokenType, totalSupply, words], i) => {
     const types = words.map((word, at) => ({ word, options: values.slice(0, 4 + at * 2) }));
     const traits = Array.from({ length: totalSupply }, () =>
@@ -107,7 +116,7 @@ export function createWorld(seed: number): World {
   const world: World = {
     collections,
     wallets,
-    users: createUsers(wallets, random),
+    users,
     transfers: [],
     head: firstBlock + blocksOfHistory,
     owners: new Map(),
@@ -118,7 +127,7 @@ export function createWorld(seed: number): World {
   return world;
 }
 
-/** The first options are common, the last rare. */
+/** The first options are common, the last are rare. */
 function skewed(options: string[], random: () => number): string {
   return options[Math.floor(random() ** 2.2 * options.length)]!;
 }
@@ -139,7 +148,7 @@ function createUsers(wallets: string[], random: () => number): User[] {
   return users;
 }
 
-/** A few wallets hold much, most little. */
+/** A few wallets hold much, most hold little. */
 export function pickWallet(world: Pick<World, 'wallets'>, random: () => number): string {
   return world.wallets[Math.floor(random() ** 3 * world.wallets.length)]!;
 }
@@ -200,7 +209,7 @@ function transferOf(
   };
 }
 
-/** Makes a transfer count (`sign` 1), or takes it back (-1). */
+/** Applies a transfer (`sign` 1), or takes it back (-1). */
 export function apply({ owners }: World, { contract, from, to, tokens }: Transfer, sign: 1n | -1n): void {
   for (const { tokenId, amount } of tokens) {
     const key = `${contract}:${tokenId}`;
@@ -218,7 +227,7 @@ export function apply({ owners }: World, { contract, from, to, tokens }: Transfe
   }
 }
 
-/** A transfer that somebody makes now, in the next block: of a token that they hold, to somebody else. */
+/** A transfer in the next block: of a token from its holder to another wallet. */
 export function nextTransfer(world: World, random: () => number): Transfer {
   const collection = world.collections[Math.floor(random() * world.collections.length)]!;
   const tokenId = String(Math.floor(random() * collection.totalSupply));
@@ -241,7 +250,7 @@ export function nextTransfer(world: World, random: () => number): Transfer {
   };
 }
 
-/** When a block was made: one every twelve seconds, the first of May 2023 the first. */
+/** The time of a block: one every twelve seconds from May 1, 2023. */
 export function timeOf(block: number): string {
   return new Date(Date.UTC(2023, 4, 1) + (block - firstBlock) * 12_000).toISOString();
 }
