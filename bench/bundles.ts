@@ -1,23 +1,20 @@
-/** What each function's bundle weighs, and how long a fresh process takes to import it, beyond an empty handler. */
+/** The size of each function's bundle, and the time a fresh process takes to import it, beyond an empty handler. */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
+import { domains } from '../functions/registry.ts';
+import { bundleFunctions } from '../infra/constructs/bundle.ts';
+import { planFunctions } from '../infra/functions.ts';
 
-const root = fileURLToPath(new URL('../', import.meta.url));
-const functionsFolder = join(root, '.build', 'functions');
 const runs = 9;
-/** What the handlers ask of the environment while they are imported: nothing else is set. */
+/** All that handlers need of the environment while they are imported. */
 const environment = { ...process.env, STAGE: 'bench', SERVICE: 'bench', AWS_REGION: 'us-east-1' };
 
 /** `npm run bench -- bundles` */
 export async function benchBundles(): Promise<void> {
-  const { status, stderr } = spawnSync('cdk', ['synth', '--quiet', '-c', 'stage=prod', '-c', 'nag=off'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(stderr);
+  const bundles = await bundleFunctions(planFunctions(domains));
   const folder = await mkdtemp(join(tmpdir(), 'empty-'));
   const empty = join(folder, 'index.mjs');
   await writeFile(empty, 'export const handler = async () => undefined;\n');
@@ -26,11 +23,11 @@ export async function benchBundles(): Promise<void> {
     `an empty handler: ${floor.ms.toFixed(1)} ms, ${floor.mb.toFixed(0)} MB; medians of ${runs} fresh processes`,
   );
   console.log(
-    `${'function'.padEnd(20)} ${'at start KB'.padStart(12)} ${'in all KB'.padStart(10)} ${'import ms'.padStart(10)} ${'beyond ms'.padStart(10)} ${'MB'.padStart(5)}`,
+    `${'function'.padEnd(20)} ${'at start KB'.padStart(12)} ${'total KB'.padStart(10)} ${'import ms'.padStart(10)} ${'beyond ms'.padStart(10)} ${'MB'.padStart(5)}`,
   );
-  for (const name of (await readdir(functionsFolder)).sort()) {
-    const sizes = await sizesOf(join(functionsFolder, name));
-    const { ms, mb } = importOf(join(functionsFolder, name, 'index.mjs'));
+  for (const [name, bundle] of [...bundles.folders].sort()) {
+    const sizes = await sizesOf(bundle);
+    const { ms, mb } = importOf(join(bundle, 'index.mjs'));
     const columns = [
       kb(sizes.atStart).padStart(12),
       kb(sizes.all).padStart(10),
@@ -40,12 +37,12 @@ export async function benchBundles(): Promise<void> {
     ];
     console.log(`${name.padEnd(20)} ${columns.join(' ')}`);
   }
-  await rm(folder, { recursive: true });
+  await Promise.all([rm(folder, { recursive: true }), bundles.remove()]);
 }
 
 const kb = (bytes: number) => (bytes / 1_000).toFixed(0);
 
-/** Bytes of code that importing the entry loads, and of all code with it that may be loaded. */
+/** Bytes of code that importing the entry loads, and bytes of all code in the bundle. */
 export async function sizesOf(folder: string): Promise<{ atStart: number; all: number }> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.mjs'));
   const code = new Map(

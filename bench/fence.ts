@@ -175,7 +175,8 @@ async function startWorld(applyDelayMs: number) {
     DATABASE_ANALYTICS_HOST: postgres.reader,
     DATABASE_NAME: 'postgres',
     DATABASE_CLUSTER_ID: 'test',
-    DATABASE_SECRET_ARN: 'owner',
+    DATABASE_READ_SECRET_ARN: 'owner',
+    DATABASE_WRITE_SECRET_ARN: 'owner',
     DATABASE_POOL_SIZE: '16',
     DATABASE_TLS: 'off',
     // the lagging replica is what is under test: it is to be read from
@@ -286,7 +287,7 @@ async function fencedCache(
       throw error;
     });
   const stopping = new AbortController();
-  const pump = pumpEvents(queuesUrl, handler, relayOutbox, stopping.signal);
+  const pump = pumpEvents(queuesUrl, (event) => handler(event, {} as never), relayOutbox, stopping.signal);
   const change = async (key: string, value: number, run: typeof commit) =>
     run(async (tx) => {
       await tx.query('update public.things set value = $2 where key = $1', [key, value]);

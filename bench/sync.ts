@@ -220,7 +220,7 @@ export async function benchMillion(): Promise<void> {
     ]),
   );
   // as the deployed function is
-  const heap = [`--max-old-space-size=${wallets.functions!.etl!.heapMb}`, '--max-semi-space-size=8'];
+  const heap = [`--max-old-space-size=${wallets.etl.heapMb}`, '--max-semi-space-size=8'];
   const child = spawn('node', [...heap, 'bench/million.ts'], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
@@ -237,14 +237,16 @@ export async function benchMillion(): Promise<void> {
       DATABASE_ANALYTICS_HOST: database.writer,
       DATABASE_NAME: 'postgres',
       DATABASE_CLUSTER_ID: 'test',
-      DATABASE_SECRET_ARN: 'owner',
+      DATABASE_READ_SECRET_ARN: 'owner',
+      DATABASE_WRITE_SECRET_ARN: 'owner',
       DATABASE_POOL_SIZE: '4',
       DATABASE_TLS: 'off',
       REDIS_URL: redis.url,
       RELAY_QUEUE_URL: `${queues.url}/000000000000/relay`,
-      JOBS_QUEUE_URL_WALLETS: `${queues.url}/000000000000/jobs`,
-      SNOWFLAKE_BASE_URL: warehouse.url,
-      SNOWFLAKE_SECRET_ARN: 'snowflake',
+      JOBS_QUEUE_URL_WALLETS_BULK: `${queues.url}/000000000000/jobs`,
+      JOBS_QUEUE_URL_WALLETS_PROMPT: `${queues.url}/000000000000/jobs`,
+      UPSTREAM_SNOWFLAKE_URL: warehouse.url,
+      UPSTREAM_SNOWFLAKE_SECRET_ARN: 'snowflake',
       POWERTOOLS_METRICS_DISABLED: 'true',
       POWERTOOLS_TRACE_ENABLED: 'false',
     },

@@ -6,6 +6,8 @@
  */
 import * as z from 'zod';
 import { Config } from './kernel/errors.ts';
+import type { JobDeclaration } from './kernel/job.ts';
+import type { Upstream } from './kernel/upstream.ts';
 
 interface Variable<T> {
   schema: z.ZodType<T, string | undefined>;
@@ -35,7 +37,8 @@ export const variables = {
   DATABASE_READER_HOST: variable(text, 'host[:port] that the API reads from.'),
   DATABASE_ANALYTICS_HOST: variable(text, 'host[:port] for long reads.'),
   DATABASE_NAME: variable(text, 'Name of the database.'),
-  DATABASE_SECRET_ARN: variable(text, 'Secret {username, password} of the role this function connects as.'),
+  DATABASE_READ_SECRET_ARN: variable(text, 'Secret {username, password} of the role that this function reads as.'),
+  DATABASE_WRITE_SECRET_ARN: variable(text, 'Secret {username, password} of the role that its transactions run as.'),
   DATABASE_POOL_SIZE: variable(wholeNumber.default(2), 'Connections a container may open to each host.'),
   DATABASE_TLS: variable(z.enum(['require', 'off']).default('require'), 'Whether connections are encrypted.'),
   DATABASE_CLUSTER_ID: variable(text, 'Identity of the cluster; a restored copy has another one.'),
@@ -48,15 +51,6 @@ export const variables = {
   REDIS_SECRET_ARN: variable(text.optional(), 'Secret {password} of the cache.'),
   BUS_NAME: variable(text, 'Event bus the relay publishes on.'),
   RELAY_QUEUE_URL: variable(text, 'Queue whose messages make the relay run at once.'),
-  ALCHEMY_BASE_URL: variable(z.url(), 'Alchemy API.'),
-  ALCHEMY_SECRET_ARN: variable(text, 'Secret {apiKey, webhookSigningKey}.'),
-  NEYNAR_BASE_URL: variable(z.url(), 'Neynar API.'),
-  NEYNAR_SECRET_ARN: variable(text, 'Secret {apiKey}.'),
-  SNOWFLAKE_BASE_URL: variable(text, 'Snowflake SQL API; {account} stands for the secret’s account.'),
-  SNOWFLAKE_SECRET_ARN: variable(
-    text,
-    'Secret {account, user, privateKey, warehouse, database, schema, role} of the warehouse.',
-  ),
   ADMIN_TOKEN_SECRET_ARN: variable(text, 'Secret {sha256} of the operator’s bearer token.'),
 };
 
@@ -76,12 +70,22 @@ export function env<N extends VariableName>(name: N): ValueOf<N> {
 }
 
 /**
- * The queue that takes a domain's jobs, from `JOBS_QUEUE_URL_<DOMAIN>`.
+ * The queue of a job's lane, from `JOBS_QUEUE_URL_<DOMAIN>_<LANE>`.
  *
- * @throws Config  this function was given none for the domain
+ * @throws Config  this function may not start jobs of that lane
  */
-export function jobsQueueUrl(domain: string): string {
-  return check(`JOBS_QUEUE_URL_${domain.toUpperCase()}`, text);
+export function jobsQueueUrl({ domain, lane }: JobDeclaration): string {
+  return check(`JOBS_QUEUE_URL_${domain}_${lane}`.toUpperCase(), text);
+}
+
+/**
+ * Where an upstream is and which secret holds its credentials, from `UPSTREAM_<NAME>_URL` and `…_SECRET_ARN`.
+ *
+ * @throws Config  this function may not call the upstream
+ */
+export function upstreamSettings({ name }: Upstream): { url: string; secretArn: string } {
+  const prefix = `UPSTREAM_${name.toUpperCase()}`;
+  return { url: check(`${prefix}_URL`, text), secretArn: check(`${prefix}_SECRET_ARN`, text) };
 }
 
 /** The names and addresses of all queues an operator may look into, from `QUEUES`: JSON of name → {url, deadLetterUrl}. */
@@ -94,8 +98,8 @@ export function operatedQueues(): Record<string, { url: string; deadLetterUrl: s
 }
 
 /** The secrets of the database roles, from `DATABASE_ROLE_SECRETS`: JSON of role → ARN; for the migration alone. */
-export function roleSecrets(): Record<'writer' | 'reader' | 'console', string> {
-  const secrets = z.object({ writer: text, reader: text, console: text });
+export function roleSecrets(): Record<'writer' | 'worker' | 'reader' | 'console', string> {
+  const secrets = z.object({ writer: text, worker: text, reader: text, console: text });
   return check(
     'DATABASE_ROLE_SECRETS',
     z.string().transform((json) => secrets.parse(JSON.parse(json))),

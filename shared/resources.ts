@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { Generation, GenerationSource } from './cache/generation.ts';
 import { type Cache, createCache } from './cache/read.ts';
 import { connectRedis, type RedisConnection } from './cache/redis.ts';
-import { query, readProvably } from './db/read.ts';
+import { readProvably } from './db/read.ts';
 import { env } from './env.ts';
 import { Unavailable } from './kernel/errors.ts';
 import { count } from './observability/metrics.ts';
@@ -63,21 +63,21 @@ interface GenerationRow {
   since: string;
 }
 
-/** The generation in Postgres: always the writer's, since a replica's could be an old one. */
+/** The generation in Postgres: always the primary's, since a replica's could be an old one. */
 const generation: GenerationSource = {
   takeUp: () => askWriter(sql`select * from platform.take_up_cache_generation(${env('DATABASE_CLUSTER_ID')})`),
   look: () => askWriter(sql`select * from platform.current_cache_generation()`),
   async revoke() {
-    await query(sql`select platform.revoke_cache_generation()`, 'sync');
+    await readProvably(sql`select from platform.revoke_cache_generation()`, { host: 'writer' });
   },
 };
 
-/** @throws Unavailable  neither these connections nor new ones lead to a writer (retryable) */
+/** @throws Unavailable  neither these connections nor new ones lead to the primary (retryable) */
 async function askWriter(statement: Sql): Promise<Generation> {
   let found = await readProvably<GenerationRow>(statement, { host: 'writer' });
   if (found.evidence.inRecovery)
     found = await readProvably<GenerationRow>(statement, { host: 'writer', insteadOf: found.evidence });
-  if (found.evidence.inRecovery) throw new Unavailable('The database has no writer at the moment.');
+  if (found.evidence.inRecovery) throw new Unavailable('The database has no primary at the moment.');
   const { generation: current, previous, since } = found.rows[0]!;
   return { current, previous, since: Number(since) };
 }

@@ -1,15 +1,16 @@
-/** `npm run check`: format and lint, types, boundaries, generated files. One line each; details only of what fails. */
+/** `npm run check`: one line for each check, with details of what fails. */
 import './toolchain.ts';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findBreaches } from './boundaries.ts';
+import { faultsIn } from './declarations.ts';
 import { staleFiles } from './generate.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
 interface Check {
   name: string;
-  /** What is wrong, or an empty text. */
+  /** What is wrong; empty if nothing is. */
   run(): string | Promise<string>;
 }
 
@@ -21,6 +22,13 @@ const checks: Check[] = [
     run: async () => {
       const breaches = await findBreaches(root, ['shared', 'functions', 'infra', 'local']);
       return breaches.map(({ rule, from, to }) => `${from} → ${to}: ${rule}`).join('\n');
+    },
+  },
+  {
+    name: 'declarations',
+    run: async () => {
+      const { domains } = await import('../functions/registry.ts');
+      return faultsIn(domains, root).join('\n');
     },
   },
   {

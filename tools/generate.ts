@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { domains } from '../functions/registry.ts';
 import { variables } from '../shared/env.ts';
-import { type Domain, type Operation, ttlSecondsOf } from '../shared/kernel/declaration.ts';
+import type { Domain } from '../shared/kernel/domain.ts';
+import type { Invocation } from '../shared/kernel/function.ts';
+import { jobNameOf } from '../shared/kernel/job.ts';
+import type { Operation } from '../shared/kernel/operation.ts';
+import type { TableDeclaration } from '../shared/kernel/table.ts';
+import { entityTemplatesOf, ttlSecondsOf } from '../shared/kernel/view.ts';
 
 /** The files whose content, or part of it, is derived, with what they should say. */
 async function derivedFiles(root: string): Promise<Map<string, string>> {
@@ -50,65 +55,96 @@ function sections(domain: Domain): Record<string, string> {
     tables: tables(domain),
     events: events(domain),
   };
-  if (domain.jobs.length > 0) filled.jobs = jobs(domain);
-  if (domain.imports.length > 0) filled.imports = imports(domain);
+  if (Object.keys(domain.jobs).length > 0) filled.jobs = jobs(domain);
+  if (Object.keys(domain.datasets).length > 0) filled.datasets = datasets(domain);
+  if (domain.functions) filled.functions = functions(domain);
   return filled;
 }
 
 function routes({ operations }: Domain): string {
-  const rows = operations.map((operation) => [
+  const rows = Object.values(operations).map((operation) => [
     `\`${operation.method} ${operation.path}\``,
     `[${operation.operationId}](${fileOf(operation)})`,
     cachedWhere(operation),
     operation.summary,
   ]);
-  return table(['route', 'operation', 'cached', 'what it gives'], rows);
+  return table(['route', 'operation', 'cached', 'summary'], rows);
 }
 
 function cachedWhere({ cache }: Operation): string {
   if (!cache) return '–';
-  const hiddenBy =
-    cache.kind === 'ttlOnly' ? 'its age alone' : [cache.entity, ...(cache.dependsOn ?? [])].map(code).join(', ');
-  return `${ttlSecondsOf(cache)} s, hidden by ${hiddenBy}`;
+  if (cache.kind === 'ttlOnly') return `${ttlSecondsOf(cache)} s`;
+  return `${ttlSecondsOf(cache)} s, voided by ${entityTemplatesOf(cache).map(code).join(', ')}`;
 }
 
 function entities(domain: Domain): string {
   const rows = Object.entries(domain.entities).map(([kind, summary]) => [code(kind), summary]);
-  return table(['kind', 'what a fence on it hides'], rows);
+  return table(['kind', 'what a fence on it voids'], rows);
 }
 
 function tables(domain: Domain): string {
-  const announced = (announces: Domain['tables'][number]['announces']) =>
-    'ttlOnly' in announces ? announces.ttlOnly : announces.map(code).join(', ');
-  const rows = domain.tables.map(({ name, summary, announces }) => [
+  const announced = (announces: TableDeclaration['announces']) =>
+    'nothing' in announces ? announces.nothing : announces.map(code).join(', ');
+  const rows = Object.entries(domain.tables).map(([name, { summary, announces }]) => [
     code(`${domain.name}.${name}`),
     summary,
     announced(announces),
   ]);
-  return table(['table', 'what it holds', 'its changes are announced for'], rows);
+  return table(['table', 'contents', 'entities that its changes announce'], rows);
 }
 
 function events(domain: Domain): string {
-  const rows = domain.events.map(({ type, summary, entities }) => [code(type), summary, entities.map(code).join(', ')]);
-  return table(['event', 'what has happened', 'entities'], rows);
+  const rows = Object.values(domain.events).map(({ type, summary, entities }) => [
+    code(type),
+    summary,
+    entities.map(code).join(', '),
+  ]);
+  return table(['event', 'meaning', 'entities'], rows);
 }
 
 function jobs(domain: Domain): string {
-  const rows = domain.jobs.map(({ name, schedule, on = [], summary }) => [
-    `[${name}](${kebab(name)}.ts)`,
-    [...(schedule ? [code(schedule)] : []), ...on.map(code)].join(', ') || 'on demand',
-    summary,
+  const rows = Object.values(domain.jobs).map((job) => [
+    `[${jobNameOf(job)}](${kebab(job.name)}.ts)`,
+    job.lane,
+    [...(job.schedule ? [code(job.schedule)] : []), ...(job.on ?? []).map(({ type }) => code(type))].join(', ') ||
+      'on demand',
+    (job.upstreams ?? []).map(({ name }) => name).join(', '),
+    job.summary,
   ]);
-  return table(['job', 'when', 'what it does'], rows);
+  return table(['job', 'lane', 'started by', 'upstreams', 'summary'], rows);
 }
 
-function imports(domain: Domain): string {
-  const rows = domain.imports.map(({ name, settable, summary }) => [
+function datasets(domain: Domain): string {
+  const rows = Object.values(domain.datasets).map(({ name, settable, summary }) => [
     code(`${domain.name}.${name}`),
     settable.map(code).join(', '),
     summary,
   ]);
-  return table(['dataset', '`--set` may give', 'what it is'], rows);
+  return table(['dataset', '`--set` columns', 'summary'], rows);
+}
+
+function functions(domain: Domain): string {
+  const rows = Object.entries(domain.functions ?? {}).map(([name, { invoked, summary }]) => [
+    `[${name}](${name}.ts)`,
+    startedBy(invoked),
+    summary,
+  ]);
+  return table(['function', 'invoked by', 'summary'], rows);
+}
+
+function startedBy(invoked: Invocation): string {
+  switch (invoked.by) {
+    case 'queue':
+      return `its queue${invoked.schedule ? `, ${code(invoked.schedule)}` : ''}`;
+    case 'events':
+      return `every event${invoked.againAfterSeconds ? `, and again after ${invoked.againAfterSeconds} s` : ''}`;
+    case 'schedule':
+      return code(invoked.schedule);
+    case 'deployment':
+      return `each deployment, ${invoked.when === 'before' ? 'before new code gets traffic' : 'at its end'}`;
+    case 'authorizer':
+      return 'the gateway';
+  }
 }
 
 function table(head: string[], rows: string[][]): string {

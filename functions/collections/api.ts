@@ -14,7 +14,7 @@ import { listWalletCollections } from './list-wallet-collections.ts';
 import { receiveAlchemyWebhook } from './receive-alchemy-webhook.ts';
 import { refreshCollection } from './refresh-collection.ts';
 
-export const handler = createApi(collections, [
+export const handler = createApi(collections, {
   listCollections,
   getCollection,
   listNfts,
@@ -28,4 +28,4 @@ export const handler = createApi(collections, [
   listWalletCollections,
   refreshCollection,
   receiveAlchemyWebhook,
-]);
+});

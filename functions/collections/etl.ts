@@ -1,6 +1,6 @@
 import { createEtl } from '../../shared/jobs/etl.ts';
+import * as datasets from './apply-datasets.ts';
 import { collections } from './domain.ts';
-import { imports } from './import-datasets.ts';
 import { loadCollection } from './load-collection.ts';
 import { loadUser } from './load-user.ts';
 import { syncTransfers } from './sync-transfers.ts';
@@ -17,4 +17,4 @@ const jobs = {
   warmPopular,
 };
 
-export const handler = createEtl(collections, jobs, imports);
+export const handler = createEtl(collections, jobs, datasets);

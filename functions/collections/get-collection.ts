@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { fetchCollection } from './fetch-collection.ts';
 import { countRead } from './popularity.ts';
 
@@ -17,8 +17,8 @@ import { countRead } from './popularity.ts';
  * @throws RateLimited  it would have to be fetched, and the budget for that is used up
  * @source Alchemy getContractMetadata, or an import
  */
-export const getCollection = read(contract.getCollection, {
-  load: ({ path }) => sql`
+export const getCollection = read(operations.getCollection, {
+  statement: ({ path }) => sql`
     select jsonb_build_object(
         'address', collections.name_of(c.address, c.slug),
         'slug', c.slug,
@@ -38,6 +38,6 @@ export const getCollection = read(contract.getCollection, {
       c.refreshed_at as as_of, c.address is not null and c.refreshed_at is null as incomplete
     from collections.collections c
     where ${collectionNamed(path.address)}`,
-  fetch: ({ path }, request) => fetchCollection(path.address, request),
-  served: ({ path }) => countRead(path.address),
+  fetchMissing: ({ path }, request) => fetchCollection(path.address, request),
+  onServed: ({ path }) => countRead(path.address),
 });

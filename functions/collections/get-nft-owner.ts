@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /**
  * Who owns a token: one address for ERC-721, each holder with the amount for ERC-1155, most first.
@@ -10,8 +10,8 @@ import * as contract from './contract.ts';
  *
  * @throws NotFound  there is no such collection or token
  */
-export const getNftOwner = read(contract.getNftOwner, {
-  load: ({ path }) => sql`
+export const getNftOwner = read(operations.getNftOwner, {
+  statement: ({ path }) => sql`
     select jsonb_build_object(
         'collection', collections.name_of(c.address, c.slug), 'tokenId', n.token_id::text,
         'owner', case when count(o.owner) = 1 then max('0x' || encode(o.owner, 'hex')) end,

@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { traitsOf } from './traits-of.ts';
 
 /**
@@ -12,8 +12,8 @@ import { traitsOf } from './traits-of.ts';
  * @throws NotFound  there is no such collection or token
  * @source Alchemy getNFTsForContract, or the import `collections.nfts`
  */
-export const getNft = read(contract.getNft, {
-  load: ({ path }) => sql`
+export const getNft = read(operations.getNft, {
+  statement: ({ path }) => sql`
     select jsonb_build_object(
         'collection', collections.name_of(c.address, c.slug), 'tokenId', n.token_id::text, 'name', n.name,
         'description', n.description, 'imageUrl', n.image_url, 'tokenUri', n.token_uri,

@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /**
  * How often each trait value of a collection occurs, most frequent first; rarity is its share of the tokens, 0 to 1.
@@ -10,8 +10,8 @@ import * as contract from './contract.ts';
  *
  * @throws NotFound  there is no such collection
  */
-export const getTraits = read(contract.getTraits, {
-  load: ({ path }) => sql`
+export const getTraits = read(operations.getTraits, {
+  statement: ({ path }) => sql`
     select jsonb_build_object(
         'tokenCount', c.token_count,
         'traits', coalesce((

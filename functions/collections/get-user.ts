@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { fetchUser } from './fetch-user.ts';
 
 /**
@@ -12,8 +12,8 @@ import { fetchUser } from './fetch-user.ts';
  * @throws RateLimited  the user would have to be fetched, and the budget for that is used up
  * @source Neynar user/bulk, or the import `collections.users`
  */
-export const getUser = read(contract.getUser, {
-  load: ({ path }) => sql`
+export const getUser = read(operations.getUser, {
+  statement: ({ path }) => sql`
     select jsonb_build_object(
         'fid', u.fid, 'username', u.username, 'displayName', u.display_name, 'imageUrl', u.image_url,
         'wallets', coalesce((select jsonb_agg('0x' || encode(w.wallet, 'hex') order by w.wallet)
@@ -21,5 +21,5 @@ export const getUser = read(contract.getUser, {
         'updatedAt', platform.iso(u.updated_at)
       )::text as body, u.updated_at as as_of
     from collections.fc_users u where u.fid = ${path.fid}::bigint`,
-  fetch: ({ path }, request) => fetchUser(Number(path.fid), request),
+  fetchMissing: ({ path }, request) => fetchUser(path.fid, request),
 });

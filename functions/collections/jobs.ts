@@ -1,45 +1,46 @@
-/** The collections room's work outside requests. */
+/** The jobs of the collections domain. */
 import * as z from 'zod';
 import { address } from '../../shared/kernel/address.ts';
-import type { JobDeclaration } from '../../shared/kernel/declaration.ts';
+import { defineJobs } from '../../shared/kernel/job.ts';
+import { alchemy } from '../upstreams/alchemy.ts';
+import { neynar } from '../upstreams/neynar.ts';
+import { fid } from './shapes.ts';
 
-export const loadCollection: JobDeclaration = {
-  name: 'loadCollection',
-  summary: 'Fetches metadata, tokens, traits, owners and new transfers of one collection, then warms its views.',
-  params: z.strictObject({ address }),
-};
-
-export const syncTransfers: JobDeclaration = {
-  name: 'syncTransfers',
-  summary: 'Catches up on the transfers of every complete collection, in case a webhook was missed.',
-  params: z.strictObject({}),
-  schedule: 'rate(15 minutes)',
-  keepsDatabaseAwake: true,
-};
-
-export const verifyOwnership: JobDeclaration = {
-  name: 'verifyOwnership',
-  summary: 'Holds the owners that were verified longest ago against upstream, and corrects what has drifted.',
-  params: z.strictObject({}),
-  schedule: 'rate(6 hours)',
-};
-
-export const syncUsers: JobDeclaration = {
-  name: 'syncUsers',
-  summary: 'Refreshes the Farcaster users of the wallets that hold something, oldest first.',
-  params: z.strictObject({}),
-  schedule: 'rate(12 hours)',
-};
-
-export const loadUser: JobDeclaration = {
-  name: 'loadUser',
-  summary: 'Fetches one Farcaster user and the collections of their wallets.',
-  params: z.strictObject({ fid: z.string().regex(/^[1-9]\d{0,14}$/) }),
-};
-
-export const warmPopular: JobDeclaration = {
-  name: 'warmPopular',
-  summary: 'Loads the views of the most read collections, off-peak.',
-  params: z.strictObject({}),
-  schedule: 'cron(0 4 * * ? *)',
-};
+export const jobs = defineJobs('collections', {
+  loadCollection: {
+    summary: 'Fetches the metadata, tokens, traits, owners and new transfers of one collection, then warms its views.',
+    lane: 'bulk',
+    params: z.strictObject({ address }),
+    upstreams: [alchemy],
+  },
+  syncTransfers: {
+    summary: 'Syncs the new transfers of every complete collection, in case a webhook was missed.',
+    lane: 'bulk',
+    schedule: 'rate(15 minutes)',
+    keepsDatabaseAwake: true,
+    upstreams: [alchemy],
+  },
+  verifyOwnership: {
+    summary: 'Compares the owners that were verified longest ago with upstream, and corrects drift.',
+    lane: 'bulk',
+    schedule: 'rate(6 hours)',
+    upstreams: [alchemy],
+  },
+  syncUsers: {
+    summary: 'Refreshes the Farcaster users whose wallets hold tokens, oldest first.',
+    lane: 'bulk',
+    schedule: 'rate(12 hours)',
+    upstreams: [neynar],
+  },
+  loadUser: {
+    summary: 'Fetches one Farcaster user and the collections of their wallets.',
+    lane: 'prompt',
+    params: z.strictObject({ fid }),
+    upstreams: [alchemy, neynar],
+  },
+  warmPopular: {
+    summary: 'Loads the views of the most read collections, off-peak.',
+    lane: 'prompt',
+    schedule: 'cron(0 4 * * ? *)',
+  },
+});

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 const orders = {
   name: { key: `coalesce(c.name, '')`, type: 'text', direction: '' },
@@ -21,8 +21,8 @@ const position = z.tuple([z.union([z.string(), z.number()]), z.int()]);
  *
  * @throws InvalidInput  the cursor is of another list
  */
-export const listCollections = read(contract.listCollections, {
-  load: ({ query: { sort, limit, cursor } }) => {
+export const listCollections = read(operations.listCollections, {
+  statement: ({ query: { sort, limit, cursor } }) => {
     const { key, type, direction } = orders[sort];
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
     const beyond = after

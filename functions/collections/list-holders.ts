@@ -5,7 +5,7 @@ import { read } from '../../shared/http/endpoint.ts';
 import { address, toBytes } from '../../shared/kernel/address.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 const position = z.tuple([z.int(), address]);
 
@@ -18,8 +18,8 @@ const position = z.tuple([z.int(), address]);
  * @throws NotFound      there is no such collection, or no list that old
  * @throws InvalidInput  the cursor is of another list
  */
-export const listHolders = read(contract.listHolders, {
-  load: ({ path, query: { limit, cursor, asOf } }) => {
+export const listHolders = read(operations.listHolders, {
+  statement: ({ path, query: { limit, cursor, asOf } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
     const beyond = after ? sql`and (h.token_count, h.owner) < (${after[0]}::integer, ${toBytes(after[1])})` : sql``;
     return sql`

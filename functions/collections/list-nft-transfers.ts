@@ -4,7 +4,7 @@ import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 const position = z.tuple([z.int(), z.int(), z.int(), z.string().regex(/^\d{1,18}$/)]);
 
@@ -16,8 +16,8 @@ const position = z.tuple([z.int(), z.int(), z.int(), z.string().regex(/^\d{1,18}
  * @throws NotFound      there is no such collection or token
  * @throws InvalidInput  the cursor is of another list
  */
-export const listNftTransfers = read(contract.listNftTransfers, {
-  load: ({ path, query: { limit, cursor } }) => {
+export const listNftTransfers = read(operations.listNftTransfers, {
+  statement: ({ path, query: { limit, cursor } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
     const beyond = after
       ? sql`and (t.block_number, t.log_index, t.batch_index, t.id) < (${after[0]}::bigint, ${after[1]}::integer, ${after[2]}::smallint, ${after[3]}::bigint)`

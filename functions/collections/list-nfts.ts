@@ -2,7 +2,7 @@ import sql, { empty, join, type Sql } from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { collectionNamed } from './collection-named.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { traitsOf } from './traits-of.ts';
 
 /**
@@ -13,8 +13,8 @@ import { traitsOf } from './traits-of.ts';
  * @throws NotFound  there is no such collection
  * @source Alchemy getNFTsForContract, or imports
  */
-export const listNfts = read(contract.listNfts, {
-  load: ({ path, query: { page, pageSize, owner, ...filters } }) => {
+export const listNfts = read(operations.listNfts, {
+  statement: ({ path, query: { page, pageSize, owner, ...filters } }) => {
     const conditions = [...traitConditions(filters as Record<string, string[]>), ...(owner ? [ownedBy(owner)] : [])];
     const where = conditions.length === 0 ? empty : sql`and ${join(conditions, ' and ')}`;
     return sql`

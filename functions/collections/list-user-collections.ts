@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { heldCollection } from './held-collections.ts';
 
 /**
@@ -10,8 +10,8 @@ import { heldCollection } from './held-collections.ts';
  *
  * @throws NotFound  nobody knows the user
  */
-export const listUserCollections = read(contract.listUserCollections, {
-  load: ({ path }) => sql`
+export const listUserCollections = read(operations.listUserCollections, {
+  statement: ({ path }) => sql`
     select jsonb_build_object(
         'fid', u.fid,
         'wallets', coalesce((select jsonb_agg('0x' || encode(w.wallet, 'hex') order by w.wallet)

@@ -4,7 +4,7 @@ import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { heldCollection } from './held-collections.ts';
 
 const position = z.tuple([z.int(), z.int()]);
@@ -16,8 +16,8 @@ const position = z.tuple([z.int(), z.int()]);
  *
  * @throws InvalidInput  the cursor is of another list
  */
-export const listWalletCollections = read(contract.listWalletCollections, {
-  load: ({ path, query: { limit, cursor } }) => {
+export const listWalletCollections = read(operations.listWalletCollections, {
+  statement: ({ path, query: { limit, cursor } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
     const beyond = after
       ? sql`and (h.token_count, h.collection_id) < (${after[0]}::integer, ${after[1]}::integer)`

@@ -1,26 +1,26 @@
 import { commit } from '../../shared/changes/commit.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import type { JobContext } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import { pagesOf } from './pages-of.ts';
+import { pagesOf } from '../../shared/upstream/pages.ts';
+import { jobs } from './jobs.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordNfts } from './record-nfts.ts';
+import { getAlchemy } from './sources/alchemy.ts';
 import { syncOwnersOf } from './sync-owners.ts';
 import { syncTransfersOf } from './sync-transfers.ts';
-import { getAlchemy } from './upstreams.ts';
 import { warmCollection } from './warm-collection.ts';
 
 /**
- * The job: metadata, tokens with their traits, owners, new transfers; then the views that will be asked for first.
- * Resumable: each step goes on from its own checkpoint, and one that was done is quick, since what stands writes nothing.
+ * Fetches metadata, tokens with their traits, owners and new transfers, then warms the views that clients ask for first.
+ * Resumable: each step continues from its own checkpoint, and a step that was done is quick, because unchanged rows write
+ * nothing.
  *
  * @source Alchemy
  */
-export async function loadCollection({ jobId, params, deadline, step }: JobContext): Promise<'done' | 'continue'> {
-  const address = params.address as string;
+export const loadCollection = handleJob(jobs.loadCollection, async ({ params: { address }, step, ...run }) => {
   const alchemy = await getAlchemy();
-  const run = { jobId, deadline };
 
   await step('metadata');
   const metadata = await alchemy.getContractMetadata(address);
@@ -47,7 +47,7 @@ export async function loadCollection({ jobId, params, deadline, step }: JobConte
   await step('warming');
   await warmCollection(address);
   return 'done';
-}
+});
 
 async function announceRefresh(tx: Transaction, address: string): Promise<void> {
   await tx.query(

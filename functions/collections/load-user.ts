@@ -1,14 +1,16 @@
 import { commit } from '../../shared/changes/commit.ts';
-import type { JobContext } from '../../shared/jobs/etl.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { jobs } from './jobs.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordUsers } from './record-users.ts';
-import { getAlchemy, getNeynar } from './upstreams.ts';
+import { getAlchemy } from './sources/alchemy.ts';
+import { getNeynar } from './sources/neynar.ts';
 
-const contractsAUser = 20;
+const maxContracts = 20;
 
-/** The job: one user's profile, and the collections their wallets hold that are not known yet, at most 20. */
-export async function loadUser({ params, step }: JobContext): Promise<'done'> {
+/** Fetches one user's profile, and the collections that their wallets hold, at most 20. @source Neynar, Alchemy */
+export const loadUser = handleJob(jobs.loadUser, async ({ params, step }) => {
   await step('profile');
   const [user] = await (await getNeynar()).getUsers([Number(params.fid)]);
   if (!user) return 'done';
@@ -19,10 +21,10 @@ export async function loadUser({ params, step }: JobContext): Promise<'done'> {
   for (const wallet of user.wallets) {
     for (const contract of (await alchemy.getContractsOfOwner(wallet, null)).rows) contracts.add(contract);
   }
-  for (const contract of [...contracts].slice(0, contractsAUser)) {
+  for (const contract of [...contracts].slice(0, maxContracts)) {
     const found = await alchemy.getContractMetadata(contract);
     await commit((tx) => recordCollection(tx, found));
-    await enqueueJob('collections.loadCollection', { address: contract }, 'loadUser');
+    await enqueueJob(jobs.loadCollection, { address: contract }, 'loadUser');
   }
   return 'done';
-}
+});

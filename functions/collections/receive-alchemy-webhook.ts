@@ -1,33 +1,38 @@
-import * as z from 'zod';
 import { commit } from '../../shared/changes/commit.ts';
-import { env } from '../../shared/env.ts';
+import { upstreamSettings } from '../../shared/env.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { log } from '../../shared/observability/log.ts';
 import { secret } from '../../shared/secrets.ts';
-import * as contract from './contract.ts';
+import { alchemy } from '../upstreams/alchemy.ts';
+import { operations } from './contract.ts';
 import { recordTransfers } from './record-transfers.ts';
 import { revertTransfers } from './revert-transfers.ts';
 import { parseActivity, verifySignature } from './sources/alchemy-webhook.ts';
 
-const keys = z.object({ webhookSigningKey: z.string() });
-
 /**
- * Takes NFT activity: transfers are recorded, those that a reorg has removed are taken back. Safe to redelivery: what is
- * known already counts as unchanged.
+ * Receives NFT activity: records transfers, and reverts those that a reorg removed. Safe to deliver again: known transfers
+ * count as unchanged.
  *
  * @throws Unauthorized  the signature does not match the raw body; nothing is stored
  * @throws InvalidInput  the body is not NFT activity
  * @source Alchemy Notify, NFT_ACTIVITY
  */
-export const receiveAlchemyWebhook = respond(contract.receiveAlchemyWebhook, async ({ body }, { rawBody, headers }) => {
-  const { webhookSigningKey } = await secret(env('ALCHEMY_SECRET_ARN'), keys);
-  verifySignature(rawBody, headers['x-alchemy-signature'], webhookSigningKey);
-  const { recorded, removed, rejected } = parseActivity(body);
-  if (rejected.length > 0)
-    log.warn('activity that is not as described was left out', { rejected: rejected.slice(0, 5) });
-  const { taken, reverted } = await commit(async (tx) => ({
-    reverted: removed.length > 0 ? await revertTransfers(tx, removed) : { applied: 0, unchanged: 0 },
-    taken: recorded.length > 0 ? await recordTransfers(tx, recorded) : { applied: 0, unchanged: 0 },
-  }));
-  return { applied: taken.applied, unchanged: taken.unchanged, reverted: reverted.applied, rejected: rejected.length };
-});
+export const receiveAlchemyWebhook = respond(
+  operations.receiveAlchemyWebhook,
+  async ({ body }, { rawBody, headers }) => {
+    const { webhookSigningKey } = await secret(upstreamSettings(alchemy).secretArn, alchemy.secret);
+    verifySignature(rawBody, headers['x-alchemy-signature'], webhookSigningKey);
+    const { recorded, removed, rejected } = parseActivity(body);
+    if (rejected.length > 0) log.warn('malformed NFT activity skipped', { rejected: rejected.slice(0, 5) });
+    const { taken, reverted } = await commit(async (tx) => ({
+      reverted: removed.length > 0 ? await revertTransfers(tx, removed) : { applied: 0, unchanged: 0 },
+      taken: recorded.length > 0 ? await recordTransfers(tx, recorded) : { applied: 0, unchanged: 0 },
+    }));
+    return {
+      applied: taken.applied,
+      unchanged: taken.unchanged,
+      reverted: reverted.applied,
+      rejected: rejected.length,
+    };
+  },
+);

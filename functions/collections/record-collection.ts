@@ -1,5 +1,5 @@
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { toBytes } from '../../shared/kernel/address.ts';
+import { isAddress, toBytes } from '../../shared/kernel/address.ts';
 
 /** The known fields of a collection. Those left out keep their stored values. */
 export interface CollectionRecord {
@@ -25,12 +25,12 @@ const bytesOrNull = (hex: string | null | undefined) => (hex ? toBytes(hex) : nu
  * @source Alchemy getContractMetadata
  */
 export async function recordCollection(tx: Transaction, record: CollectionRecord): Promise<number> {
-  const isAddress = record.collection.startsWith('0x');
+  const hasAddress = isAddress(record.collection);
   const { rows } = await tx.query<{ id: number }>(
     `insert into collections.collections as c (address, slug, name, symbol, token_type, description, image_url, external_url,
        total_supply, floor_price_eth, deployer, deployed_block, refreshed_at)
      values ($1, $2, $3, $4, coalesce($5, 'UNKNOWN'), $6, $7, $8, $9, $10, $11, $12, now())
-     on conflict (${isAddress ? 'address' : 'slug'}) do update set
+     on conflict (${hasAddress ? 'address' : 'slug'}) do update set
        name = coalesce(excluded.name, c.name), symbol = coalesce(excluded.symbol, c.symbol),
        token_type = case when excluded.token_type = 'UNKNOWN' then c.token_type else excluded.token_type end,
        description = coalesce(excluded.description, c.description), image_url = coalesce(excluded.image_url, c.image_url),
@@ -42,8 +42,8 @@ export async function recordCollection(tx: Transaction, record: CollectionRecord
        refreshed_at = excluded.refreshed_at, updated_at = now()
      returning id`,
     [
-      isAddress ? toBytes(record.collection) : null,
-      isAddress ? null : record.collection,
+      hasAddress ? toBytes(record.collection) : null,
+      hasAddress ? null : record.collection,
       record.name ?? null,
       record.symbol ?? null,
       record.tokenType ?? null,

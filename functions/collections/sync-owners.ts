@@ -1,16 +1,16 @@
-import { type Batch, type Run, runSync } from '../../shared/jobs/sync.ts';
-import { pagesOf } from './pages-of.ts';
+import type { Run } from '../../shared/jobs/job.ts';
+import { type Batch, runSync } from '../../shared/jobs/sync.ts';
+import { type Page, pagesOf } from '../../shared/upstream/pages.ts';
 import { concludeOwners, type OwnerRecord, recordOwners } from './record-owners.ts';
-import type { Page } from './sources/alchemy.ts';
-import { getAlchemy } from './upstreams.ts';
+import { getAlchemy } from './sources/alchemy.ts';
 
 /**
- * Reads all owners of a collection from upstream, as of the block that was the last when the reading began: what has
- * drifted is healed, and who is not named any more owns nothing.
+ * Reads all owners of a collection from upstream as of the latest block, corrects drift, and removes owners that upstream
+ * does not list any more.
  *
- * The block travels in the pages' key, so that a run that goes on where another stopped means the same block.
+ * The block is part of the page key, so that a run that continues uses the same block.
  *
- * @throws Integrity  upstream named so few owners that it is not believed; what stands stays
+ * @throws Integrity  upstream listed implausibly few owners; nothing is removed
  * @source Alchemy getOwnersForContract
  */
 export async function syncOwnersOf(address: string, run: Run): Promise<'done' | 'continue'> {

@@ -1,18 +1,20 @@
 import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
-import type { JobContext } from '../../shared/jobs/etl.ts';
-import { type Run, runSync } from '../../shared/jobs/sync.ts';
+import type { Run } from '../../shared/jobs/job.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { runSync } from '../../shared/jobs/sync.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import { pagesOf } from './pages-of.ts';
+import { pagesOf } from '../../shared/upstream/pages.ts';
+import { jobs } from './jobs.ts';
 import { recordTransfers } from './record-transfers.ts';
-import { getAlchemy } from './upstreams.ts';
+import { getAlchemy } from './sources/alchemy.ts';
 
-/** Blocks before the watermark that are read again, for what a reorg may have changed. */
+/** Blocks before the watermark that are read again, because a reorg may have changed them. */
 const overlapBlocks = 64;
 
 /**
- * Catches up on one collection's transfers, from a little before the block up to which they are known.
+ * Syncs the new transfers of one collection, from a little before the block up to which they are known.
  *
  * @source Alchemy alchemy_getAssetTransfers
  */
@@ -43,8 +45,8 @@ export async function syncTransfersOf(address: string, run: Run): Promise<'done'
   return outcome;
 }
 
-/** The job: every complete collection, the one known least far first. */
-export async function syncTransfers({ jobId, deadline, step }: JobContext): Promise<'done' | 'continue'> {
+/** Syncs the new transfers of every complete collection, the one furthest behind first. @source Alchemy */
+export const syncTransfers = handleJob(jobs.syncTransfers, async ({ step, ...run }) => {
   const rows = await query<{ address: string }>(
     sql`select collections.name_of(address, slug) as address from collections.collections
         where address is not null and completeness = 'complete' and deployed_block is not null order by transfers_block nulls first`,
@@ -52,8 +54,8 @@ export async function syncTransfers({ jobId, deadline, step }: JobContext): Prom
   );
   for (const { address } of rows) {
     await step(address);
-    if ((await syncTransfersOf(address, { jobId, deadline })) === 'continue') return 'continue';
-    if (Date.now() >= deadline.getTime()) return 'continue';
+    if ((await syncTransfersOf(address, run)) === 'continue') return 'continue';
+    if (Date.now() >= run.deadline.getTime()) return 'continue';
   }
   return 'done';
-}
+});

@@ -2,29 +2,30 @@ import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
-import type { JobContext } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { jobs } from './jobs.ts';
 import { recordUsers } from './record-users.ts';
-import { getNeynar } from './upstreams.ts';
+import { getNeynar } from './sources/neynar.ts';
 
-const usersACall = 100;
-const oldAfterHours = 12;
+const batchSize = 100;
+const refreshAfterHours = 12;
 
 /**
- * The job: Farcaster users whose wallets hold something, refreshed from Neynar, the oldest first.
+ * Refreshes the Farcaster users whose wallets hold tokens, oldest first.
  *
  * @source Neynar user/bulk
  */
-export async function syncUsers({ jobId, deadline, step }: JobContext): Promise<'done' | 'continue'> {
+export const syncUsers = handleJob(jobs.syncUsers, async ({ step, ...run }) => {
   const neynar = await getNeynar();
   await step('users');
   for (;;) {
     const rows = await query<{ fid: string }>(
       sql`select u.fid::text as fid from collections.fc_users u
-          where (u.refreshed_at is null or u.refreshed_at < now() - make_interval(hours => ${oldAfterHours}::integer))
+          where (u.refreshed_at is null or u.refreshed_at < now() - make_interval(hours => ${refreshAfterHours}::integer))
             and exists (select 1 from collections.fc_user_wallets w join collections.user_collections h on h.user_address = w.wallet
                         where w.fid = u.fid)
-          order by u.refreshed_at nulls first, u.fid limit ${usersACall}`,
+          order by u.refreshed_at nulls first, u.fid limit ${batchSize}`,
       'sync',
     );
     if (rows.length === 0) return 'done';
@@ -32,12 +33,12 @@ export async function syncUsers({ jobId, deadline, step }: JobContext): Promise<
     const users = await neynar.getUsers(fids);
     await commit(async (tx) => {
       const changed = await recordUsers(tx, users);
-      await addProgress(tx, jobId, { read: fids.length, rejected: 0, ...changed });
+      await addProgress(tx, run, { read: fids.length, rejected: 0, ...changed });
     });
-    // asked for, changed or not: the next round takes others
+    // changed or not, so that the next round asks for others
     await inTransaction((tx) =>
       tx.query(`update collections.fc_users set refreshed_at = now() where fid = any($1::bigint[])`, [fids]),
     );
-    if (Date.now() >= deadline.getTime()) return 'continue';
+    if (Date.now() >= run.deadline.getTime()) return 'continue';
   }
-}
+});

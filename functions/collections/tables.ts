@@ -1,9 +1,8 @@
 /** The collections room's tables (schema `collections`) and what a change of each is announced for. */
-import type { TableDeclaration } from '../../shared/kernel/declaration.ts';
+import type { TableDeclaration } from '../../shared/kernel/table.ts';
 
-export const tables: readonly TableDeclaration[] = [
-  {
-    name: 'collections',
+export const tables = {
+  collections: {
     summary: 'One row a collection: metadata, completeness, how far its transfers are known.',
     announces: [
       'collections:{address}',
@@ -14,18 +13,12 @@ export const tables: readonly TableDeclaration[] = [
       'users:{fid}',
     ],
   },
-  {
-    name: 'nfts',
-    summary: 'One row a token, with the ids of its traits.',
-    announces: ['collection-nfts:{address}'],
-  },
-  {
-    name: 'collection_traits',
+  nfts: { summary: 'One row a token, with the ids of its traits.', announces: ['collection-nfts:{address}'] },
+  collection_traits: {
     summary: 'Each trait value of a collection and how many tokens have it, kept by a trigger.',
     announces: ['collection-nfts:{address}'],
   },
-  {
-    name: 'transfers',
+  transfers: {
     summary: 'Every transfer by its position in the chain: what ownership is derived from.',
     announces: [
       'nfts:{address}:{tokenId}',
@@ -34,13 +27,11 @@ export const tables: readonly TableDeclaration[] = [
       'users:{fid}',
     ],
   },
-  {
-    name: 'transfer_removals',
+  transfer_removals: {
     summary: 'Logs that a reorg took back, so that an older report of one, delivered late, comes to nothing.',
-    announces: { ttlOnly: 'Never cached: no view reads it.' },
+    announces: { nothing: 'Never cached: no view reads it.' },
   },
-  {
-    name: 'nft_ownership',
+  nft_ownership: {
     summary: 'Who owns what: one row a token for ERC-721, one a holder for ERC-1155.',
     announces: [
       'nfts:{address}:{tokenId}',
@@ -49,8 +40,7 @@ export const tables: readonly TableDeclaration[] = [
       'users:{fid}',
     ],
   },
-  {
-    name: 'holder_snapshots',
+  holder_snapshots: {
     summary:
       'Lists of holders by their time, each seen when it is complete; for collections whose tokens nobody knows one by one.',
     announces: [
@@ -60,8 +50,7 @@ export const tables: readonly TableDeclaration[] = [
       'users:{fid}',
     ],
   },
-  {
-    name: 'snapshot_holders',
+  snapshot_holders: {
     summary: 'The holders of each list.',
     announces: [
       'collection-owners:{address}',
@@ -70,11 +59,10 @@ export const tables: readonly TableDeclaration[] = [
       'users:{fid}',
     ],
   },
-  {
-    name: 'user_collections',
+  user_collections: {
     summary: 'Tokens a wallet holds of a collection, kept by a trigger; wallet_collection_mapping is a view over it.',
     announces: ['collection-owners:{address}', 'wallet-collections:{wallet}', 'users:{fid}'],
   },
-  { name: 'fc_users', summary: 'Farcaster users.', announces: ['users:{fid}'] },
-  { name: 'fc_user_wallets', summary: 'The wallets of Farcaster users.', announces: ['users:{fid}'] },
-];
+  fc_users: { summary: 'Farcaster users.', announces: ['users:{fid}'] },
+  fc_user_wallets: { summary: 'The wallets of Farcaster users.', announces: ['users:{fid}'] },
+} satisfies Record<string, TableDeclaration>;

@@ -1,29 +1,30 @@
 import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
-import type { JobContext } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { jobs } from './jobs.ts';
 import { syncOwnersOf } from './sync-owners.ts';
 
-const oldAfterHours = 24;
-const collectionsARun = 20;
+const verifyAfterHours = 24;
+const maxCollections = 20;
 
 /**
- * The job: the collections with the owners verified longest ago are read from upstream again, and what has drifted is
- * healed; at most 20 a run, each once a day at most.
+ * Reads the owners that were verified longest ago from upstream again, and corrects drift: at most 20 collections a run,
+ * each at most once a day.
  *
  * @source Alchemy getOwnersForContract
  */
-export async function verifyOwnership({ jobId, deadline, step }: JobContext): Promise<'done' | 'continue'> {
+export const verifyOwnership = handleJob(jobs.verifyOwnership, async ({ step, ...run }) => {
   const rows = await query<{ address: string }>(
     sql`select collections.name_of(address, slug) as address from collections.collections
         where address is not null and deployed_block is not null and token_count > 0
-          and coalesce(owners_verified_at, '-infinity') < now() - make_interval(hours => ${oldAfterHours}::integer)
-        order by owners_verified_at nulls first limit ${collectionsARun}`,
+          and coalesce(owners_verified_at, '-infinity') < now() - make_interval(hours => ${verifyAfterHours}::integer)
+        order by owners_verified_at nulls first limit ${maxCollections}`,
     'sync',
   );
   for (const { address } of rows) {
     await step(address);
-    const outcome = await syncOwnersOf(address, { jobId, deadline });
-    if (outcome === 'continue' || Date.now() >= deadline.getTime()) return 'continue';
+    const outcome = await syncOwnersOf(address, run);
+    if (outcome === 'continue' || Date.now() >= run.deadline.getTime()) return 'continue';
   }
   return 'done';
-}
+});

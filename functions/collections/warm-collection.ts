@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../shared/http/endpoint.ts';
-import type { OperationInput } from '../../shared/kernel/declaration.ts';
+import type { OperationInput } from '../../shared/kernel/operation.ts';
 import { getCollection } from './get-collection.ts';
 import { getTraits } from './get-traits.ts';
 import { listHolders } from './list-holders.ts';

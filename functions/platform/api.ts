@@ -18,7 +18,7 @@ import { redriveQueue } from './redrive-queue.ts';
 import { retryJob } from './retry-job.ts';
 import { startJob } from './start-job.ts';
 
-export const handler = createApi(platform, [
+export const handler = createApi(platform, {
   getHealth,
   listJobs,
   getJob,
@@ -36,4 +36,4 @@ export const handler = createApi(platform, [
   getOpenapi,
   getDocs,
   getDocsAsset,
-]);
+});

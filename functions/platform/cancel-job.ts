@@ -1,7 +1,7 @@
 import { respond } from '../../shared/http/endpoint.ts';
 import { cancelJob as cancel } from '../../shared/jobs/job.ts';
-import * as contract from './contract.ts';
-import { jobNamed } from './job-named.ts';
+import { operations } from './contract.ts';
+import { findJobRun } from './find-job-run.ts';
 
 /**
  * Ends a job that is queued or running. One that runs stops at its next batch, which does not commit; what it has
@@ -10,8 +10,8 @@ import { jobNamed } from './job-named.ts';
  * @throws NotFound  there is no such job
  * @throws Conflict  it has ended already
  */
-export const cancelJob = respond(contract.cancelJob, async ({ path }) => {
-  await jobNamed(path.id);
+export const cancelJob = respond(operations.cancelJob, async ({ path }) => {
+  await findJobRun(path.id);
   await cancel(path.id, 'the operator');
   return { jobId: path.id, status: 'cancelled' };
 });

@@ -1,7 +1,7 @@
 import { commit } from '../../shared/changes/commit.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { getCache } from '../../shared/resources.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /**
  * Clears cached answers: those of the named entities at once, or, without entities or with `*`, all of them, in every
@@ -11,7 +11,7 @@ import * as contract from './contract.ts';
  *
  * @throws Unavailable  the database or Redis failed (retryable)
  */
-export const clearCache = respond(contract.clearCache, async ({ body }) => {
+export const clearCache = respond(operations.clearCache, async ({ body }) => {
   const entities = body?.entities ?? ['*'];
   const clearsAll = entities.includes('*');
   const eventId = await commit(async (tx) => {

@@ -1,7 +1,9 @@
-import { createPartitions } from '../../shared/db/partitions.ts';
-import { log } from '../../shared/observability/log.ts';
+import { createPartitions, type PartitionReport } from '../../shared/db/partitions.ts';
+import { partitionedTablesOf } from '../../shared/kernel/domain.ts';
+import { invocation } from '../../shared/lambda/invocation.ts';
+import { domains } from '../registry.ts';
 
-/** Makes the outbox's partitions of the days to come, and drops those whose events nobody will ask for. */
-export const handler = async (): Promise<void> => {
-  log.info('partitions were looked after', await createPartitions());
-};
+/** Creates the partitions that tables declare, and drops those past their retention. */
+export const handler = invocation<unknown, PartitionReport[]>().handler(() =>
+  createPartitions(partitionedTablesOf(domains), new Date()),
+);

@@ -1,17 +1,13 @@
-/** The facts the platform itself announces. */
-import * as z from 'zod';
-import type { EventDeclaration } from '../../shared/kernel/declaration.ts';
+/** The events of the platform itself. */
+import { defineEvents } from '../../shared/kernel/event.ts';
 
-export const rowsLoaded: EventDeclaration = {
-  type: 'rows_loaded',
-  summary: 'A sync or an import has changed so many rows that statistics and plans are out of date.',
-  entities: ['jobs:{id}'],
-  detail: z.object({ rows: z.int() }),
-};
-
-export const cacheCleared: EventDeclaration = {
-  type: 'cache_cleared',
-  summary: 'An operator made cached answers void: those of the named entities, or all.',
-  entities: ['{entity}'],
-  detail: z.object({ scope: z.enum(['all', 'entities']) }),
-};
+export const events = defineEvents({
+  rowsLoaded: {
+    summary: 'A sync or an import changed so many rows that statistics and plans are out of date.',
+    entities: ['jobs:{id}'],
+  },
+  cacheCleared: {
+    summary: 'An operator cleared cached answers: those of the named entities, or all (`*`).',
+    entities: ['{entity}'],
+  },
+});

@@ -3,18 +3,18 @@ import { type EntityState, explainEntity } from '../../shared/cache/explain.ts';
 import { type Fence, type Proof, proofOf } from '../../shared/cache/proof.ts';
 import { fenceOf } from '../../shared/cache/read.ts';
 import { isLeftOut, measureLag } from '../../shared/db/lag.ts';
-import type { Host } from '../../shared/db/pools.ts';
 import { evidenceOf, query } from '../../shared/db/read.ts';
 import { env } from '../../shared/env.ts';
 import { entitiesOf, fieldPrefix, respond } from '../../shared/http/endpoint.ts';
 import { parseInput } from '../../shared/http/request.ts';
-import type { Operation, OperationResponse } from '../../shared/kernel/declaration.ts';
 import { InvalidInput, NotFound } from '../../shared/kernel/errors.ts';
+import type { Operation, OperationResponse } from '../../shared/kernel/operation.ts';
 import { getCache, getRedis } from '../../shared/resources.ts';
 import { domains } from '../registry.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
-type Explained = OperationResponse<typeof contract.explainCache>;
+type Explained = OperationResponse<typeof operations.explainCache>;
+type ExplainedHost = Explained['hosts'][number]['host'];
 
 /** A read that a url names: the entities of its view, and its field up to the hash of its code. */
 interface Asked {
@@ -31,7 +31,7 @@ interface Asked {
  * @throws NotFound      no operation has such a path
  * @throws Unavailable   Redis or the writer did not answer (retryable)
  */
-export const explainCache = respond(contract.explainCache, async ({ query: { entity, url } }) => {
+export const explainCache = respond(operations.explainCache, async ({ query: { entity, url } }) => {
   const asked = url === undefined ? undefined : askedBy(url);
   const [connection, generation] = await Promise.all([getRedis(), getCache().then((cache) => cache.generation())]);
   const names = asked?.entities ?? [entity!];
@@ -60,7 +60,7 @@ export const explainCache = respond(contract.explainCache, async ({ query: { ent
 
 function askedBy(url: string): Asked {
   const { pathname, search } = parseUrl(url);
-  for (const operation of domains.flatMap(({ operations }) => operations)) {
+  for (const operation of domains.flatMap(({ operations: declared }) => Object.values(declared))) {
     const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((found) => found[1]!);
     const values = new RegExp(`^${operation.path.replace(/\{\w+\}/g, '([^/]+)')}$`).exec(pathname);
     if (!values || operation.method !== 'GET') continue;
@@ -105,10 +105,10 @@ async function eventsOf(states: readonly EntityState[]) {
   return events;
 }
 
-async function explainHost(host: Host, fences: readonly Fence[]): Promise<Explained['hosts'][number]> {
+async function explainHost(host: ExplainedHost, fences: readonly Fence[]): Promise<Explained['hosts'][number]> {
   const [lagMs, evidence] = await Promise.all([
     host === 'writer' ? 0 : measureLag(host),
-    evidenceOf(host, fences).catch((): undefined => undefined),
+    evidenceOf(host === 'writer' ? 'primary' : host, fences).catch((): undefined => undefined),
   ]);
   const snapshot = evidence?.snapshot;
   return {

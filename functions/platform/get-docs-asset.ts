@@ -2,17 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Endpoint } from '../../shared/http/endpoint.ts';
-import type { OperationInput } from '../../shared/kernel/declaration.ts';
-import * as contract from './contract.ts';
+import type { OperationInput } from '../../shared/kernel/operation.ts';
+import { operations } from './contract.ts';
 
 const startPage = `SwaggerUIBundle({ url: 'v1/openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });\n`;
 const packed = new Map<string, Promise<Buffer>>();
 
 /** A file of the documentation page: shipped beside this function's code, or for `docs.js` the line that starts it. */
-export const getDocsAsset: Endpoint = {
-  operation: contract.getDocsAsset,
+export const getDocsAsset: Endpoint<'getDocsAsset'> = {
+  operation: operations.getDocsAsset,
   async handle(input) {
-    const { file } = (input as OperationInput<typeof contract.getDocsAsset>).path;
+    const { file } = (input as OperationInput<typeof operations.getDocsAsset>).path;
     const body = packed.get(file) ?? pack(file);
     packed.set(file, body);
     return {

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 const page = `<!doctype html>
 <html lang="en">
@@ -26,8 +26,8 @@ const headers = {
 };
 
 /** The page on which the API can be browsed and tried. */
-export const getDocs: Endpoint = {
-  operation: contract.getDocs,
+export const getDocs: Endpoint<'getDocs'> = {
+  operation: operations.getDocs,
   async handle() {
     return { status: 200, headers, body: page };
   },

@@ -1,17 +1,17 @@
 import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import type { OperationResponse } from '../../shared/kernel/declaration.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
-import * as contract from './contract.ts';
+import type { OperationResponse } from '../../shared/kernel/operation.ts';
+import { operations } from './contract.ts';
 
 /**
  * An event's life: committed with its change, published on the bus, applied or failed by each consumer, with times.
  *
  * @throws NotFound  there is no such event, or it is older than the outbox keeps
  */
-export const getEvent = respond(contract.getEvent, async ({ path }) => {
-  const [row] = await query<{ event: OperationResponse<typeof contract.getEvent> }>(
+export const getEvent = respond(operations.getEvent, async ({ path }) => {
+  const [row] = await query<{ event: OperationResponse<typeof operations.getEvent> }>(
     sql`select jsonb_build_object(
           'id', o.id::text, 'type', o.type, 'entities', o.entities, 'xid', o.xid::text,
           'status', case when bool_or(d.status = 'failed') then 'failed' when count(d.consumer) > 0 then 'applied'

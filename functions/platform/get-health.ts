@@ -3,12 +3,12 @@ import { isLeftOut } from '../../shared/db/lag.ts';
 import { readProvably } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { getRedis } from '../../shared/resources.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 type State = 'ok' | 'failing';
 
 /** Whether the parts answer. `degraded`: reads go on without the part that fails. */
-export const getHealth = respond(contract.getHealth, async () => {
+export const getHealth = respond(operations.getHealth, async () => {
   const state = (check: Promise<unknown>): Promise<State> =>
     check.then(
       () => 'ok',

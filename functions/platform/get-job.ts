@@ -1,9 +1,9 @@
 import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import type { OperationResponse } from '../../shared/kernel/declaration.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
-import * as contract from './contract.ts';
+import type { OperationResponse } from '../../shared/kernel/operation.ts';
+import { operations } from './contract.ts';
 import { jobJson } from './job-json.ts';
 
 /**
@@ -11,8 +11,8 @@ import { jobJson } from './job-json.ts';
  *
  * @throws NotFound  there is no such job
  */
-export const getJob = respond(contract.getJob, async ({ path }) => {
-  const [row] = await query<{ job: OperationResponse<typeof contract.getJob> }>(
+export const getJob = respond(operations.getJob, async ({ path }) => {
+  const [row] = await query<{ job: OperationResponse<typeof operations.getJob> }>(
     sql`select ${jobJson} as job from platform.jobs j where j.id = ${path.id}`,
     'sync',
   );

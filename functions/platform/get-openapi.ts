@@ -1,13 +1,13 @@
 import type { Endpoint } from '../../shared/http/endpoint.ts';
 import { domains } from '../registry.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { describeApi } from './openapi.ts';
 
 let document: string | undefined;
 
 /** The OpenAPI document, as it follows from the contracts of this deployment. */
-export const getOpenapi: Endpoint = {
-  operation: contract.getOpenapi,
+export const getOpenapi: Endpoint<'getOpenapi'> = {
+  operation: operations.getOpenapi,
   async handle() {
     document ??= JSON.stringify(describeApi(domains));
     return {

@@ -1,18 +1,22 @@
-/** The platform's work outside requests. */
-import * as z from 'zod';
-import type { JobDeclaration } from '../../shared/kernel/declaration.ts';
+/** The jobs of the platform. */
+import { defineJobs } from '../../shared/kernel/job.ts';
+import { events } from './events.ts';
 
-export const maintainDatabase: JobDeclaration = {
-  name: 'maintainDatabase',
-  summary: 'VACUUM and ANALYZE of the tables whose statistics say that it pays, with a report.',
-  params: z.strictObject({}),
-  schedule: 'cron(40 3 ? * SUN *)',
-  on: ['rows_loaded'],
-};
-
-export const verifyReplicas: JobDeclaration = {
-  name: 'verifyReplicas',
-  summary: 'Commits a thousand times and checks that readers show what they prove to show, with a report.',
-  params: z.strictObject({}),
-  schedule: 'cron(20 3 * * ? *)',
-};
+export const jobs = defineJobs('platform', {
+  maintainDatabase: {
+    summary: 'Runs VACUUM and ANALYZE on the tables whose statistics call for it, with a report.',
+    lane: 'bulk',
+    schedule: 'cron(40 3 ? * SUN *)',
+    on: [events.rowsLoaded],
+  },
+  verifyReplicas: {
+    summary: 'Commits a thousand times and checks that readers show what they prove to show, with a report.',
+    lane: 'bulk',
+    schedule: 'cron(20 3 * * ? *)',
+  },
+  deleteOldRecords: {
+    summary: 'Deletes finished jobs, and what became of events, after their retention.',
+    lane: 'bulk',
+    schedule: 'cron(50 2 * * ? *)',
+  },
+});

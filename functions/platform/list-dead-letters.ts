@@ -1,6 +1,6 @@
 import { peekMessages } from '../../shared/events/queue.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { operatedQueue } from './operated-queue.ts';
 
 /**
@@ -8,6 +8,6 @@ import { operatedQueue } from './operated-queue.ts';
  *
  * @throws NotFound  there is no such queue
  */
-export const listDeadLetters = respond(contract.listDeadLetters, async ({ path }) => ({
+export const listDeadLetters = respond(operations.listDeadLetters, async ({ path }) => ({
   deadLetters: await peekMessages(operatedQueue(path.name).deadLetterUrl),
 }));

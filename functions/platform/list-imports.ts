@@ -1,12 +1,12 @@
 import { respond } from '../../shared/http/endpoint.ts';
 import { columnsOf, takesOtherColumns } from '../../shared/jobs/columns.ts';
 import { domains } from '../registry.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /** The kinds of file that can be imported, with their columns, as the domains declare them. */
-export const listImports = respond(contract.listImports, async () => ({
+export const listImports = respond(operations.listImports, async () => ({
   imports: domains.flatMap((domain) =>
-    domain.imports.map((declared) => ({
+    Object.values(domain.datasets).map((declared) => ({
       dataset: `${domain.name}.${declared.name}`,
       summary: declared.summary,
       columns: columnsOf(declared).map((column) => ({ ...column, settable: declared.settable.includes(column.name) })),

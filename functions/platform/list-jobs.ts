@@ -3,9 +3,9 @@ import * as z from 'zod';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { decodeCursor, encodeCursor } from '../../shared/kernel/cursor.ts';
-import type { OperationResponse } from '../../shared/kernel/declaration.ts';
+import type { OperationResponse } from '../../shared/kernel/operation.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { jobJson } from './job-json.ts';
 
 /**
@@ -13,9 +13,9 @@ import { jobJson } from './job-json.ts';
  *
  * @throws InvalidInput  the cursor is of another list
  */
-export const listJobs = respond(contract.listJobs, async ({ query: { job, status, limit, cursor } }) => {
+export const listJobs = respond(operations.listJobs, async ({ query: { job, status, limit, cursor } }) => {
   const [before] = cursor === undefined ? [undefined] : decodeCursor(cursor, z.tuple([ulidText]));
-  const rows = await query<{ job: OperationResponse<typeof contract.getJob> }>(
+  const rows = await query<{ job: OperationResponse<typeof operations.getJob> }>(
     sql`select ${jobJson} as job from platform.jobs j
         where true ${job === undefined ? empty : sql`and j.job = ${job}`}
           ${status === undefined ? empty : sql`and j.status = ${status}`}

@@ -1,10 +1,10 @@
 import { operatedQueues } from '../../shared/env.ts';
 import { depthOf } from '../../shared/events/queue.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /** Every queue with what waits in it and in its dead-letter queue; SQS gives these figures approximately. */
-export const listQueues = respond(contract.listQueues, async () => ({
+export const listQueues = respond(operations.listQueues, async () => ({
   queues: await Promise.all(
     Object.entries(operatedQueues()).map(async ([name, { url, deadLetterUrl }]) => {
       const [queue, dead] = await Promise.all([depthOf(url), depthOf(deadLetterUrl)]);

@@ -4,7 +4,7 @@ import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { decodeCursor, encodeCursor } from '../../shared/kernel/cursor.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /**
  * The rows a job could not take, by their position in the file or run, with the reason for each. At most 200 a page.
@@ -12,7 +12,7 @@ import * as contract from './contract.ts';
  * @throws NotFound      there is no such job
  * @throws InvalidInput  the cursor is of another list
  */
-export const listRejectedRows = respond(contract.listRejectedRows, async ({ path, query: { limit, cursor } }) => {
+export const listRejectedRows = respond(operations.listRejectedRows, async ({ path, query: { limit, cursor } }) => {
   const [after] = cursor === undefined ? [-1] : decodeCursor(cursor, z.tuple([z.int()]));
   const [job] = await query(sql`select 1 from platform.jobs where id = ${path.id}`, 'sync');
   if (!job) throw new NotFound(`There is no job ${path.id}.`);

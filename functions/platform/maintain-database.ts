@@ -1,19 +1,20 @@
 import { type Maintained, maintainTables } from '../../shared/db/maintenance.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { jobs } from './jobs.ts';
 
 /**
- * The job: VACUUM and ANALYZE of the tables whose statistics say that it pays; the report is the job's result. Never two
- * at once: the second leaves, and says so.
+ * Runs VACUUM and ANALYZE on the tables whose statistics call for it. Its result is the report. If another maintenance is
+ * running, it does nothing and says so.
  */
-export async function maintainDatabase({ jobId, deadline, step }: JobContext): Promise<JobOutcome> {
+export const maintainDatabase = handleJob(jobs.maintainDatabase, async ({ step, ...run }) => {
   await step('statistics');
-  const report = await maintainTables(deadline, async ({ table, left }: Maintained, remaining) => {
-    await step(`${table} is done`);
+  const report = await maintainTables(run.deadline, async ({ table, left }: Maintained, remaining) => {
+    await step(table);
     const percent = 100 / (1 + remaining);
     const counts = { read: 1, applied: left ? 0 : 1, unchanged: left ? 1 : 0, rejected: 0 };
-    await inTransaction((tx) => addProgress(tx, jobId, counts, percent));
+    await inTransaction((tx) => addProgress(tx, run, counts, percent));
   });
-  return { result: report ? { tables: report } : { left: 'another maintenance is at work' } };
-}
+  return { result: report ? { tables: report } : { skipped: 'Another maintenance is running.' } };
+});

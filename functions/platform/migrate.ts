@@ -1,10 +1,12 @@
-import type { Context } from 'aws-lambda';
 import { migrateDatabase } from '../../shared/db/migrate.ts';
+import { partitionedTablesOf } from '../../shared/kernel/domain.ts';
+import { invocation } from '../../shared/lambda/invocation.ts';
 import { log } from '../../shared/observability/log.ts';
+import { domains } from '../registry.ts';
 
-/** Brings the database up to this deployment, before its functions take traffic. */
-export const handler = async (_event: unknown, _context: Context): Promise<{ applied: string[] }> => {
-  const applied = await migrateDatabase(new URL('./migrations/', import.meta.url));
-  log.info('the database is up to date', { applied });
+/** Migrates the database before the functions of this deployment get traffic. */
+export const handler = invocation<unknown, { applied: string[] }>().handler(async () => {
+  const applied = await migrateDatabase(new URL('./migrations/', import.meta.url), partitionedTablesOf(domains));
+  log.info('database migrated', { applied });
   return { applied };
-};
+});

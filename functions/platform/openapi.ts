@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { problemType } from '../../shared/http/problem.ts';
-import type { Domain, Operation } from '../../shared/kernel/declaration.ts';
+import type { Domain } from '../../shared/kernel/domain.ts';
+import { type Operation, upstreamsOfOperation } from '../../shared/kernel/operation.ts';
 
 type Json = Record<string, unknown>;
 
@@ -25,16 +26,16 @@ const problem = {
 };
 
 const problemTitles: Record<number, string> = {
-  400: 'A parameter or the body is not right; `errors` names each field',
-  401: 'Not authorized',
+  400: 'Invalid request: `errors` names each field',
+  401: 'Unauthorized',
   404: 'Not found',
-  409: 'It contradicts what stands',
-  413: 'The body is too large',
-  429: 'Over a budget; `Retry-After` says when to come again',
-  500: 'A fault of ours',
-  502: 'The upstream failed',
-  504: 'It took too long',
-  503: 'A part is not to be had just now',
+  409: 'Conflicts with the current state',
+  413: 'Body too large',
+  429: 'Too many requests: `Retry-After` says when to retry',
+  500: 'Internal error',
+  502: 'Upstream failed',
+  503: 'Service unavailable',
+  504: 'Timed out',
 };
 
 /** The OpenAPI 3.1 document of the domains' operations, derived from their contracts. */
@@ -42,7 +43,7 @@ export function describeApi(domains: readonly Domain[]): Json {
   const schemas: Json = { Problem: problem };
   const paths: Record<string, Json> = {};
   for (const domain of domains) {
-    for (const operation of domain.operations) {
+    for (const operation of Object.values(domain.operations)) {
       paths[operation.path] ??= {};
       paths[operation.path]![operation.method.toLowerCase()] = describeOperation(domain, operation, schemas);
     }
@@ -53,7 +54,7 @@ export function describeApi(domains: readonly Domain[]): Json {
       title: 'Tributary',
       version: '1',
       description:
-        'Data that lives upstream, kept and served fresh. Errors are RFC 9457 problems.\n\n' +
+        'Data that lives upstream, stored and served fresh. Errors are RFC 9457 problems.\n\n' +
         'Every cached answer carries an ETag and says where it came from. After a change is announced, no answer that ' +
         'says `hit` or `miss` shows what was before it.\n\n' +
         '- `x-cache: hit`: from the cache, and valid.\n' +
@@ -75,9 +76,8 @@ export function describeApi(domains: readonly Domain[]): Json {
 
 function describeOperation(domain: Domain, operation: Operation, schemas: Json): Json {
   const description = [operation.description, operation.cache?.staleness].filter(Boolean).join(' ');
-  const own = operation.problems ?? [];
-  // what has a budget asks an upstream
-  const problems = [400, ...own, 500, ...(own.includes(429) ? [502] : []), 503, 504];
+  const asksUpstream = upstreamsOfOperation(operation).length > 0;
+  const problems = [400, ...operation.problems, 500, ...(asksUpstream ? [502] : []), 503, 504];
   return {
     operationId: operation.operationId,
     tags: [domain.name],
@@ -91,7 +91,7 @@ function describeOperation(domain: Domain, operation: Operation, schemas: Json):
     ...(operation.body ? { requestBody: describeBody(operation, schemas) } : {}),
     responses: {
       [operation.status]: describeResponse(operation, schemas),
-      ...(operation.cache ? { 304: { description: 'What the client has is still right.' } } : {}),
+      ...(operation.cache ? { 304: { description: 'Not modified.' } } : {}),
       ...Object.fromEntries(problems.map((status) => [status, describeProblem(status)])),
     },
   };
@@ -120,7 +120,7 @@ function describeResponse(operation: Operation, schemas: Json): Json {
     headers.age = { schema: { type: 'integer' }, description: 'Seconds since the answer was loaded.' };
   }
   const content = {
-    [operation.contentType ?? 'application/json']: { schema: toJsonSchema(operation.response, schemas) },
+    [operation.contentType]: { schema: toJsonSchema(operation.response, schemas) },
   };
   return { description: operation.summary, headers, ...(operation.status === 204 ? {} : { content }) };
 }
@@ -159,7 +159,7 @@ function toJsonSchema(schema: z.ZodType, schemas: Json): Json {
   return relink(rest) as Json;
 }
 
-/** References as OpenAPI has them, and without what only a JSON Schema document of its own may carry. */
+/** References in the form of OpenAPI, without what only a standalone JSON Schema may contain. */
 function relink(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(relink);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,6 +1,6 @@
 import { depthOf, moveMessages } from '../../shared/events/queue.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { operatedQueue } from './operated-queue.ts';
 
 /**
@@ -10,7 +10,7 @@ import { operatedQueue } from './operated-queue.ts';
  * @throws NotFound     there is no such queue
  * @throws Unavailable  SQS failed (retryable; each message is in one of the two queues, or for a moment in both)
  */
-export const redriveQueue = respond(contract.redriveQueue, async ({ path }, { deadline }) => {
+export const redriveQueue = respond(operations.redriveQueue, async ({ path }, { deadline }) => {
   const { url, deadLetterUrl } = operatedQueue(path.name);
   const moved = await moveMessages(deadLetterUrl, url, deadline);
   const { waiting } = await depthOf(deadLetterUrl);

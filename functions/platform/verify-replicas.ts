@@ -1,41 +1,42 @@
 /** The canary of the replicas: run by each deployment (`handler`), by schedule and by the operator (the job). */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Context } from 'aws-lambda';
 import { type CanaryOptions, type CanaryReport, runCanary } from '../../shared/db/replica-canary.ts';
 import { env } from '../../shared/env.ts';
-import type { JobHandler } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { Integrity, TributaryError } from '../../shared/kernel/errors.ts';
+import { invocation } from '../../shared/lambda/invocation.ts';
 import { log } from '../../shared/observability/log.ts';
 import { count } from '../../shared/observability/metrics.ts';
+import { jobs } from './jobs.ts';
 import { falseClaims, problemsOf } from './replica-verdict.ts';
 
-const longestRunMs = 120_000;
+const maxRunMs = 120_000;
 /** Kept for the last statements of a run whose deadline has come. */
 const reserveMs = 60_000;
 const retryAfterMs = 3_000;
 
 /** Fails the deployment if the replicas are not what the cache believes; its result is the report. */
-export const handler = async (_event: unknown, context: Context): Promise<CanaryReport> => {
+export const handler = invocation<unknown, CanaryReport>().handler(async (_event, context) => {
   const deadline = new Date(Date.now() + context.getRemainingTimeInMillis() - reserveMs);
   for (;;) {
     try {
       return await verify({ deadline });
     } catch (error) {
-      // a cluster that was paused takes half a minute to answer
+      // a paused cluster takes half a minute to respond
       const mayComeBack = error instanceof TributaryError && error.retryable && Date.now() < deadline.getTime();
       if (!mayComeBack) throw error;
-      log.warn('the replica canary is run again', { error });
+      log.warn('replica canary failed, retrying', { error });
       await wait(retryAfterMs);
     }
   }
-};
+});
 
-/** The job `platform.verifyReplicas`; the report is its result. Options are for tests. */
-export function createVerifyReplicas(options: Partial<CanaryOptions> = {}): JobHandler {
-  return async ({ deadline, step }) => {
+/** The job: its result is the report. Options are for tests. */
+export function createVerifyReplicas(options: Partial<CanaryOptions> = {}) {
+  return handleJob(jobs.verifyReplicas, async ({ deadline, step }) => {
     await step('rounds');
     return { result: await verify({ deadline, ...options }) };
-  };
+  });
 }
 
 /**
@@ -45,16 +46,16 @@ export function createVerifyReplicas(options: Partial<CanaryOptions> = {}): JobH
  * @throws Unavailable, Deadline  the cluster could not be asked (retryable)
  */
 async function verify(options: CanaryOptions): Promise<CanaryReport> {
-  const deadline = new Date(Math.min(options.deadline.getTime(), Date.now() + longestRunMs));
+  const deadline = new Date(Math.min(options.deadline.getTime(), Date.now() + maxRunMs));
   const report = await runCanary({ ...options, deadline });
   const believed = env('REPLICA_PROOFS');
   count('ReplicaProofFalse', 'Count', falseClaims(report, believed));
   const problems = problemsOf(report, believed);
   if (problems.length === 0) {
-    log[report.isComplete ? 'info' : 'warn']('the replica canary passed', { report });
+    log[report.isComplete ? 'info' : 'warn']('replica canary passed', { report });
     return report;
   }
   const error = new Integrity(`The replica canary failed. ${problems.join(' ')}`, { details: { report } });
-  log.error('the replica canary failed', { error, report });
+  log.error('replica canary failed', { error, report });
   throw error;
 }

@@ -9,7 +9,7 @@ import { listHoldings } from './list-holdings.ts';
 import { listTopWallets } from './list-top-wallets.ts';
 import { search } from './search.ts';
 
-export const handler = createApi(wallets, [
+export const handler = createApi(wallets, {
   getWalletSummary,
   listHoldings,
   listTopWallets,
@@ -18,4 +18,4 @@ export const handler = createApi(wallets, [
   getPriceHistory,
   getExplorerFilters,
   search,
-]);
+});

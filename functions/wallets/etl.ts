@@ -1,9 +1,8 @@
 import { createEtl } from '../../shared/jobs/etl.ts';
+import * as datasets from './apply-datasets.ts';
 import { wallets } from './domain.ts';
-import { imports } from './import-datasets.ts';
 import { rebuildSnapshots } from './rebuild-snapshots.ts';
 import { refreshSnapshots } from './refresh-snapshots.ts';
-
 import { syncHoldings } from './sync-holdings.ts';
 import { syncMoments } from './sync-moments.ts';
 import { syncPrices } from './sync-prices.ts';
@@ -20,4 +19,4 @@ const jobs = {
   rebuildSnapshots,
 };
 
-export const handler = createEtl(wallets, jobs, imports);
+export const handler = createEtl(wallets, jobs, datasets);

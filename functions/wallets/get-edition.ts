@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { editionNamed } from './edition-named.ts';
 import { editionJson, editionStats } from './edition-stats.ts';
 
@@ -11,8 +11,8 @@ import { editionJson, editionStats } from './edition-stats.ts';
  *
  * @throws NotFound  there is no such edition
  */
-export const getEdition = read(contract.getEdition, {
-  load: ({ path }) => sql`
+export const getEdition = read(operations.getEdition, {
+  statement: ({ path }) => sql`
     with stats as (${editionStats})
     select (${editionJson} || jsonb_build_object(
         'category', e.category, 'season', e.season, 'momentAt', platform.iso(e.moment_at),

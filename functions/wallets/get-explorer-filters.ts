@@ -1,6 +1,6 @@
 import sql, { raw, type Sql } from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { editionStats } from './edition-stats.ts';
 
 /**
@@ -8,8 +8,8 @@ import { editionStats } from './edition-stats.ts';
  *
  * Counts are those of the snapshot's last refresh; new or renamed editions hide the cached answer at once.
  */
-export const getExplorerFilters = read(contract.getExplorerFilters, {
-  load: () => sql`
+export const getExplorerFilters = read(operations.getExplorerFilters, {
+  statement: () => sql`
     with stats as (${editionStats}),
       named as (select e.*, coalesce(s.supply, 0) as supply, s.updated_at, s.live
                 from wallets.editions e left join stats s on s.edition_id = e.id)

@@ -4,7 +4,7 @@ import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import { InvalidInput } from '../../shared/kernel/errors.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { editionNamed } from './edition-named.ts';
 
 const position = z.tuple([z.iso.datetime()]);
@@ -18,8 +18,8 @@ const position = z.tuple([z.iso.datetime()]);
  * @throws NotFound      there is no such edition
  * @throws InvalidInput  the range is inverted, or the cursor is of another list
  */
-export const getPriceHistory = read(contract.getPriceHistory, {
-  load: ({ path, query: { from, to, limit, cursor } }) => {
+export const getPriceHistory = read(operations.getPriceHistory, {
+  statement: ({ path, query: { from, to, limit, cursor } }) => {
     if (from !== undefined && to !== undefined && from >= to) {
       throw new InvalidInput('The range is inverted.', [{ field: 'query.to', message: 'must be after from' }]);
     }

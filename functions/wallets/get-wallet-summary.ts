@@ -1,7 +1,7 @@
 import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { countEditions, summarize } from './summaries.ts';
 
 /**
@@ -12,8 +12,8 @@ import { countEditions, summarize } from './summaries.ts';
  *
  * @throws NotFound  nobody knows the wallet: it holds nothing and has no profile
  */
-export const getWalletSummary = read(contract.getWalletSummary, {
-  load: ({ path }) => {
+export const getWalletSummary = read(operations.getWalletSummary, {
+  statement: ({ path }) => {
     const wallet = toBytes(path.address);
     const live = summarize(countEditions(sql`select ${wallet}::bytea as wallet_address`));
     return sql`

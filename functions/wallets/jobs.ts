@@ -1,62 +1,64 @@
-/** The wallets room's work outside requests. */
+/** The jobs of the wallets domain. */
 import * as z from 'zod';
-import type { JobDeclaration } from '../../shared/kernel/declaration.ts';
+import { defineJobs } from '../../shared/kernel/job.ts';
+import { snowflake } from '../upstreams/snowflake.ts';
+import { events } from './events.ts';
 
-export const syncParams = z.strictObject({
-  /** `full` also finds what is gone; `incremental` takes what has changed since the last sync, less an overlap. */
+const syncParams = z.strictObject({
+  /** `full` reads everything and removes what is gone; `incremental` reads what changed since the last sync. */
   mode: z.enum(['full', 'incremental']).default('incremental'),
-  /** The share of the rows that a full sync may remove; more of them stop it. */
-  removeAtMost: z.number().min(0).max(1).default(0.05),
+  /** The share of the rows that a full sync may remove. If more are gone, it removes none and fails. */
+  maxRemovedShare: z.number().min(0).max(1).default(0.05),
 });
 
-export const syncHoldings: JobDeclaration = {
-  name: 'syncHoldings',
-  summary: 'Takes over who holds which moment: what has changed, or with `mode: full` everything, and what is gone.',
-  params: syncParams,
-  schedule: 'rate(15 minutes)',
-  keepsDatabaseAwake: true,
-};
+const sync = { lane: 'bulk', params: syncParams, upstreams: [snowflake] } as const;
 
-export const verifyHoldings: JobDeclaration = {
-  name: 'verifyHoldings',
-  summary: 'Takes over all holdings, and removes those that the warehouse does not have any more.',
-  params: z.strictObject({}),
-  schedule: 'cron(10 5 * * ? *)',
-};
+export const jobs = defineJobs('wallets', {
+  syncHoldings: {
+    ...sync,
+    summary: 'Syncs holdings: what changed, or with `mode: full` everything, removing what is gone.',
+    schedule: 'rate(15 minutes)',
+    keepsDatabaseAwake: true,
+  },
+  verifyHoldings: {
+    summary: 'Syncs all holdings, and removes those that are gone from the warehouse.',
+    lane: 'bulk',
+    schedule: 'cron(10 5 * * ? *)',
+    upstreams: [snowflake],
+  },
+  syncMoments: {
+    ...sync,
+    summary: 'Syncs moments and their editions.',
+    schedule: 'rate(1 hour)',
+    keepsDatabaseAwake: true,
+  },
+  syncPrices: {
+    ...sync,
+    summary: 'Syncs the prices of editions.',
+    schedule: 'rate(1 hour)',
+    keepsDatabaseAwake: true,
+  },
+  syncProfiles: {
+    ...sync,
+    summary: 'Syncs the display names of wallets.',
+    schedule: 'rate(6 hours)',
+  },
+  refreshSnapshots: {
+    summary: 'Applies changes to the summaries, leaderboards and editions: changed keys only.',
+    lane: 'prompt',
+    on: [
+      events.holdingsChanged,
+      events.walletProfileChanged,
+      events.editionUpdated,
+      events.editionPriceChanged,
+      events.momentSold,
+    ],
+  },
+  rebuildSnapshots: {
+    summary: 'Recomputes every wallet and edition, reports drift and repairs it.',
+    lane: 'bulk',
+    schedule: 'cron(20 3 ? * SUN *)',
+  },
+});
 
-export const syncMoments: JobDeclaration = {
-  name: 'syncMoments',
-  summary: 'Takes over what moments are, and their editions.',
-  params: syncParams,
-  schedule: 'rate(1 hour)',
-  keepsDatabaseAwake: true,
-};
-
-export const syncPrices: JobDeclaration = {
-  name: 'syncPrices',
-  summary: 'Takes over the prices of editions scraped since the last time.',
-  params: syncParams,
-  schedule: 'rate(1 hour)',
-  keepsDatabaseAwake: true,
-};
-
-export const syncProfiles: JobDeclaration = {
-  name: 'syncProfiles',
-  summary: 'Takes over what wallets are called.',
-  params: syncParams,
-  schedule: 'rate(6 hours)',
-};
-
-export const refreshSnapshots: JobDeclaration = {
-  name: 'refreshSnapshots',
-  summary: 'Takes up what has changed into the summaries, leaderboards and editions: changed keys alone.',
-  params: z.strictObject({}),
-  on: ['holdings_changed', 'wallet_profile_changed', 'edition_updated', 'edition_price_changed', 'moment_sold'],
-};
-
-export const rebuildSnapshots: JobDeclaration = {
-  name: 'rebuildSnapshots',
-  summary: 'Counts every wallet and edition anew, reports what had drifted and repairs it.',
-  params: z.strictObject({}),
-  schedule: 'cron(20 3 ? * SUN *)',
-};
+export type SyncParams = z.output<typeof syncParams>;

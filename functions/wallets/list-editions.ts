@@ -3,8 +3,8 @@ import * as z from 'zod';
 import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
-import type { OperationInput } from '../../shared/kernel/declaration.ts';
-import * as contract from './contract.ts';
+import type { OperationInput } from '../../shared/kernel/operation.ts';
+import { operations } from './contract.ts';
 import { editionJson, editionStats } from './edition-stats.ts';
 
 /** What sorts: `asc` with nothing at the end, `desc` too. */
@@ -27,8 +27,8 @@ const position = z.tuple([z.string().regex(/^(-?\d+(\.\d+)?|Infinity)$/), z.int(
  *
  * @throws InvalidInput  the cursor is of another list
  */
-export const listEditions = read(contract.listEditions, {
-  load: ({ query }) => {
+export const listEditions = read(operations.listEditions, {
+  statement: ({ query }) => {
     const { key, direction } = orders[query.sort];
     const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, position);
     const compare = raw(direction === 'asc' ? '>' : '<');
@@ -53,7 +53,7 @@ export const listEditions = read(contract.listEditions, {
   },
 });
 
-function conditions({ tier, team, player }: OperationInput<typeof contract.listEditions>['query']): Sql[] {
+function conditions({ tier, team, player }: OperationInput<typeof operations.listEditions>['query']): Sql[] {
   return [
     ...(tier === undefined ? [] : [sql`e.tier = ${tier}`]),
     ...(team === undefined ? [] : [sql`e.team_name = ${team}`]),

@@ -4,8 +4,8 @@ import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
-import type { OperationInput } from '../../shared/kernel/declaration.ts';
-import * as contract from './contract.ts';
+import type { OperationInput } from '../../shared/kernel/operation.ts';
+import { operations } from './contract.ts';
 import { editionNamed } from './edition-named.ts';
 
 const orders = {
@@ -30,8 +30,8 @@ const position = z.tuple([z.string(), z.string().regex(/^\d{1,19}$/)]);
  *
  * @throws InvalidInput  the cursor is of another list
  */
-export const listHoldings = read(contract.listHoldings, {
-  load: ({ path, query }) => {
+export const listHoldings = read(operations.listHoldings, {
+  statement: ({ path, query }) => {
     const { key, type, direction } = orders[query.sort];
     const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, position);
     const beyond = after
@@ -61,7 +61,7 @@ export const listHoldings = read(contract.listHoldings, {
   },
 });
 
-function conditions({ locked, tier, team, edition }: OperationInput<typeof contract.listHoldings>['query']): Sql {
+function conditions({ locked, tier, team, edition }: OperationInput<typeof operations.listHoldings>['query']): Sql {
   const all = [
     ...(locked === undefined ? [] : [sql`h.is_locked = ${locked === 'true'}`]),
     ...(tier === undefined ? [] : [sql`e.tier = ${tier}`]),

@@ -5,7 +5,7 @@ import { read } from '../../shared/http/endpoint.ts';
 import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import { decimal } from '../../shared/kernel/decimal.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 import { countEditions, countTeams, everyWallet, summarize } from './summaries.ts';
 
 const position = z.tuple([decimal, flowAddress, z.int().positive()]);
@@ -29,8 +29,8 @@ const columns: Record<string, string> = {
  *
  * @throws InvalidInput  the cursor is of another list
  */
-export const listTopWallets = read(contract.listTopWallets, {
-  load: ({ query: { by, limit, cursor, wallet } }) => {
+export const listTopWallets = read(operations.listTopWallets, {
+  statement: ({ query: { by, limit, cursor, wallet } }) => {
     const [snapshot, live] = by.startsWith('team.')
       ? teamStandings(by.slice('team.'.length))
       : columnStandings(columns[by]!);

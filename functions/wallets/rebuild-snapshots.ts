@@ -3,10 +3,11 @@ import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { count } from '../../shared/observability/metrics.ts';
 import { countedEditions, statColumns } from './edition-stats.ts';
+import { jobs } from './jobs.ts';
 import {
   counted,
   countWallets,
@@ -35,22 +36,22 @@ export interface Drift {
 }
 
 /**
- * The job: recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
+ * Recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
  * In one transaction: readers see the snapshots before it or after it.
  *
  * @throws Integrity  no wallet holds anything; the snapshots stay unchanged
  */
-export async function rebuildSnapshots({ jobId, step }: JobContext): Promise<JobOutcome> {
+export const rebuildSnapshots = handleJob(jobs.rebuildSnapshots, async ({ step, ...run }) => {
   await step('counting');
   const result = await commit(rebuild, 'repeatable read');
   const checked = result.checked.wallets + result.checked.editions;
   const applied = result.drift.wallets + result.drift.editions;
   await inTransaction((tx) =>
-    addProgress(tx, jobId, { read: checked, applied, unchanged: checked - applied, rejected: 0 }),
+    addProgress(tx, run, { read: checked, applied, unchanged: checked - applied, rejected: 0 }),
   );
   for (const [snapshot, keys] of Object.entries(result.drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
   return { result };
-}
+});
 
 const allWallets = new TemporaryTable('all_wallets');
 const recountedEditions = new TemporaryTable('counted_snapshots');

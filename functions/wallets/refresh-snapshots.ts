@@ -12,9 +12,10 @@ import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
-import { addProgress } from '../../shared/jobs/job.ts';
+import { addProgress, type Run } from '../../shared/jobs/job.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { Integrity } from '../../shared/kernel/errors.ts';
+import { jobs } from './jobs.ts';
 import { moveEditions } from './move-editions.ts';
 import {
   countedHoldings,
@@ -34,25 +35,25 @@ export interface Refreshed {
 }
 
 /** Limits a run while changes continue; a later change has its own event, which starts another run. */
-const longestRunMs = 10_000;
+const maxRunMs = 10_000;
 
-export async function refreshSnapshots({ jobId }: JobContext): Promise<JobOutcome> {
+export const refreshSnapshots = handleJob(jobs.refreshSnapshots, async (run) => {
   const result = { wallets: 0, editions: 0, rounds: 0 };
-  const until = Date.now() + longestRunMs;
+  const until = Date.now() + maxRunMs;
   while (Date.now() < until) {
     const { wallets, editions } = await commit(refreshOnce, 'repeatable read');
     if (wallets + editions === 0) break;
-    await count(jobId, wallets + editions);
+    await count(run, wallets + editions);
     result.wallets += wallets;
     result.editions += editions;
     result.rounds++;
   }
   return { result };
-}
+});
 
 /** Outside the round: a concurrent update of the job's row would fail a REPEATABLE READ transaction that updates it too. */
-async function count(jobId: string, rows: number): Promise<void> {
-  await inTransaction((tx) => addProgress(tx, jobId, { read: rows, applied: rows, unchanged: 0, rejected: 0 }));
+async function count(run: Run, rows: number): Promise<void> {
+  await inTransaction((tx) => addProgress(tx, run, { read: rows, applied: rows, unchanged: 0, rejected: 0 }));
 }
 
 /** One round, in a REPEATABLE READ transaction. @throws Integrity  no wallet holds anything; the snapshots stay unchanged */

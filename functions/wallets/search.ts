@@ -1,6 +1,6 @@
 import sql, { type Sql } from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 const addressDigits = 16;
 
@@ -10,8 +10,8 @@ const addressDigits = 16;
  *
  * Fresh: a new or changed name hides the cached answer at once.
  */
-export const search = read(contract.search, {
-  load: ({ query: { q, limit } }) => sql`
+export const search = read(operations.search, {
+  statement: ({ query: { q, limit } }) => sql`
     select jsonb_build_object(
         'wallets', coalesce((
           select jsonb_agg(jsonb_build_object('address', wallets.wallet_name(wallet_address), 'displayName', display_name,

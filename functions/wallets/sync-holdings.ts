@@ -1,9 +1,11 @@
 import * as z from 'zod';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
-import { momentId } from './imports.ts';
+import { momentId } from './datasets.ts';
+import { jobs } from './jobs.ts';
 import { lockHoldings, recordHoldings } from './record-holdings.ts';
-import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { syncTable } from './sync-table.ts';
+import type { WarehouseTable } from './warehouse-table.ts';
 import { warehouseFlag, warehouseTime } from './warehouse-values.ts';
 
 const row = z.strictObject({
@@ -85,11 +87,9 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
 };
 
 /**
- * The job: who holds which moment, as the warehouse has it. A full sync removes what the warehouse does not have any
- * more, unless it happened after the statement was submitted.
+ * Syncs who holds which moment. A full sync removes what is gone from the warehouse, unless it happened after the statement
+ * was submitted.
  *
  * @source Snowflake WALLET_HOLDINGS
  */
-export async function syncHoldings(context: JobContext): Promise<JobOutcome> {
-  return syncTable(holdingsTable, context);
-}
+export const syncHoldings = handleJob(jobs.syncHoldings, (context) => syncTable(holdingsTable, context));

@@ -1,9 +1,11 @@
 import * as z from 'zod';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
-import { tier } from './contract.ts';
-import { momentId } from './imports.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { momentId } from './datasets.ts';
+import { jobs } from './jobs.ts';
 import { recordMoments } from './record-moments.ts';
-import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { tier } from './shapes.ts';
+import { syncTable } from './sync-table.ts';
+import type { WarehouseTable } from './warehouse-table.ts';
 import { warehouseInteger, warehouseTime } from './warehouse-values.ts';
 
 const name = z.string().min(1).max(500).nullable();
@@ -72,12 +74,5 @@ const momentsTable: WarehouseTable<z.output<typeof row>> = {
   },
 };
 
-/**
- * The job: what moments are, and with them their editions, as the warehouse has it. A full sync removes moments that the
- * warehouse does not have any more: burnt ones.
- *
- * @source Snowflake NFT_CORE_METADATA
- */
-export async function syncMoments(context: JobContext): Promise<JobOutcome> {
-  return syncTable(momentsTable, context);
-}
+/** Syncs moments and their editions. A full sync removes burnt moments. @source Snowflake NFT_CORE_METADATA */
+export const syncMoments = handleJob(jobs.syncMoments, (context) => syncTable(momentsTable, context));

@@ -1,7 +1,9 @@
 import * as z from 'zod';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { jobs } from './jobs.ts';
 import { recordEditionPrices } from './record-prices.ts';
-import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { syncTable } from './sync-table.ts';
+import type { WarehouseTable } from './warehouse-table.ts';
 import { warehouseInteger, warehousePrice, warehouseTime } from './warehouse-values.ts';
 
 const row = z.strictObject({
@@ -41,7 +43,5 @@ const pricesTable: WarehouseTable<z.output<typeof row>> = {
     ),
 };
 
-/** The job: the prices scraped since the last sync. History is only added to. @source Snowflake EDITION_PRICE_SCRAPE */
-export async function syncPrices(context: JobContext): Promise<JobOutcome> {
-  return syncTable(pricesTable, context);
-}
+/** Syncs the prices scraped since the last sync. History only grows. @source Snowflake EDITION_PRICE_SCRAPE */
+export const syncPrices = handleJob(jobs.syncPrices, (context) => syncTable(pricesTable, context));

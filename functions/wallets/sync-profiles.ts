@@ -1,8 +1,10 @@
 import * as z from 'zod';
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
+import { jobs } from './jobs.ts';
 import { recordProfiles } from './record-profiles.ts';
-import { syncTable, type WarehouseTable } from './sync-table.ts';
+import { syncTable } from './sync-table.ts';
+import type { WarehouseTable } from './warehouse-table.ts';
 import { warehouseTime } from './warehouse-values.ts';
 
 const row = z.strictObject({
@@ -54,7 +56,5 @@ const profilesTable: WarehouseTable<z.output<typeof row>> = {
   },
 };
 
-/** The job: what wallets are called, as the warehouse has it. @source Snowflake WALLET_PROFILES */
-export async function syncProfiles(context: JobContext): Promise<JobOutcome> {
-  return syncTable(profilesTable, context);
-}
+/** Syncs the display names of wallets. @source Snowflake WALLET_PROFILES */
+export const syncProfiles = handleJob(jobs.syncProfiles, (context) => syncTable(profilesTable, context));

@@ -1,13 +1,14 @@
-import type { JobContext, JobOutcome } from '../../shared/jobs/etl.ts';
-import { syncHoldings } from './sync-holdings.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { jobs } from './jobs.ts';
+import { holdingsTable } from './sync-holdings.ts';
+import { syncTable } from './sync-table.ts';
 
 /**
- * The job: a full sync of the holdings. What has gone from the warehouse shows in no change of it, so an incremental sync
- * cannot see it.
+ * A full sync of the holdings. An incremental one does not see what is gone from the warehouse, because no change shows it.
  *
- * @throws Integrity  more is gone than is believed: none is removed
+ * @throws Integrity  more is gone than is plausible; nothing is removed
  * @source Snowflake WALLET_HOLDINGS
  */
-export async function verifyHoldings(context: JobContext): Promise<JobOutcome> {
-  return syncHoldings({ ...context, params: { mode: 'full' } });
-}
+export const verifyHoldings = handleJob(jobs.verifyHoldings, (context) =>
+  syncTable(holdingsTable, { ...context, params: jobs.syncHoldings.params.parse({ mode: 'full' }) }),
+);

@@ -35,8 +35,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
-import { notFoundTtlSeconds } from '../kernel/declaration.ts';
 import { TributaryError, Unavailable } from '../kernel/errors.ts';
+import { notFoundTtlSeconds } from '../kernel/view.ts';
 import { decodeEntry, type Entry, tagLength, toEntry } from './entry.ts';
 import { createGenerations, type Generation, type GenerationSource } from './generation.ts';
 import { type Fence, type Proof, parseFence, proofOf } from './proof.ts';

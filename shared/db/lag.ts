@@ -1,7 +1,7 @@
 import { env } from '../env.ts';
 import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
-import { type Host, pool } from './pools.ts';
+import { type Host, isPrimary, pool } from './pools.ts';
 
 /**
  * Which host a read goes to. A reader that lags over the threshold, or cannot be reached, is left out until it has
@@ -26,7 +26,7 @@ const goodChecksToReturn = 3;
 const impatient = { query_timeout: 1_000 };
 const states = new Map<Host, ReaderState>();
 
-/** The reader, or the writer while the reader is left out. */
+/** The reader, or the primary while the reader is left out. */
 export async function hostForReads(preferred: 'reader' | 'analytics'): Promise<Host> {
   const state = stateOf(preferred);
   if (Date.now() - state.checkedAt >= checkEveryMs) {
@@ -35,15 +35,15 @@ export async function hostForReads(preferred: 'reader' | 'analytics'): Promise<H
     });
     if (Date.now() - state.checkedAt >= waitForCheckAfterMs) await state.checking;
   }
-  return state.usable ? preferred : 'writer';
+  return state.usable ? preferred : 'primary';
 }
 
 /**
- * The time up to which a host shows every change: of a reader, when its lag was last asked for less the lag; of the
- * writer, now.
+ * The time up to which a host shows every change: now for the primary; for a reader, when its lag was last measured, less
+ * the lag.
  */
 export function seenUpTo(host: Host): Date {
-  return new Date(host === 'writer' ? Date.now() : stateOf(host).seenUpTo);
+  return new Date(isPrimary(host) ? Date.now() : stateOf(host).seenUpTo);
 }
 
 /** Leaves a reader out after a connection to it failed. */
@@ -90,7 +90,7 @@ export async function measureLag(host: Host): Promise<number | undefined> {
     return rows[0]?.lag_ms ?? undefined;
   } catch (error) {
     // a reader that cannot say how far behind it is is left out; the read goes on
-    log.warn('the lag of a reader is not known', { host, error });
+    log.warn('reader lag unknown', { host, error });
     return undefined;
   }
 }

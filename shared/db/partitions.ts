@@ -1,38 +1,102 @@
-import { inTransaction } from './transaction.ts';
+import type { PartitionedTable, Partitions } from '../kernel/table.ts';
+import { log } from '../observability/log.ts';
+import { inTransaction, type Transaction } from './transaction.ts';
 
-const daysAhead = 14;
-const daysKept = 14;
-/** Of jobs that failed or were cancelled; the others go with the events. */
-const daysFailuresAreKept = 90;
+/** What was done to the partitions of one table. */
+export interface PartitionReport {
+  table: string;
+  created: string[];
+  dropped: string[];
+}
+
+/** A period of time, half open: [from, to). */
+export interface Period {
+  /** `20261121` or `202611`. */
+  label: string;
+  from: Date;
+  to: Date;
+}
 
 /**
- * Makes the outbox's partitions for the next two weeks, and drops those older than two weeks in which every event is
- * published, and jobs that ended long ago; gives how many partitions of each.
+ * Creates the partitions that tables declare, from the current period on, and drops those past their retention. What
+ * exists already is left alone.
  *
- * @throws Unavailable  the database failed (retryable)
+ * @throws Unavailable  the database failed, or a lock was not granted in time (retryable)
  */
-export async function createPartitions(): Promise<{ created: number; dropped: number }> {
+export async function createPartitions(tables: readonly PartitionedTable[], now: Date): Promise<PartitionReport[]> {
+  const reports: PartitionReport[] = [];
+  for (const table of tables) {
+    const report = {
+      table: `${table.schema}.${table.name}`,
+      created: await createAhead(table, now),
+      dropped: await dropExpired(table, now),
+    };
+    log.info('partitions maintained', { ...report });
+    reports.push(report);
+  }
+  return reports;
+}
+
+/** The period that is `offset` periods after the one of a time. */
+export function periodAt(by: Partitions['by'], now: Date, offset: number): Period {
+  const [year, month, day] = [now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate()];
+  const start = (n: number) => new Date(by === 'day' ? Date.UTC(year, month, day + n) : Date.UTC(year, month + n));
+  const from = start(offset);
+  const label = from
+    .toISOString()
+    .slice(0, by === 'day' ? 10 : 7)
+    .replaceAll('-', '');
+  return { label, from, to: start(offset + 1) };
+}
+
+async function createAhead({ schema, name, partitions }: PartitionedTable, now: Date): Promise<string[]> {
+  const { by, column, ahead, storage } = partitions;
+  const created: string[] = [];
+  for (let offset = 0; offset <= ahead; offset++) {
+    const { label, from, to } = periodAt(by, now, offset);
+    const partition = `${name}_${label}`;
+    const wasCreated = await inTransaction(async (tx) => {
+      if (await exists(tx, schema, partition)) return false;
+      const bounds = [from, to].map((time) => `'${time.toISOString()}'`) as [string, string];
+      await tx.query(`create table ${schema}.${partition} (like ${schema}.${name} including defaults including constraints)
+        ${storage === undefined ? '' : `with (${storage})`}`);
+      // a matching CHECK spares ATTACH its scan, and so the lock its length
+      await tx.query(`alter table ${schema}.${partition}
+        add constraint within check (${column} >= ${bounds[0]} and ${column} < ${bounds[1]})`);
+      await tx.query(`alter table ${schema}.${name} attach partition ${schema}.${partition}
+        for values from (${bounds[0]}) to (${bounds[1]})`);
+      await tx.query(`alter table ${schema}.${partition} drop constraint within`);
+      return true;
+    });
+    if (wasCreated) created.push(partition);
+  }
+  return created;
+}
+
+async function dropExpired({ schema, name, partitions }: PartitionedTable, now: Date): Promise<string[]> {
+  const { by, kept, keepWhile = 'false' } = partitions;
+  if (kept === undefined) return [];
+  const oldest = `${name}_${periodAt(by, now, -kept).label}`;
   return inTransaction(async (tx) => {
-    const { rows } = await tx.query<{ created: number }>('select platform.create_outbox_partitions($1) as created', [
-      daysAhead,
-    ]);
-    const old = await tx.query<{ name: string }>(
-      `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-       where i.inhparent = 'platform.outbox'::regclass and c.relname < 'outbox_' || to_char(current_date - $1::integer, 'YYYYMMDD')`,
-      [daysKept],
+    const { rows } = await tx.query<{ partition: string }>(
+      `select c.relname as partition from pg_inherits i join pg_class c on c.oid = i.inhrelid
+       where i.inhparent = to_regclass($1) and c.relname < $2 order by 1`,
+      [`${schema}.${name}`, oldest],
     );
-    let dropped = 0;
-    for (const { name } of old.rows) {
-      const waiting = await tx.query(`select 1 from platform.${name} where published_at is null limit 1`);
-      if (waiting.rowCount !== 0) continue;
-      await tx.query(`drop table platform.${name}`);
-      dropped++;
+    const dropped: string[] = [];
+    for (const { partition } of rows) {
+      const { rowCount } = await tx.query(`select 1 from ${schema}.${partition} where ${keepWhile} limit 1`);
+      if (rowCount !== 0) continue;
+      await tx.query(`drop table ${schema}.${partition}`);
+      dropped.push(partition);
     }
-    await tx.query(`delete from platform.event_deliveries where at < now() - make_interval(days => $1)`, [daysKept]);
-    await tx.query(
-      `delete from platform.jobs where finished_at < now() - make_interval(days => case when status = 'succeeded' then $1::integer else $2::integer end)`,
-      [daysKept, daysFailuresAreKept],
-    );
-    return { created: rows[0]!.created, dropped };
+    return dropped;
   });
+}
+
+async function exists(tx: Transaction, schema: string, table: string): Promise<boolean> {
+  const { rows } = await tx.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [
+    `${schema}.${table}`,
+  ]);
+  return rows[0]!.exists;
 }

@@ -4,14 +4,23 @@ import { env } from '../env.ts';
 import { log } from '../observability/log.ts';
 import { forgetSecret, secret } from '../secrets.ts';
 
-/** The hosts of the cluster: the writer, the API's readers, the reader that is kept apart for long queries. */
-export type Host = 'writer' | 'reader' | 'analytics';
+/**
+ * Where statements run, and as which role: reads on the API's readers, on the reader that is kept apart for long queries,
+ * or on the primary, all as the role for reads; transactions on the primary as the role for writes (`writer`).
+ */
+export type Host = 'writer' | 'primary' | 'reader' | 'analytics';
 
-const hostVariables = {
-  writer: 'DATABASE_WRITER_HOST',
-  reader: 'DATABASE_READER_HOST',
-  analytics: 'DATABASE_ANALYTICS_HOST',
+const settings = {
+  writer: { host: 'DATABASE_WRITER_HOST', secret: 'DATABASE_WRITE_SECRET_ARN' },
+  primary: { host: 'DATABASE_WRITER_HOST', secret: 'DATABASE_READ_SECRET_ARN' },
+  reader: { host: 'DATABASE_READER_HOST', secret: 'DATABASE_READ_SECRET_ARN' },
+  analytics: { host: 'DATABASE_ANALYTICS_HOST', secret: 'DATABASE_READ_SECRET_ARN' },
 } as const;
+
+/** Whether a host is the primary: what is committed can be seen there at once. */
+export function isPrimary(host: Host): boolean {
+  return host === 'writer' || host === 'primary';
+}
 
 const readerTimeoutMs = 6_000;
 const credentials = z.object({ username: z.string(), password: z.string() });
@@ -19,7 +28,7 @@ const pools = new Map<Host, Promise<pg.Pool>>();
 const ending = new Set<Promise<void>>();
 
 /**
- * The connections of this container to a host: few, opened when first needed, kept between invocations.
+ * The connections of this container to a host: opened when first needed and kept between invocations.
  *
  * @throws Unavailable  the credentials could not be fetched (retryable)
  */
@@ -34,8 +43,8 @@ export function pool(host: Host): Promise<pg.Pool> {
 }
 
 /**
- * Drops the connections to a host that turned out to lead to the wrong server: the next one asks for the address again.
- * Who holds the pool already finishes with it. Does nothing if `found` was dropped before.
+ * Drops the connections to a host that turned out to lead to the wrong server: the next one looks up the address again.
+ * Work that holds the pool finishes with it. Does nothing if `found` was dropped before.
  */
 export async function dropPool(host: Host, found: pg.Pool): Promise<void> {
   const opened = pools.get(host);
@@ -60,30 +69,30 @@ export async function closePools(): Promise<void> {
 }
 
 async function open(host: Host): Promise<pg.Pool> {
-  const arn = env('DATABASE_SECRET_ARN');
+  const arn = env(settings[host].secret);
   const { username } = await secret(arn, credentials);
-  const [name, port = '5432'] = env(hostVariables[host]).split(':') as [string, string?];
+  const [name, port = '5432'] = env(settings[host].host).split(':') as [string, string?];
   const opened = new pg.Pool({
     host: name,
     port: Number(port),
     database: env('DATABASE_NAME'),
     user: username,
-    // asked for at each connection, so that a rotated password is taken up without a restart
+    // looked up at each connection, so that a rotated password needs no restart
     password: async () => (await secret(arn, credentials)).password,
     ssl: env('DATABASE_TLS') === 'require' ? { rejectUnauthorized: true } : false,
     max: env('DATABASE_POOL_SIZE'),
     connectionTimeoutMillis: 3_000,
-    // past the role's own statement timeout: a server that has frozen does not keep it
-    ...(host === 'reader' ? { query_timeout: readerTimeoutMs } : {}),
+    // past the role's own statement timeout, which a frozen server does not keep
+    ...(isPrimary(host) ? {} : { query_timeout: readerTimeoutMs }),
     idleTimeoutMillis: 60_000,
     allowExitOnIdle: true,
     application_name: `tributary ${env('SERVICE')}`,
   });
-  // a connection that is lost while it is in use tells the query; without a listener it would end the process as well
+  // the query learns of a lost connection; without a listener it would also end the process
   opened.on('connect', (client) => client.on('error', () => {}));
   opened.on('error', (error: Error & { code?: string }) => {
     if (error.code?.startsWith('28')) forgetSecret(arn);
-    log.warn('an idle database connection was lost', { host, error });
+    log.warn('idle database connection lost', { host, error });
   });
   return opened;
 }

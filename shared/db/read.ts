@@ -6,7 +6,7 @@ import { Integrity } from '../kernel/errors.ts';
 import { parseSnapshot } from '../kernel/snapshot.ts';
 import { isConnectionError, isDemotion, translateDatabaseError } from './errors.ts';
 import { hostForReads, leaveOut, seenUpTo } from './lag.ts';
-import { dropPool, type Host, pool } from './pools.ts';
+import { dropPool, type Host, isPrimary, pool } from './pools.ts';
 
 /** What a read is for; it decides which host answers. Syncs and alerts have to see what was just written. */
 export type Workload = 'api' | 'analytics' | 'sync' | 'alerts';
@@ -38,12 +38,12 @@ export async function readProvably<Row extends object>(
   workload: Workload = 'api',
 ): Promise<ProvableRead<Row>> {
   if (source.host === 'writer') {
-    if (source.insteadOf?.via) await dropPool('writer', source.insteadOf.via as pg.Pool);
-    return onHost('writer', (host) => readFrom<Row>(host, statement));
+    if (source.insteadOf?.via) await dropPool('primary', source.insteadOf.via as pg.Pool);
+    return onHost('primary', (host) => readFrom<Row>(host, statement));
   }
   const { proving } = source;
   return onHost(await hostOf(workload), (host) =>
-    readFrom<Row>(host, statement, host === 'writer' ? undefined : proving),
+    readFrom<Row>(host, statement, isPrimary(host) ? undefined : proving),
   );
 }
 
@@ -89,27 +89,27 @@ async function hostOf(workload: Workload): Promise<Host> {
   return hostForReads(workload === 'api' ? 'reader' : 'analytics');
 }
 
-/** What a reader refuses and the writer may not: a conflict with recovery, or a want of memory or connections. */
+/** What a reader refuses and the primary may not: a conflict with recovery, a lack of memory or connections. */
 const readersOwn = /^(40001|40P01|53)/;
 
-/** Runs `work` on a host, and on the writer if a reader fails where the writer may not. */
+/** Runs `work` on a host, and on the primary if a reader fails where the primary may not. */
 async function onHost<T>(host: Host, work: (host: Host) => Promise<T>): Promise<T> {
   try {
     return await work(host);
   } catch (error) {
     const { code = '' } = error as { code?: string };
-    if (host === 'writer') throw await translateWriterError(error);
+    if (isPrimary(host)) throw await translatePrimaryError(host, error);
     if (!isConnectionError(error) && !readersOwn.test(code)) throw translateDatabaseError(error);
     if (!code.startsWith('40')) leaveOut(host);
-    return await work('writer').catch(async (second: unknown) => {
-      throw await translateWriterError(second);
+    return await work('primary').catch(async (second: unknown) => {
+      throw await translatePrimaryError('primary', second);
     });
   }
 }
 
 /** A write that is refused as one on a replica: a failover has demoted the server behind these connections. */
-async function translateWriterError(error: unknown): Promise<unknown> {
-  if (isDemotion(error)) await dropPool('writer', await pool('writer'));
+async function translatePrimaryError(host: Host, error: unknown): Promise<unknown> {
+  if (isDemotion(error)) await dropPool(host, await pool(host));
   return translateDatabaseError(error);
 }
 
@@ -167,7 +167,7 @@ async function askStatus(client: pg.PoolClient, host: Host, fences: readonly Fen
   if (rows.some(({ status }) => status === 'aborted')) throw new ForeignHistory();
   const committed = rows.filter(({ status }) => status === 'committed').map(({ xid }) => Number(xid));
   return {
-    host: host === 'writer' ? 'writer' : 'replica',
+    host: isPrimary(host) ? 'writer' : 'replica',
     inRecovery: rows[0]!.in_recovery,
     snapshot: snapshotIn(rows[0]!.snapshot),
     committed: new Set(committed),
@@ -177,7 +177,7 @@ async function askStatus(client: pg.PoolClient, host: Host, fences: readonly Fen
 function toRead<Row extends object>(host: Host, { rows }: pg.QueryResult): Omit<ProvableRead<Row>, 'asOf'> {
   const [first] = rows as { '~snapshot': string; '~in_recovery': boolean }[];
   const evidence: Evidence = {
-    host: host === 'writer' ? 'writer' : 'replica',
+    host: isPrimary(host) ? 'writer' : 'replica',
     inRecovery: first!['~in_recovery'],
     snapshot: snapshotIn(first!['~snapshot']),
   };

@@ -1,7 +1,8 @@
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import * as z from 'zod';
 import { inTransaction } from '../db/transaction.ts';
 import { InvalidInput, TributaryError } from '../kernel/errors.ts';
+import type { BatchOutcome } from '../lambda/queue-handler.ts';
 import { withCorrelation } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
@@ -16,50 +17,42 @@ const event = z.object({
 });
 const envelope = z.object({ 'detail-type': z.string(), detail: event });
 
-/** A committed change, as a consumer gets it. */
+/** A committed change as a consumer gets it. */
 export type Event = z.output<typeof event>;
 
-/** What a consumer does with an event; `queueArn` says which of its queues it came through. */
+/** What a consumer does with an event. `queueArn` is the queue that it came through. */
 export type Apply = (event: Event, queueArn: string) => Promise<void>;
 
-interface Outcome {
-  record: SQSRecord;
-  event?: Event;
-  error?: unknown;
-}
+type Outcome = PromiseSettledResult<void> & { event?: Event };
 
 /**
- * The Lambda handler of a consumer's queue: `apply` gets each event of a batch; one that fails comes again alone, up to
- * five times, then waits in the dead-letter queue. What became of each event is kept by its id.
+ * Applies the events of a batch from a consumer's queue. One that fails is delivered again alone, up to five times, and
+ * then moves to the dead-letter queue. What became of each event is recorded under its id.
  *
- * `apply` must be idempotent: the same event may come several times and in any order. What it throws as NotFound, or as
- * Conflict, is acknowledged: there is nothing left to do.
+ * `apply` must be idempotent: the same event may come several times and in any order. NotFound and Conflict are
+ * acknowledged: nothing is left to do.
  */
-export function createConsumer(consumer: string, apply: Apply) {
-  return async ({ Records }: SQSEvent): Promise<SQSBatchResponse> => {
-    const outcomes = await Promise.all(Records.map((record) => applyRecord(consumer, record, apply)));
-    await recordDeliveries(consumer, outcomes).catch((error: unknown) => {
-      log.error('what became of events could not be recorded', { consumer, error });
-    });
-    const failed = outcomes.filter(({ error }) => error !== undefined);
-    return { batchItemFailures: failed.map(({ record }) => ({ itemIdentifier: record.messageId })) };
-  };
+export async function applyEvents(consumer: string, { Records }: SQSEvent, apply: Apply): Promise<BatchOutcome> {
+  const outcomes = await Promise.all(Records.map((record) => applyRecord(consumer, record, apply)));
+  await recordDeliveries(consumer, outcomes).catch((error: unknown) => {
+    log.error('event deliveries not recorded', { consumer, error });
+  });
+  return outcomes;
 }
 
 async function applyRecord(consumer: string, record: SQSRecord, apply: Apply): Promise<Outcome> {
-  let parsed: Event | undefined;
+  let event: Event | undefined;
   try {
-    parsed = parseEvent(record.body);
-    const known = parsed;
-    await withCorrelation(known.correlationId ?? undefined, () => apply(known, record.eventSourceARN));
-    count('EventAge', 'Milliseconds', Date.now() - Date.parse(known.committedAt), { consumer });
-    return { record, event: parsed };
+    const parsed = parseEvent(record.body);
+    event = parsed;
+    await withCorrelation(parsed.correlationId ?? undefined, () => apply(parsed, record.eventSourceARN));
+    count('EventAge', 'Milliseconds', Date.now() - Date.parse(parsed.committedAt), { consumer });
+    return { status: 'fulfilled', value: undefined, event };
   } catch (error) {
-    if (parsed && error instanceof TributaryError && ['not_found', 'conflict'].includes(error.code)) {
-      return { record, event: parsed };
-    }
-    log.error('an event could not be applied', { consumer, eventId: parsed?.id, messageId: record.messageId, error });
-    return { record, error, ...(parsed ? { event: parsed } : {}) };
+    if (event && error instanceof TributaryError && ['not_found', 'conflict'].includes(error.code))
+      return { status: 'fulfilled', value: undefined, event };
+    log.error('event not applied', { consumer, eventId: event?.id, messageId: record.messageId, error });
+    return { status: 'rejected', reason: error, ...(event ? { event } : {}) };
   }
 }
 
@@ -77,7 +70,9 @@ async function recordDeliveries(consumer: string, outcomes: readonly Outcome[]):
   );
   if (latest.size === 0) return;
   const ids = [...latest.keys()];
-  const errors = [...latest.values()].map(({ error }) => (error instanceof Error ? error.message.slice(0, 500) : null));
+  const errors = [...latest.values()].map((outcome) =>
+    outcome.status === 'rejected' ? String((outcome.reason as Error).message).slice(0, 500) : null,
+  );
   await inTransaction((tx) =>
     tx.query(
       `insert into platform.event_deliveries as d (event_id, consumer, status, error)

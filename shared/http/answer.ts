@@ -1,19 +1,19 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { Served } from '../cache/view.ts';
 
-/** What a handler gives back: what goes out, before the client's conditions are looked at. */
+/** What a handler returns. */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: Buffer | string;
 }
 
-/** An answer of JSON. */
+/** A JSON answer. */
 export function jsonAnswer(status: number, value: unknown, headers: Record<string, string> = {}): Answer {
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-/** Cached bytes as an answer: unpacked only for a client that does not take gzip, left out where it has them already. */
+/** Cached bytes as an answer: unpacked only for a client that does not accept gzip, left out if it has them already. */
 export async function cachedAnswer(
   { outcome, entry }: Served,
   requestHeaders: Record<string, string | undefined>,
@@ -25,7 +25,7 @@ export async function cachedAnswer(
     'cache-control': 'public, no-cache',
     vary: 'accept-encoding',
     'x-cache': outcome,
-    // a strong tag names the bytes, and packed bytes are others
+    // a strong tag identifies the bytes, and packed bytes differ
     etag: `"${entry.hash}${isPacked ? '-gzip' : ''}"`,
     age: String(Math.max(0, Math.floor((Date.now() - entry.loadedAt) / 1_000))),
   };
@@ -39,7 +39,7 @@ export async function cachedAnswer(
   return { status, headers, body: gunzipSync(body) };
 }
 
-/** The answer as API Gateway takes it: text as it is, bytes in base64. */
+/** The answer as API Gateway expects it: text as it is, bytes in base64. */
 export function toResult(answer: Answer): APIGatewayProxyStructuredResultV2 {
   const { status: statusCode, headers, body } = answer;
   if (typeof body === 'string') return { statusCode, headers, body };

@@ -1,90 +1,64 @@
-import middy from '@middy/core';
+import httpHeaderNormalizer from '@middy/http-header-normalizer';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
-import type { Domain } from '../kernel/declaration.ts';
-import { NotFound, TributaryError } from '../kernel/errors.ts';
-import { correlationId, withCorrelation } from '../observability/correlation.ts';
-import { log } from '../observability/log.ts';
-import { count } from '../observability/metrics.ts';
+import type { Domain } from '../kernel/domain.ts';
+import { NotFound } from '../kernel/errors.ts';
+import { earlyEndMs, invocation } from '../lambda/invocation.ts';
 import { traced } from '../observability/trace.ts';
-import { type Answer, toResult } from './answer.ts';
+import { toResult } from './answer.ts';
+import { authorize } from './authorize.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Problem, toProblem } from './problem.ts';
+import { answerProblems } from './problem.ts';
 import { parseInput, toRequest } from './request.ts';
+import { logRequest } from './request-log.ts';
 
-/** Left of the gateway's time for getting the answer out. */
-const marginMs = 500;
+/** An endpoint for each operation that a domain declares. */
+export type Endpoints<D extends Domain> = {
+  readonly [Id in keyof D['operations'] & string]: Endpoint<Id>;
+};
+
+/** The event of an HTTP API, and what its authorizer said. */
+export type HttpEvent = APIGatewayProxyEventV2 & {
+  requestContext: { authorizer?: { lambda?: { role?: string } | null } };
+};
 
 /**
- * The Lambda handler of a domain's HTTP operations: finds the endpoint by the route, checks the input, answers, and
- * turns what is thrown into problem+json. Every answer carries the correlation id.
+ * The Lambda handler of a domain's HTTP operations. Reads as it runs: headers are normalized, the endpoint is found by the
+ * route, the operator is authorized, the input is parsed, and errors become problem+json.
  */
-export function createApi(domain: Domain, endpoints: readonly Endpoint[]) {
-  const byRoute = new Map(endpoints.map((endpoint) => [routeOf(endpoint), endpoint]));
-  const missing = domain.operations.filter(({ method, path }) => !byRoute.has(`${method} ${path}`));
-  if (missing.length > 0)
-    throw new Error(`${domain.name} has no endpoint for ${missing.map((o) => o.operationId).join(', ')}`);
-
-  return middy()
-    .use({
-      before: ({ event }) => {
-        event.headers = lowerCaseNames(event.headers);
-      },
-    })
-    .handler((event: APIGatewayProxyEventV2, context: Context) =>
-      withCorrelation(correlationOf(event), () => handle(byRoute.get(event.routeKey), event, context)),
-    );
+export function createApi<D extends Domain>(domain: D, endpoints: Endpoints<D>) {
+  const byRoute = new Map(
+    Object.values<Endpoint>(endpoints).map((endpoint) => [
+      `${endpoint.operation.method} ${endpoint.operation.path}`,
+      endpoint,
+    ]),
+  );
+  const endpointOf = ({ routeKey }: HttpEvent): Endpoint => {
+    const endpoint = byRoute.get(routeKey);
+    if (!endpoint) throw new NotFound(`${domain.name} has no route ${routeKey}.`);
+    return endpoint;
+  };
+  return invocation<HttpEvent, APIGatewayProxyStructuredResultV2>(correlationOf)
+    .use(httpHeaderNormalizer())
+    .use(logRequest(({ routeKey }) => byRoute.get(routeKey)?.operation.operationId))
+    .use(answerProblems())
+    .use(authorize((event) => endpointOf(event).operation.access))
+    .handler((event, context) => {
+      const endpoint = endpointOf(event);
+      return traced(endpoint.operation.operationId, () => answer(endpoint, event, context));
+    });
 }
 
-async function handle(
-  endpoint: Endpoint | undefined,
-  event: APIGatewayProxyEventV2,
+async function answer(
+  endpoint: Endpoint,
+  event: HttpEvent,
   context: Context,
 ): Promise<APIGatewayProxyStructuredResultV2> {
-  const startedAt = performance.now();
-  const operation = endpoint?.operation.operationId ?? 'unknown';
-  const answer = await traced(operation, () => answerOf(endpoint, event, context)).catch(answerOfError);
-  const elapsedMs = performance.now() - startedAt;
-  count('RequestLatency', 'Milliseconds', elapsedMs, { operation, status: `${Math.floor(answer.status / 100)}xx` });
-  log.info('request', {
-    operation,
-    status: answer.status,
-    elapsedMs: Math.round(elapsedMs),
-    cache: answer.headers['x-cache'],
-  });
-  answer.headers['x-correlation-id'] = correlationId();
-  return toResult(answer);
+  const request = toRequest(event, new Date(Date.now() + context.getRemainingTimeInMillis() - earlyEndMs));
+  return toResult(await endpoint.handle(parseInput(endpoint.operation, event, request), request));
 }
 
-async function answerOf(
-  endpoint: Endpoint | undefined,
-  event: APIGatewayProxyEventV2,
-  context: Context,
-): Promise<Answer> {
-  if (!endpoint) throw new NotFound(`There is no ${event.routeKey}.`);
-  const request = toRequest(event, new Date(Date.now() + context.getRemainingTimeInMillis() - marginMs));
-  return endpoint.handle(parseInput(endpoint.operation, event, request), request);
-}
-
-function answerOfError(error: unknown): Answer {
-  const { problem, headers } = toProblem(error, correlationId());
-  if (problem.status >= 500 || !(error instanceof TributaryError)) log.error('a request failed', { error });
-  return problemAnswer(problem, headers);
-}
-
-function problemAnswer(problem: Problem, headers: Record<string, string>): Answer {
-  const all = { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers };
-  return { status: problem.status, headers: all, body: JSON.stringify(problem) };
-}
-
-function routeOf({ operation }: Endpoint): string {
-  return `${operation.method} ${operation.path}`;
-}
-
-function correlationOf(event: APIGatewayProxyEventV2): string | undefined {
-  const given = event.headers['x-correlation-id'];
+/** The client's id, if it is a plausible one. Runs before the headers are normalized. */
+function correlationOf({ headers }: HttpEvent): string | undefined {
+  const given = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'x-correlation-id')?.[1];
   return given !== undefined && /^[\w-]{8,64}$/.test(given) ? given : undefined;
-}
-
-function lowerCaseNames(headers: Record<string, string | undefined> = {}): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

@@ -3,79 +3,121 @@ import type { Sql } from 'sql-template-tag';
 import * as z from 'zod';
 import type { CachedView, Loaded, Source } from '../cache/view.ts';
 import { readProvably } from '../db/read.ts';
-import {
-  expandTemplate,
-  type Operation,
-  type OperationInput,
-  type OperationResponse,
-  ttlSecondsOf,
-  type ViewDeclaration,
-} from '../kernel/declaration.ts';
+import type { Operation, OperationInput, OperationResponse } from '../kernel/operation.ts';
+import { entityTemplatesOf, expandTemplate, ttlSecondsOf, type View } from '../kernel/view.ts';
 import { count } from '../observability/metrics.ts';
 import { getCache } from '../resources.ts';
 import { type Answer, cachedAnswer, jsonAnswer } from './answer.ts';
 import { problemType } from './problem.ts';
 import type { Request } from './request.ts';
 
-/** An operation with what answers it. */
-export interface Endpoint {
-  operation: Operation;
+/** An operation and what answers it. */
+export interface Endpoint<Id extends string = string> {
+  operation: Operation<Id>;
   handle(input: OperationInput<Operation>, request: Request): Promise<Answer>;
-  /** The statement of a cached read, for those who look at its plan. */
+  /** The statement of a read whose source is one. */
   statement?(input: OperationInput<Operation>): Sql;
 }
 
-/** The one row of a read: the answer's JSON as text, and the data's own time where it has one. */
+/** The one row of a read: the answer's JSON as text, and the data's own time if it has one. */
 export interface BodyRow {
   body: string;
   as_of?: Date | null;
-  /** It was computed on the spot, as no snapshot of it stood: the answer says `x-source: live`. */
+  /** Computed for this request because no read model covers the last change: the answer says `x-source: live`. */
   live?: boolean | null;
-  /** There is something, but its source has not been asked yet. */
+  /** It exists, but was never fetched from its upstream. */
   incomplete?: boolean;
 }
 
-/** How a cached read is answered, beside its contract. */
-export interface Reading<O extends Operation> {
-  /** The statement that gives the answer as one row of JSON text, or no row where there is nothing. */
-  load(input: OperationInput<O>): Sql;
-  /** Told when there is nothing, or not all: may fetch it from upstream; true if it is worth looking again. */
-  fetch?(input: OperationInput<O>, request: Request): Promise<boolean>;
-  /** Told of every answer, before it goes out. */
-  served?(input: OperationInput<O>): Promise<void>;
+/** How a read is answered from the database. */
+export interface StatementReading<O extends Operation> {
+  /** Returns the answer as one row of JSON text, or no row if there is nothing. */
+  statement(input: OperationInput<O>): Sql;
+  /** Fetches what is missing or incomplete from its upstream. True if the statement should run again. */
+  fetchMissing?(input: OperationInput<O>, request: Request): Promise<boolean>;
+  /** Called with every answer before it is sent. */
+  onServed?(input: OperationInput<O>): Promise<void>;
 }
 
+/** How a read is answered from its upstream. */
+export interface UpstreamReading<O extends Operation> {
+  /** The answer, or undefined if the upstream has nothing. */
+  fetch(input: OperationInput<O>): Promise<OperationResponse<O> | undefined>;
+}
+
+type Reading<O extends Operation> = O extends { source: 'statement' } ? StatementReading<O> : UpstreamReading<O>;
+
 /**
- * A cached read. Its contract says where the answer lives; `load` says what it is. In order: cache; on a miss one
- * statement on a replica, or on the writer where the replica cannot prove that it shows the last change; the bytes as
- * they are.
+ * A cached read, in this order: the cache; on a miss its source, which is one statement on a replica (on the primary if
+ * the replica cannot prove that it shows the last change) or a call of its upstream; then the bytes as they are.
  */
-export function read<O extends Operation>(operation: O, reading: Reading<O>): Endpoint {
-  const declared = operation.cache;
-  if (!declared) throw new Error(`${operation.operationId} declares no cached view`);
+export function read<O extends Operation>(operation: O, reading: Reading<O>): Endpoint<O['operationId']> {
+  const view = operation.cache;
+  if (!view) throw new Error(`${operation.operationId} declares no cached view.`);
+  const found = reading as StatementReading<O> | UpstreamReading<O>;
+  return 'statement' in found ? readStatement(operation, view, found) : readUpstream(operation, view, found);
+}
+
+function readStatement<O extends Operation>(
+  operation: O,
+  view: View,
+  reading: StatementReading<O>,
+): Endpoint<O['operationId']> {
   return {
     operation,
-    statement: (input) => reading.load(input as OperationInput<O>),
+    statement: (input) => reading.statement(input as OperationInput<O>),
     async handle(anyInput, request) {
       const input = anyInput as OperationInput<O>;
-      const statement = reading.load(input);
-      const load = (source: Source) => loadBody(operation, reading, statement, input, request, source);
-      const served = await (await getCache()).read(viewOf(operation, statement, anyInput), load, {
-        maxStaleSeconds: maxStaleOf(request),
-        mustBeFenced: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers['cache-control'] ?? ''),
-      });
-      count('CacheReads', 'Count', 1, { operation: operation.operationId, outcome: served.outcome });
-      await reading.served?.(input);
-      return cachedAnswer(served, request.headers);
+      const statement = reading.statement(input);
+      const answer = await readThrough(
+        operation,
+        viewOf(operation, view, anyInput, statement.text),
+        request,
+        (source) => loadBody(operation, reading, statement, input, request, source),
+      );
+      await reading.onServed?.(input);
+      return answer;
     },
   };
+}
+
+function readUpstream<O extends Operation>(
+  operation: O,
+  view: View,
+  reading: UpstreamReading<O>,
+): Endpoint<O['operationId']> {
+  return {
+    operation,
+    handle: (input, request) =>
+      readThrough(operation, viewOf(operation, view, input), request, async () => {
+        const value = await reading.fetch(input as OperationInput<O>);
+        // nothing to prove: an upstream's answer has no snapshot
+        const evidence = undefined;
+        if (value === undefined) return { evidence, status: 404, body: notFoundBody(operation) };
+        return { evidence, status: 200, body: JSON.stringify(value), asOf: new Date() };
+      }),
+  };
+}
+
+async function readThrough(
+  { operationId }: Operation,
+  view: CachedView,
+  request: Request,
+  load: (source: Source) => Promise<Loaded>,
+): Promise<Answer> {
+  const served = await (await getCache()).read(view, load, {
+    maxStaleSeconds: maxStaleOf(request),
+    mustBeFenced: /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(request.headers['cache-control'] ?? ''),
+  });
+  count('CacheReads', 'Count', 1, { operation: operationId, outcome: served.outcome });
+  return cachedAnswer(served, request.headers);
 }
 
 /** An operation that is answered anew each time: a write, or a read of what must not be cached. */
 export function respond<O extends Operation>(
   operation: O,
   handle: (input: OperationInput<O>, request: Request) => Promise<OperationResponse<O>>,
-): Endpoint {
+): Endpoint<O['operationId']> {
   return {
     operation,
     async handle(input, request) {
@@ -85,23 +127,27 @@ export function respond<O extends Operation>(
   };
 }
 
-/** The cached view of one request: the declaration's templates filled in, in a field that names the code behind it. */
-export function viewOf(operation: Operation, statement: Sql, input: { path: unknown; query: unknown }): CachedView {
-  const declared = operation.cache!;
-  const [entity, ...dependsOn] = entitiesOf(declared, input.path);
+/** The cached view of one request: the templates filled in, in a field that identifies the code behind it. */
+export function viewOf(
+  operation: Operation,
+  view: View,
+  input: { path: unknown; query: unknown },
+  statement = '',
+): CachedView {
+  const [entity, ...dependsOn] = entitiesOf(view, input.path);
   return {
     entity: entity!,
-    field: `${fieldPrefix(operation, input.query)}${codeOf(operation, statement.text)}`,
+    field: `${fieldPrefix(operation, input.query)}${codeOf(operation, statement)}`,
     dependsOn,
-    ttlSeconds: ttlSecondsOf(declared),
-    isFenced: declared.kind === undefined || declared.kind === 'fenced',
-    ...(declared.graceSeconds === undefined ? {} : { graceSeconds: declared.graceSeconds }),
+    ttlSeconds: ttlSecondsOf(view),
+    isFenced: view.kind !== 'ttlOnly',
+    ...(view.graceSeconds === undefined ? {} : { graceSeconds: view.graceSeconds }),
   };
 }
 
-/** The entity that a view lives with, and those it depends on, for one request's path parameters. */
-export function entitiesOf({ entity, dependsOn = [] }: ViewDeclaration, path: unknown): string[] {
-  return [entity, ...dependsOn].map((template) => expandTemplate(template, path as Record<string, unknown>));
+/** The entity that a view is stored under, and those it depends on, for one request's path parameters. */
+export function entitiesOf(view: View, path: unknown): string[] {
+  return entityTemplatesOf(view).map((template) => expandTemplate(template, path as Record<string, unknown>));
 }
 
 /** A view's field up to the hash of its code: the operation, and its query in a canonical order. */
@@ -111,7 +157,7 @@ export function fieldPrefix({ operationId }: Operation, query: unknown): string 
 
 const codes = new Map<string, string>();
 
-/** A hash of the statement and the contract, so that a deployment never serves an answer of the code before it. */
+/** A hash of the statement and the contract, so that a deployment never serves an answer of older code. */
 function codeOf({ operationId, response }: Operation, statement: string): string {
   const key = `${operationId}\n${statement}`;
   let code = codes.get(key);
@@ -135,26 +181,27 @@ function canonicalQuery(query: Record<string, unknown>): string {
 
 async function loadBody<O extends Operation>(
   operation: O,
-  reading: Reading<O>,
+  reading: StatementReading<O>,
   statement: Sql,
   input: OperationInput<O>,
   request: Request,
   source: Source,
 ): Promise<Loaded> {
-  const needsFetch = ([row]: BodyRow[]) =>
-    reading.fetch !== undefined && (row === undefined || row.incomplete === true);
-  let found = await readProvably<BodyRow>(statement, source);
-  // what a replica lacks may have been committed already
-  if (needsFetch(found.rows) && source.host === 'replica')
-    found = await readProvably<BodyRow>(statement, { host: 'writer' });
-  if (needsFetch(found.rows)) {
+  const isWanting = ([row]: BodyRow[]) =>
+    reading.fetchMissing !== undefined && (row === undefined || row.incomplete === true);
+  const { workload } = operation;
+  const fromWriter = () => readProvably<BodyRow>(statement, { host: 'writer' }, workload);
+  let found = await readProvably<BodyRow>(statement, source, workload);
+  // a replica may lack what was already committed
+  if (isWanting(found.rows) && source.host === 'replica') found = await fromWriter();
+  if (isWanting(found.rows)) {
     const isMissing = found.rows.length === 0;
-    const fetched = await reading.fetch!(input, request).catch((error: unknown) => {
-      // what there is will do
+    const fetched = await reading.fetchMissing!(input, request).catch((error: unknown) => {
+      // an incomplete answer is better than none
       if (isMissing) throw error;
       return false;
     });
-    if (fetched) found = await readProvably<BodyRow>(statement, { host: 'writer' });
+    if (fetched) found = await fromWriter();
   }
   const { evidence, asOf } = found;
   const [row] = found.rows;
@@ -162,9 +209,9 @@ async function loadBody<O extends Operation>(
   return { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false };
 }
 
-/** The same bytes for everybody, so that "not found" can be kept: it carries no correlation id. */
+/** The same bytes for every client, so that "not found" can be cached: no correlation id. */
 function notFoundBody(operation: Operation): string {
-  const detail = `${operation.operationId}: there is nothing by that name.`;
+  const detail = `${operation.operationId} found nothing by that name.`;
   return JSON.stringify({ type: problemType('not_found'), title: 'Not found', status: 404, detail });
 }
 

@@ -1,6 +1,11 @@
+import type { MiddlewareObj } from '@middy/core';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type ErrorCode, InvalidInput, RateLimited, TributaryError } from '../kernel/errors.ts';
+import { correlationId } from '../observability/correlation.ts';
+import { log } from '../observability/log.ts';
+import type { HttpEvent } from './api.ts';
 
-/** A problem as RFC 9457 has it, with the fields that were wrong and the id to find it in the logs by. */
+/** An RFC 9457 problem, with the fields that were wrong and the id to find it in the logs. */
 export interface Problem {
   type: string;
   title: string;
@@ -10,18 +15,18 @@ export interface Problem {
   correlationId: string;
 }
 
-/** The request's body is larger than an operation takes. */
+/** The request's body is larger than operations accept. */
 export class BodyTooLarge extends InvalidInput {}
 
 const known: Record<ErrorCode, { status: number; title: string }> = {
-  invalid_input: { status: 400, title: 'The request is not right' },
-  unauthorized: { status: 401, title: 'Not authorized' },
+  invalid_input: { status: 400, title: 'Invalid request' },
+  unauthorized: { status: 401, title: 'Unauthorized' },
   not_found: { status: 404, title: 'Not found' },
-  conflict: { status: 409, title: 'It contradicts what stands' },
+  conflict: { status: 409, title: 'Conflicts with the current state' },
   rate_limited: { status: 429, title: 'Too many requests' },
-  upstream: { status: 502, title: 'The upstream failed' },
-  deadline: { status: 504, title: 'It took too long' },
-  unavailable: { status: 503, title: 'Not available just now' },
+  upstream: { status: 502, title: 'Upstream failed' },
+  deadline: { status: 504, title: 'Timed out' },
+  unavailable: { status: 503, title: 'Service unavailable' },
   integrity: { status: 500, title: 'Internal error' },
   config: { status: 500, title: 'Internal error' },
 };
@@ -31,13 +36,28 @@ export function problemType(code: string): string {
   return `urn:tributary:problem:${code.replaceAll('_', '-')}`;
 }
 
-/** The HTTP answer that an error becomes. What was not thrown on purpose is a bug, and says nothing of itself. */
+/** Answers what was thrown with problem+json. Of a bug it says nothing but the correlation id, and logs the rest. */
+export function answerProblems(): MiddlewareObj<HttpEvent, APIGatewayProxyStructuredResultV2> {
+  return {
+    onError: (request) => {
+      const { problem, headers } = toProblem(request.error, correlationId());
+      if (problem.status >= 500) log.error('request failed', { error: request.error });
+      request.response = {
+        statusCode: problem.status,
+        headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
+        body: JSON.stringify(problem),
+      };
+    },
+  };
+}
+
+/** The problem that an error becomes, with its headers. */
 export function toProblem(
   error: unknown,
   correlationId: string,
 ): { problem: Problem; headers: Record<string, string> } {
   if (!(error instanceof TributaryError) || known[error.code].status === 500) {
-    const detail = 'Something went wrong on our side; the correlation id finds it in the logs.';
+    const detail = 'The request failed because of a fault in the service. Report the correlation id.';
     return {
       problem: { type: problemType('internal'), title: 'Internal error', status: 500, detail, correlationId },
       headers: {},
@@ -45,7 +65,8 @@ export function toProblem(
   }
   const { status, title } = known[error.code];
   const problem: Problem = { type: problemType(error.code), title, status, detail: error.message, correlationId };
-  if (error instanceof BodyTooLarge) Object.assign(problem, { status: 413, type: problemType('body_too_large') });
+  if (error instanceof BodyTooLarge)
+    Object.assign(problem, { status: 413, type: problemType('body_too_large'), title: 'Body too large' });
   if (error instanceof InvalidInput && error.fields.length > 0) problem.errors = error.fields;
   if (!(error instanceof RateLimited)) return { problem, headers: {} };
   if (error.side === 'upstream') problem.status = 503;

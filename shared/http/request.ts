@@ -1,20 +1,20 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type * as z from 'zod';
-import type { Operation, OperationInput } from '../kernel/declaration.ts';
 import { type FieldProblem, InvalidInput } from '../kernel/errors.ts';
+import type { Operation, OperationInput } from '../kernel/operation.ts';
 import { BodyTooLarge } from './problem.ts';
 
 const bodyLimitBytes = 1_048_576;
 
-/** What an operation's handler may need of the request beyond its parsed input. */
+/** What a handler may need of the request beyond its parsed input. */
 export interface Request {
   /** Lower-case names. */
   headers: Record<string, string | undefined>;
-  /** The body as it came, for signatures over it. */
+  /** The body as received, for signatures over it. */
   rawBody: Buffer;
   /** The client's address, as the gateway saw it. */
   clientIp: string;
-  /** When the answer has to be out. */
+  /** When the response is due. */
   deadline: Date;
 }
 
@@ -22,7 +22,9 @@ export interface Request {
 export function toRequest(event: APIGatewayProxyEventV2, deadline: Date): Request {
   const rawBody = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
   if (rawBody.length > bodyLimitBytes) {
-    throw new BodyTooLarge(`The body is over ${bodyLimitBytes} bytes.`, [{ field: 'body', message: 'is too large' }]);
+    throw new BodyTooLarge(`The body is larger than ${bodyLimitBytes} bytes.`, [
+      { field: 'body', message: 'is too large' },
+    ]);
   }
   return { headers: event.headers, rawBody, clientIp: event.requestContext.http.sourceIp, deadline };
 }
@@ -41,7 +43,7 @@ export function parseInput<O extends Operation>(
   const part = <T>(name: string, schema: z.ZodType<T>, value: unknown): T | undefined => {
     const result = schema.safeParse(value);
     if (result.success) return result.data;
-    problems.push(...result.error.issues.flatMap((issue) => fieldProblems(name, issue)));
+    problems.push(...result.error.issues.flatMap((issue) => fieldProblems(name, issue, schema)));
     return undefined;
   };
   const path = part('path', operation.pathParameters, event.pathParameters ?? {});
@@ -53,14 +55,16 @@ export function parseInput<O extends Operation>(
   return { path, query, body } as OperationInput<O>;
 }
 
-function fieldProblems(part: string, issue: z.core.$ZodIssue): FieldProblem[] {
+function fieldProblems(part: string, issue: z.core.$ZodIssue, schema: z.ZodType): FieldProblem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ field: `${part}.${key}`, message: 'is unknown here' }));
+    const allowed = issue.path.length === 0 ? Object.keys((schema as z.ZodObject).shape ?? {}) : [];
+    const hint = allowed.length > 0 ? `; allowed: ${allowed.join(', ')}` : '';
+    return issue.keys.map((key) => ({ field: `${part}.${key}`, message: `is unknown${hint}` }));
   }
   return [{ field: [part, ...issue.path].join('.'), message: issue.message }];
 }
 
-/** Names a contract lists take one value; names it only allows (`trait.…`) take several, as an array. */
+/** Parameters that the contract lists take one value; those it only allows (`trait.…`) take several, as an array. */
 function parseQuery(
   schema: z.ZodObject,
   rawQuery: string,

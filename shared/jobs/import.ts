@@ -1,26 +1,43 @@
 import * as z from 'zod';
+import type { Changed } from '../db/changed.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { openObject, type StoredObject } from '../files/object.ts';
 import { type FileRecord, openFile } from '../files/records.ts';
-import type { ImportDeclaration } from '../kernel/declaration.ts';
+import type { DatasetDeclaration } from '../kernel/dataset.ts';
 import { InvalidInput, TributaryError } from '../kernel/errors.ts';
 import { columnsOf, takesOtherColumns } from './columns.ts';
-import { type Batch, type Run, runSync } from './sync.ts';
+import type { Run } from './job.ts';
+import { type Batch, runSync } from './sync.ts';
 
-/** How a domain applies the rows of a dataset. */
-export interface ImportHandler<Row> {
-  declaration: ImportDeclaration;
-  apply(tx: Transaction, rows: Row[], jobId: string): Promise<{ applied: number; unchanged: number }>;
-  /** After the last batch, in its own transaction: for what can be told only of a whole file. */
-  finish?(tx: Transaction, jobId: string): Promise<{ applied: number; unchanged: number } | undefined>;
+/** How the rows of a dataset are applied. */
+interface RowHandling<Row> {
+  apply(tx: Transaction, rows: Row[], jobId: string): Promise<Changed>;
+  /** After the last batch, in its own transaction: for what only a whole file can tell. */
+  finish?(tx: Transaction, jobId: string): Promise<Changed | undefined>;
 }
 
-export interface DroppedFile {
+/** A dataset and what applies its rows. */
+// biome-ignore lint/suspicious/noExplicitAny: importFile parses the rows by the dataset's own schema
+export interface DatasetHandler<Key extends string = string> extends RowHandling<any> {
+  dataset: DatasetDeclaration<Key>;
+}
+
+/** Says how the rows of a dataset are applied. They come parsed and normalized. */
+export function handleDataset<Dataset extends DatasetDeclaration>(
+  dataset: Dataset,
+  handling: RowHandling<z.output<Dataset['row']>>,
+): DatasetHandler<Dataset['key']> {
+  return { dataset, ...handling };
+}
+
+export interface UploadedFile {
   bucket: string;
   key: string;
 }
 
-const rowsABatch = 2_000;
+type Row = Record<string, unknown>;
+
+const batchSize = 2_000;
 
 /**
  * Imports a file dropped into the imports bucket: good rows in, bad rows listed with their reason.
@@ -30,11 +47,7 @@ const rowsABatch = 2_000;
  * @throws InvalidInput  the file as a whole cannot be right: format, header, cut short
  * @throws Integrity     too large a share of its rows was rejected
  */
-export async function importFile<Row>(
-  handler: ImportHandler<Row>,
-  file: DroppedFile,
-  run: Run,
-): Promise<'done' | 'continue'> {
+export async function importFile(handler: DatasetHandler, file: UploadedFile, run: Run): Promise<'done' | 'continue'> {
   return runSync<Row, Batch<Row>>(
     {
       name: `import:${file.key}`,
@@ -42,30 +55,24 @@ export async function importFile<Row>(
       apply: async (tx, rows) =>
         rows.length === 0 ? { applied: 0, unchanged: 0 } : handler.apply(tx, rows, run.jobId),
       finish: async (tx) => handler.finish?.(tx, run.jobId),
-      ...(handler.declaration.maxRejectedShare === undefined
-        ? {}
-        : { maxRejectedShare: handler.declaration.maxRejectedShare }),
+      ...(handler.dataset.maxRejectedShare === undefined ? {} : { maxRejectedShare: handler.dataset.maxRejectedShare }),
     },
     run,
   );
 }
 
-async function* readBatches<Row>(
-  handler: ImportHandler<Row>,
-  file: DroppedFile,
-  skip: number,
-): AsyncIterable<Batch<Row>> {
+async function* readBatches(handler: DatasetHandler, file: UploadedFile, skip: number): AsyncIterable<Batch<Row>> {
   const object = await openObject(file.bucket, file.key);
-  const given = givenColumns(handler.declaration, object);
-  const { aliases = {} } = handler.declaration;
+  const given = givenColumns(handler.dataset, object);
+  const { aliases = {} } = handler.dataset;
   const { columns, records } = await openFile(file.key, object.stream, aliases).catch(fileError);
-  checkColumns(handler.declaration, columns, given);
+  checkColumns(handler.dataset, columns, given);
   let batch: Batch<Row> = { rows: [], rejected: [], next: null };
   let count = 0;
   for await (const one of withFileErrors(records)) {
     if (++count <= skip) continue;
-    take(batch, one, handler, given);
-    if (batch.rows.length + batch.rejected.length < rowsABatch) continue;
+    add(batch, one, handler, given);
+    if (batch.rows.length + batch.rejected.length < batchSize) continue;
     yield { ...batch, next: { records: count }, percent: object.percent() };
     batch = { rows: [], rejected: [], next: null };
   }
@@ -73,17 +80,12 @@ async function* readBatches<Row>(
     yield { ...batch, next: { records: count }, percent: object.percent() };
 }
 
-function take<Row>(
-  batch: Batch<Row>,
-  one: FileRecord,
-  handler: ImportHandler<Row>,
-  given: Record<string, string>,
-): void {
+function add(batch: Batch<Row>, one: FileRecord, handler: DatasetHandler, given: Record<string, string>): void {
   if ('reason' in one) {
     batch.rejected.push({ position: one.position, reason: one.reason, row: one.raw });
     return;
   }
-  const parsed = handler.declaration.row.safeParse({ ...given, ...one.record });
+  const parsed = handler.dataset.row.safeParse({ ...given, ...one.record });
   if (parsed.success) batch.rows.push(parsed.data as Row);
   else batch.rejected.push({ position: one.position, reason: reasonOf(parsed.error), row: one.record });
 }
@@ -98,7 +100,7 @@ function reasonOf(error: z.ZodError): string {
     .join('; ');
 }
 
-function givenColumns({ name, settable }: ImportDeclaration, { metadata }: StoredObject): Record<string, string> {
+function givenColumns({ name, settable }: DatasetDeclaration, { metadata }: StoredObject): Record<string, string> {
   const given = z.record(z.string(), z.string()).safeParse(JSON.parse(metadata.set ?? '{}'));
   if (!given.success) throw new InvalidInput('The metadata `set` has to be an object of texts.');
   const unknown = Object.keys(given.data).find((column) => !settable.includes(column));
@@ -108,7 +110,7 @@ function givenColumns({ name, settable }: ImportDeclaration, { metadata }: Store
 }
 
 function checkColumns(
-  declaration: ImportDeclaration,
+  declaration: DatasetDeclaration,
   columns: string[] | undefined,
   given: Record<string, string>,
 ): void {

@@ -1,20 +1,25 @@
 /**
- * Jobs in `platform.jobs`: what runs outside a request, how it stands, and who asked for it.
+ * Jobs in `platform.jobs`: work outside requests, its progress, and who asked for it.
  *
  *     queued ──▶ running ──▶ succeeded | failed | cancelled
  *
- * A job is queued or running once (by its name and parameters). Whoever works on it holds its lease and keeps extending
- * it; a second message of the same job finds the lease and leaves. A worker that dies lets it run out, and the message
- * that comes again takes the job over. Cancelling is seen at the next batch: its transaction does not commit.
+ * A job is queued or running once (by its name and normalized parameters). Its worker holds the job's lease under a token
+ * of its own and keeps extending it; a second message of the same job finds the lease and leaves. The lease of a worker
+ * that dies or stalls expires, and the message that SQS delivers again starts a new worker with a new token. From then
+ * on the old one changes nothing: not the job's progress, not its end, and no batch of its commits. Cancelling works the
+ * same way: the next batch does not commit.
  */
 import sql from 'sql-template-tag';
+import type * as z from 'zod';
 import { query } from '../db/read.ts';
 import { inTransaction, type Transaction } from '../db/transaction.ts';
 import { jobsQueueUrl } from '../env.ts';
 import { sendMessages } from '../events/queue.ts';
-import { Conflict, Superseded } from '../kernel/errors.ts';
+import { Conflict, InvalidInput, Superseded } from '../kernel/errors.ts';
+import { type JobDeclaration, jobNameOf } from '../kernel/job.ts';
 import { ulid } from '../kernel/ulid.ts';
 import { correlationId } from '../observability/correlation.ts';
+import { log } from '../observability/log.ts';
 
 /** The message that starts or continues a job. */
 export interface JobMessage {
@@ -27,6 +32,15 @@ export interface JobMessage {
 
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
+/** One worker's run of a job. */
+export interface Run {
+  jobId: string;
+  /** The token of the lease under which this worker runs it. */
+  token: string;
+  /** When to stop at the next checkpoint. */
+  deadline: Date;
+}
+
 const leaseSeconds = 120;
 
 /** Rows counted since the last commit. */
@@ -38,120 +52,145 @@ export interface Counts {
 }
 
 /**
- * Queues a job of a domain (`collections.loadCollection`) and gives its id; the id of the same job with the same
- * parameters where one is queued or running already.
+ * Queues a job and returns its id; the id of the same job with the same parameters if one is queued or running.
  *
- * @throws Unavailable  the database or SQS failed (retryable)
+ * @throws InvalidInput  the parameters are not the job's
+ * @throws Unavailable   the database or SQS failed (retryable)
  */
-export async function enqueueJob(job: string, params: Record<string, unknown>, requestedBy: string): Promise<string> {
-  const { id, status } = await insertJob(job, params, requestedBy);
-  const message: JobMessage = { job, jobId: id, params, requestedBy, correlationId: correlationId() };
-  // one that is queued may have lost its message; a second one does no harm
-  if (status === 'queued') await sendMessages(jobsQueueUrl(job.split('.')[0]!), [message]);
+export async function enqueueJob<Job extends JobDeclaration>(
+  job: Job,
+  params: z.input<Job['params']>,
+  requestedBy: string,
+): Promise<string> {
+  const normalized = parseParams(job, params);
+  const { id, status } = await insertJob(job, normalized, requestedBy);
+  const message: JobMessage = {
+    job: jobNameOf(job),
+    jobId: id,
+    params: normalized,
+    requestedBy,
+    correlationId: correlationId(),
+  };
+  // the message of a queued job may have been lost; a second one is harmless
+  if (status === 'queued') await sendMessages(jobsQueueUrl(job), [message]);
   return id;
 }
 
-/** Makes sure that a job has its row, for a message that came without one: a schedule's, or a dropped file's. */
+/** The parameters of a job, parsed and normalized. @throws InvalidInput  naming each field that is wrong */
+export function parseParams<Job extends JobDeclaration>(job: Job, params: unknown): z.output<Job['params']> {
+  const result = job.params.safeParse(params);
+  if (result.success) return result.data as z.output<Job['params']>;
+  const fields = result.error.issues.map(({ path, message }) => ({ field: ['params', ...path].join('.'), message }));
+  const [first] = fields;
+  throw new InvalidInput(`Invalid parameters of ${jobNameOf(job)}: ${first!.field} ${first!.message}.`, fields);
+}
+
+/** Makes sure that a job has its row, also for a message without one: from a schedule, an event or an uploaded file. */
 export async function insertJob(
-  job: string,
+  job: JobDeclaration,
   params: Record<string, unknown>,
   requestedBy: string,
   id = ulid(),
 ): Promise<{ id: string; status: JobStatus }> {
+  const name = jobNameOf(job);
   return inTransaction(async (tx) => {
     const inserted = await tx.query<{ id: string }>(
       `insert into platform.jobs (id, job, params, requested_by, correlation_id) values ($1, $2, $3, $4, $5)
        on conflict do nothing returning id`,
-      [id, job, params, requestedBy, correlationId()],
+      [id, name, params, requestedBy, correlationId()],
     );
     if (inserted.rows.length > 0) return { id, status: 'queued' };
-    const standing = await tx.query<{ id: string; status: JobStatus }>(
+    const existing = await tx.query<{ id: string; status: JobStatus }>(
       `select id, status from platform.jobs
        where id = $1 or (job = $2 and params = $3 and status in ('queued', 'running')) order by (id = $1) desc limit 1`,
-      [id, job, params],
+      [id, name, params],
     );
-    return standing.rows[0] ?? { id, status: 'queued' };
+    return existing.rows[0] ?? { id, status: 'queued' };
   });
 }
 
-/**
- * Takes the lease of a job and gives which attempt this is; undefined if it has ended already or another is at work on
- * it: its message came again.
- */
-export async function startJob(jobId: string): Promise<number | undefined> {
+/** Takes the lease of a job. Undefined if the job has ended or another worker has it. */
+export async function startJob(jobId: string): Promise<{ attempt: number; token: string } | undefined> {
   const { rows } = await inTransaction((tx) =>
-    tx.query<{ attempts: number }>(
+    tx.query<{ attempt: number; token: string }>(
       `update platform.jobs set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
-         updated_at = now(), error = null,
+         updated_at = now(), error = null, lease_token = gen_random_uuid(),
          lease_until = clock_timestamp() + make_interval(secs => $2)
        where id = $1 and status in ('queued', 'running') and (lease_until is null or lease_until < clock_timestamp())
-       returning attempts`,
+       returning attempts as attempt, lease_token::text as token`,
       [jobId, leaseSeconds],
     ),
   );
-  return rows[0]?.attempts;
+  return rows[0];
 }
 
-/** Extends the lease of a job that is being worked on; to be called well within the two minutes it lasts. */
-export async function extendLease(jobId: string): Promise<void> {
+/** Extends the lease of a running job. Call it well within the two minutes that a lease lasts. */
+export async function extendLease({ jobId, token }: Run): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
-      `update platform.jobs set lease_until = clock_timestamp() + make_interval(secs => $2)
-       where id = $1 and status = 'running'`,
-      [jobId, leaseSeconds],
+      `update platform.jobs set lease_until = clock_timestamp() + make_interval(secs => $3)
+       where id = $1 and lease_token = $2 and status = 'running'`,
+      [jobId, token, leaseSeconds],
     ),
   );
 }
 
-/** Gives the lease back for a message that goes on with the job; nobody else takes it before the message is due. */
-export async function releaseJob(jobId: string, dueInSeconds = 0): Promise<void> {
+/** Returns the lease to the message that continues the job. No other worker takes it before that message is due. */
+export async function releaseJob({ jobId, token }: Run, dueInSeconds = 0): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
-      `update platform.jobs set lease_until = clock_timestamp() + make_interval(secs => $2) where id = $1`,
-      // a little less, so that the message does not come too soon
-      [jobId, Math.max(0, dueInSeconds - 1)],
+      `update platform.jobs set lease_token = null, lease_until = clock_timestamp() + make_interval(secs => $3)
+       where id = $1 and lease_token = $2`,
+      // a little less, so that the message does not arrive too soon
+      [jobId, token, Math.max(0, dueInSeconds - 1)],
     ),
   );
 }
 
-/** Asks a running job to run once more when it is done; false if it is not running any more. */
-export async function askAgain(jobId: string): Promise<boolean> {
+/** Makes a running job run once more when it is done. False if it is not running any more. */
+export async function requestAnotherRun(jobId: string): Promise<boolean> {
   const { rowCount } = await inTransaction((tx) =>
     tx.query(`update platform.jobs set run_again = true where id = $1 and status = 'running'`, [jobId]),
   );
   return rowCount === 1;
 }
 
-/** Ends a job that has not ended; its worker stops at its next batch. @throws Conflict  it has ended already */
+/** Cancels a job; its worker stops at its next batch. @throws Conflict  it has ended */
 export async function cancelJob(jobId: string, by: string): Promise<void> {
   const { rowCount } = await inTransaction((tx) =>
     tx.query(
-      `update platform.jobs set status = 'cancelled', error = $2, step = null, lease_until = null, updated_at = now(),
-         finished_at = now()
+      `update platform.jobs set status = 'cancelled', error = $2, step = null, lease_token = null, lease_until = null,
+         updated_at = now(), finished_at = now()
        where id = $1 and status in ('queued', 'running')`,
       [jobId, { code: 'cancelled', message: `Cancelled by ${by}.` }],
     ),
   );
-  if (rowCount === 0) throw new Conflict('The job has ended already.', { details: { jobId } });
+  if (rowCount === 0) throw new Conflict('The job has ended.', { details: { jobId } });
 }
 
-/** Adds what was counted, in the transaction that applied it. @throws Superseded  the job was cancelled: nothing may commit */
-export async function addProgress(tx: Transaction, jobId: string, counts: Counts, percent?: number): Promise<void> {
+/**
+ * Adds what was counted, in the transaction that applied it.
+ *
+ * @throws Superseded  the job was cancelled, or another worker has its lease: the transaction must not commit
+ */
+export async function addProgress(tx: Transaction, run: Run, counts: Counts, percent?: number): Promise<void> {
   const { rowCount } = await tx.query(
-    `update platform.jobs set rows_read = rows_read + $2, rows_applied = rows_applied + $3,
-       rows_unchanged = rows_unchanged + $4, rows_rejected = rows_rejected + $5,
-       percent = coalesce($6, percent), updated_at = now() where id = $1 and status <> 'cancelled'`,
-    [jobId, counts.read, counts.applied, counts.unchanged, counts.rejected, percent ?? null],
+    `update platform.jobs set rows_read = rows_read + $3, rows_applied = rows_applied + $4,
+       rows_unchanged = rows_unchanged + $5, rows_rejected = rows_rejected + $6,
+       percent = coalesce($7, percent), updated_at = now() where id = $1 and lease_token = $2`,
+    [run.jobId, run.token, counts.read, counts.applied, counts.unchanged, counts.rejected, percent ?? null],
   );
-  if (rowCount === 0) throw new Superseded('The job was cancelled.', { details: { jobId } });
+  if (rowCount === 0)
+    throw new Superseded('The job was cancelled, or another worker took it over.', { details: { jobId: run.jobId } });
 }
 
-/** Says what a job is at, and how many rows that should come to. */
-export async function setStep(jobId: string, step: string, total?: number): Promise<void> {
+/** Sets the current step of a job, and how many rows it expects. */
+export async function setStep({ jobId, token }: Run, step: string, total?: number): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
-      `update platform.jobs set step = $2, rows_total = coalesce($3, rows_total), updated_at = now() where id = $1`,
-      [jobId, step, total ?? null],
+      `update platform.jobs set step = $3, rows_total = coalesce($4, rows_total), updated_at = now()
+       where id = $1 and lease_token = $2`,
+      [jobId, token, step, total ?? null],
     ),
   );
 }
@@ -160,22 +199,23 @@ export async function setStep(jobId: string, step: string, total?: number): Prom
 export interface JobEnd {
   status: 'succeeded' | 'failed' | 'cancelled';
   error?: { code: string; message: string };
-  /** What it has to tell: a report, the drift it found. */
+  /** Its report, for instance the drift it found. */
   result?: Record<string, unknown>;
 }
 
-/** Ends a job; true if it was asked for again while it ran. */
-export async function endJob(jobId: string, { status, error, result }: JobEnd): Promise<boolean> {
+/** Ends a job, unless another worker has it by now. True if another run was requested meanwhile. */
+export async function endJob({ jobId, token }: Run, { status, error, result }: JobEnd): Promise<boolean> {
   const { rows } = await inTransaction((tx) =>
     tx.query<{ run_again: boolean }>(
-      `update platform.jobs set status = $2, error = $3, result = $4, step = null,
-         percent = case when $2 = 'succeeded' then 100 else percent end, lease_until = null, updated_at = now(),
-         finished_at = now()
-       where id = $1 and status in ('queued', 'running')
+      `update platform.jobs set status = $3, error = $4, result = $5, step = null,
+         percent = case when $3 = 'succeeded' then 100 else percent end, lease_token = null, lease_until = null,
+         updated_at = now(), finished_at = now()
+       where id = $1 and lease_token = $2
        returning run_again`,
-      [jobId, status, error ?? null, result ?? null],
+      [jobId, token, status, error ?? null, result ?? null],
     ),
   );
+  if (rows.length === 0) log.warn('job ended by another worker', { jobId, status });
   return rows[0]?.run_again ?? false;
 }
 

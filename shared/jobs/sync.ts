@@ -2,7 +2,7 @@ import { commit } from '../changes/commit.ts';
 import type { Changed } from '../db/changed.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { Integrity, TributaryError } from '../kernel/errors.ts';
-import { addProgress, type Counts, countsOf } from './job.ts';
+import { addProgress, type Counts, countsOf, type Run } from './job.ts';
 import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';
 
 /** A row that could not be taken, and why. */
@@ -39,12 +39,6 @@ export interface Sync<Row, B extends Batch<Row> = Batch<Row>> {
 
 /** Changed rows from which statistics are taken to be out of date. */
 const manyRows = 50_000;
-
-export interface Run {
-  jobId: string;
-  /** When to stop at the next checkpoint. */
-  deadline: Date;
-}
 
 /**
  * Runs a sync from its checkpoint: each batch, its counts, its rejected rows and the checkpoint in one transaction. A
@@ -92,7 +86,7 @@ async function applyBatch<Row, B extends Batch<Row>>(
       rejected: batch.rejected.length,
       ...changed,
     };
-    await addProgress(tx, run.jobId, counts, batch.percent);
+    await addProgress(tx, run, counts, batch.percent);
   });
 }
 
@@ -102,7 +96,7 @@ async function finish<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run, l
   await commit(async (tx) => {
     await moveCheckpoint(tx, lease, null);
     const changed = await sync.finish?.(tx);
-    if (changed) await addProgress(tx, run.jobId, { read: 0, rejected: 0, ...changed });
+    if (changed) await addProgress(tx, run, { read: 0, rejected: 0, ...changed });
     if (applied >= manyRows)
       await tx.query(`select platform.announce('rows_loaded', array['jobs:' || $1])`, [run.jobId]);
   });

@@ -7,6 +7,11 @@ export const address = z
   .transform((text) => text.toLowerCase())
   .meta({ id: 'Address', description: '0x and 40 hex digits, lower case', examples: [`0x${'ab'.repeat(20)}`] });
 
+/** Whether a normalized name is an address. */
+export function isAddress(name: string): boolean {
+  return /^0x[0-9a-f]{40}$/.test(name);
+}
+
 /** A transaction hash: `0x` and 64 hex digits, lower case from then on. */
 export const transactionHash = z
   .string()

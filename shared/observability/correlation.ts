@@ -3,12 +3,17 @@ import { ulid } from '../kernel/ulid.ts';
 
 const current = new AsyncLocalStorage<string>();
 
-/** Runs `work` under a correlation id: the id of the request or event that everything done in it was caused by. */
+/** Runs `work` under a correlation id: that of the request or event that caused it. */
 export function withCorrelation<T>(id: string | undefined, work: () => T): T {
   return current.run(id ?? ulid(), work);
 }
 
-/** The id of what is being worked on; outside of any work a new one. */
+/** Puts the rest of the current invocation under a correlation id. */
+export function enterCorrelation(id: string | undefined): void {
+  current.enterWith(id ?? ulid());
+}
+
+/** The correlation id of the current work, or a new one. */
 export function correlationId(): string {
   return current.getStore() ?? ulid();
 }

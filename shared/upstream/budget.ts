@@ -12,8 +12,8 @@ export interface BudgetSettings {
 
 /** So many points in so many seconds, for all containers together. */
 export interface Budget {
-  /** Takes a point, waiting for the next period if need be. @throws RateLimited  after `longestWaitMs` */
-  wait(key: string, longestWaitMs: number): Promise<void>;
+  /** Takes a point, waiting for the next period if need be. @throws RateLimited  after `maxWaitMs` */
+  wait(key: string, maxWaitMs: number): Promise<void>;
   /** Takes a point if there is one. @throws RateLimited  there is none (`side`: ours) */
   take(key: string): Promise<void>;
 }
@@ -42,19 +42,19 @@ export function createBudget({ redis, name, points, perSeconds }: BudgetSettings
       },
     );
   return {
-    async wait(key, longestWaitMs) {
-      const until = Date.now() + longestWaitMs;
+    async wait(key, maxWaitMs) {
+      const until = Date.now() + maxWaitMs;
       for (;;) {
         const waitMs = await consume(key);
         if (waitMs === 0) return;
         if (Date.now() + waitMs > until)
-          throw new RateLimited(`The budget ${name} is used up.`, 'ours', waitMs / 1_000);
+          throw new RateLimited(`The request budget of ${name} is exhausted.`, 'ours', waitMs / 1_000);
         await new Promise((resolve) => setTimeout(resolve, waitMs * (1 + Math.random() * 0.2)));
       }
     },
     async take(key) {
       const waitMs = await consume(key);
-      if (waitMs > 0) throw new RateLimited(`The budget ${name} is used up.`, 'ours', waitMs / 1_000);
+      if (waitMs > 0) throw new RateLimited(`The request budget of ${name} is exhausted.`, 'ours', waitMs / 1_000);
     },
   };
 }

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { domains } from '../../functions/registry.ts';
-import type { Domain } from '../../shared/kernel/declaration.ts';
+import { type Domain, kindOf } from '../../shared/kernel/domain.ts';
 import { createOracle } from '../support/announced.ts';
 import { createDatabase } from '../support/database.ts';
-import { kindOf, relationsOf, samplesOf, worldOf } from '../support/world.ts';
+import { relationsOf, samplesOf, worldOf } from '../support/world.ts';
 
 const { pool } = await createDatabase();
-const isCached = ({ operations }: Domain) => operations.some(({ cache }) => cache);
+const isCached = ({ operations }: Domain) => Object.values(operations).some(({ cache }) => cache);
 
 describe.each(domains.filter(isCached))(
   '$name',
   (domain) => {
-    const tables = domain.tables.map(({ name }) => name);
+    const tables = Object.keys(domain.tables);
     const declared = (table: string) => {
-      const { announces } = domain.tables.find(({ name }) => name === table)!;
-      return 'ttlOnly' in announces ? [] : [...new Set(announces.map(kindOf))].sort();
+      const { announces } = domain.tables[table]!;
+      return 'nothing' in announces ? [] : [...new Set(announces.map(kindOf))].sort();
     };
     let oracle: Awaited<ReturnType<typeof createOracle>>;
     let world: Awaited<ReturnType<typeof worldOf>>;
@@ -37,12 +37,13 @@ describe.each(domains.filter(isCached))(
     afterAll(() => release());
 
     test('every cached read has samples, and each shows something', () => {
-      const cached = domain.operations.filter(({ cache }) => cache).map(({ operationId }) => operationId);
+      const operations = Object.values(domain.operations);
+      const cached = operations.filter(({ cache }) => cache).map(({ operationId }) => operationId);
       expect(Object.keys(world.samples).sort()).toEqual(cached.sort());
       const shown = new Set(
         oracle.samples.filter((_, i) => oracle.untouched[i]).map(({ endpoint }) => endpoint.operation.operationId),
       );
-      const fenced = domain.operations.filter(({ cache }) => cache && cache.kind !== 'ttlOnly');
+      const fenced = operations.filter(({ cache }) => cache && cache.kind !== 'ttlOnly');
       expect([...shown].sort()).toEqual(fenced.map(({ operationId }) => operationId).sort());
     });
 

@@ -64,6 +64,6 @@ test('a replica that has lost its stream is behind by what it cannot know, and i
   await primary.query('select pg_terminate_backend(pid) from pg_stat_replication');
   await waitFor('the end of the stream', async () => (await measureLag('reader')) === undefined);
   await primary.query('update things set value = 100');
-  await waitFor('the writer', async () => (await hostForReads('reader')) === 'writer');
+  await waitFor('the writer', async () => (await hostForReads('reader')) === 'primary');
   expect((await onReplica()).rows[0]!.value).toBe(100);
 });

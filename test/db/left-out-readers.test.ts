@@ -44,12 +44,12 @@ test('a reader that lags over the threshold is left out until it has been well b
   expect(await hostAt(threshold)).toBe('reader');
   const hosts: string[] = [];
   for (const lagMs of [threshold + 1, 0, 500, threshold, 0, 501, 0, 0, 500]) hosts.push(await hostAt(lagMs));
-  expect(hosts).toEqual([...Array.from({ length: 8 }, () => 'writer'), 'reader']);
+  expect(hosts).toEqual([...Array.from({ length: 8 }, () => 'primary'), 'reader']);
 });
 
 test('a reader that could not be reached comes back after three good figures', async () => {
   leaveOut('reader');
   const hosts: string[] = [];
   for (let i = 0; i < 3; i++) hosts.push(await hostAt(0));
-  expect(hosts).toEqual(['writer', 'writer', 'reader']);
+  expect(hosts).toEqual(['primary', 'primary', 'reader']);
 });

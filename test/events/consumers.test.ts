@@ -8,8 +8,9 @@ import type { SQSEvent } from 'aws-lambda';
 import { expect, test } from 'vitest';
 import { platform } from '../../functions/platform/domain.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
-import { createConsumer } from '../../shared/events/consumer.ts';
+import { type Apply, applyEvents } from '../../shared/events/consumer.ts';
 import { Conflict, NotFound } from '../../shared/kernel/errors.ts';
+import { queueHandler } from '../../shared/lambda/queue-handler.ts';
 import { createCaller } from '../support/api.ts';
 import { createDatabase } from '../support/database.ts';
 import { createQueue, testSqs } from '../support/queues.ts';
@@ -20,6 +21,12 @@ const { pool } = await createDatabase({ QUEUES: JSON.stringify({ consumer: queue
 const { handler: api } = await import('../../functions/platform/api.ts');
 const call = createCaller(platform, api as never);
 const sqs: SQSClient = testSqs();
+
+/** The function of a consumer, as Lambda calls it. */
+function createConsumer(name: string, apply: Apply) {
+  const handler = queueHandler((event) => applyEvents(name, event, apply));
+  return (event: SQSEvent) => handler(event, {} as never);
+}
 
 async function committed(): Promise<string> {
   const { rows } = await inTransaction((tx) =>

@@ -237,10 +237,10 @@ test('a relay that dies between publishing and its mark publishes twice, and not
     body: JSON.stringify({ 'detail-type': 'thing_changed', detail }),
   });
   await (await getCache()).renewGeneration();
-  await invalidate({ Records: [message(first)] } as never);
+  await invalidate({ Records: [message(first)] } as never, {} as never);
   const once = await inCache('things:twice');
   expect(once.fence.xids).toEqual([Number(first.xid)]);
-  await invalidate({ Records: [message(second)] } as never);
+  await invalidate({ Records: [message(second)] } as never, {} as never);
   expect(await inCache('things:twice')).toEqual(once);
   const { rows } = await pool.query('select status, attempts from platform.event_deliveries where event_id = $1', [
     first.id,

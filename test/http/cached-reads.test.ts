@@ -1,7 +1,6 @@
-import sql from 'sql-template-tag';
 import { beforeAll, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { getTraits } from '../../functions/collections/contract.ts';
+import { operations } from '../../functions/collections/contract.ts';
 import { recordTransfers } from '../../functions/collections/record-transfers.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import { viewOf } from '../../shared/http/endpoint.ts';
@@ -168,16 +167,18 @@ test('an answer says how old it is, up to when it shows every change, and that c
 
 test('another statement, or another contract, has a field of its own', async () => {
   const input = { path: { address: contract }, query: {} };
+  const { getTraits } = operations;
+  const view = getTraits.cache!;
   // a deployment is another process: nothing that this one remembers
   const another = '../../shared/http/endpoint.ts?deployment=2';
   const deployed = (await import(another)) as typeof import('../../shared/http/endpoint.ts');
   const fields = [
-    viewOf(getTraits, sql`select 1`, input),
-    viewOf(getTraits, sql`select 2`, input),
-    deployed.viewOf({ ...getTraits, response: z.strictObject({ more: z.string() }) }, sql`select 1`, input),
+    viewOf(getTraits, view, input, 'select 1'),
+    viewOf(getTraits, view, input, 'select 2'),
+    deployed.viewOf({ ...getTraits, response: z.strictObject({ more: z.string() }) }, view, input, 'select 1'),
   ].map(({ field }) => field);
   expect(new Set(fields).size).toBe(3);
-  expect(deployed.viewOf(getTraits, sql`select 2`, input).field).toBe(fields[1]);
+  expect(deployed.viewOf(getTraits, view, input, 'select 2').field).toBe(fields[1]);
 });
 
 test('what a client says of age reaches the cache: how stale, or that it must be fenced', async () => {

@@ -32,7 +32,7 @@ async function deliver(queue = 'invalidate-cache', receives = 1) {
     attributes: { ApproximateReceiveCount: String(receives) },
     eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:tributary-test-${queue}`,
   };
-  return invalidate({ Records: [record] } as never);
+  return invalidate({ Records: [record] } as never, {} as never);
 }
 const isVoid = async () => (await database.pool.query('select is_void from platform.cache_generation')).rows[0].is_void;
 
@@ -76,7 +76,7 @@ test('a message that is not an event voids the cache: nobody knows what it hides
     attributes: { ApproximateReceiveCount: '1' },
     eventSourceARN: 'a:b',
   };
-  expect((await invalidate({ Records: [record] } as never)).batchItemFailures).toHaveLength(1);
+  expect((await invalidate({ Records: [record] } as never, {} as never)).batchItemFailures).toHaveLength(1);
   expect(await isVoid()).toBe(true);
 });
 

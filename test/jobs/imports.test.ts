@@ -2,11 +2,13 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, expect, test, vi } from 'vitest';
+import * as z from 'zod';
 import { commit } from '../../shared/changes/commit.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
-import { insertJob } from '../../shared/jobs/job.ts';
+import { insertJob, startJob } from '../../shared/jobs/job.ts';
 import { moveCheckpoint, takeLease } from '../../shared/jobs/lease.ts';
 import { runSync, type Sync } from '../../shared/jobs/sync.ts';
+import { defineJobs } from '../../shared/kernel/job.ts';
 import { ulid } from '../../shared/kernel/ulid.ts';
 import { createCollections } from '../support/collections.ts';
 import { drain } from '../support/queues.ts';
@@ -124,7 +126,7 @@ test('a dataset that is not there is refused', async () => {
   const job = await importFile('sales', 'a.csv', csv('1,Hat,Red'));
   expect([job.status, job.error?.message]).toEqual([
     'failed',
-    expect.stringContaining('names no dataset of collections'),
+    expect.stringContaining('collections has no dataset `sales`. Its datasets: nfts, '),
   ]);
 });
 
@@ -165,6 +167,16 @@ function numbers(name: string, failAt?: { batch: number; step: 'read' | 'apply' 
     },
   };
 }
+const numbersJob = defineJobs('test', {
+  numbers: { summary: 'Counts.', lane: 'bulk', params: z.strictObject({ name: z.string() }) },
+}).numbers;
+
+/** A worker that has just started the job. */
+async function runOf(name: string) {
+  const { id: jobId } = await insertJob(numbersJob, { name }, 'test');
+  const { token } = (await startJob(jobId))!;
+  return { jobId, token, deadline: new Date(Date.now() + 60_000) };
+}
 const numberTable = database.pool.query('create table public.numbers (name text, n integer, primary key (name, n))');
 
 test('a run that is cut off anywhere and begun again ends as one that was not', async () => {
@@ -174,8 +186,7 @@ test('a run that is cut off anywhere and begun again ends as one that was not', 
   await fc.assert(
     fc.asyncProperty(fc.array(crash, { maxLength: 4 }), async (crashes) => {
       const name = `crash-${++runs}`;
-      const { id } = await insertJob('test.numbers', { name }, 'test');
-      const run = { jobId: id, deadline: new Date(Date.now() + 60_000) };
+      const run = await runOf(name);
       for (const one of crashes) await runSync(numbers(name, one), run).catch(() => {});
       expect(await runSync(numbers(name), run)).toBe('done');
       const { rows } = await database.pool.query(
@@ -184,7 +195,7 @@ test('a run that is cut off anywhere and begun again ends as one that was not', 
       );
       expect(rows[0].ns).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
       expect(rows[0].events).toBeGreaterThanOrEqual(6);
-      expect(await jobRow(id)).toMatchObject({ rows_applied: 12 });
+      expect(await jobRow(run.jobId)).toMatchObject({ rows_applied: 12 });
     }),
     { numRuns: 30 },
   );
@@ -192,8 +203,7 @@ test('a run that is cut off anywhere and begun again ends as one that was not', 
 
 test('of two runs of one sync the second leaves', async () => {
   await numberTable;
-  const { id } = await insertJob('test.numbers', { name: 'two' }, 'test');
-  const run = { jobId: id, deadline: new Date(Date.now() + 60_000) };
+  const run = await runOf('two');
   const lease = await takeLease('two');
   await expect(runSync(numbers('two'), run)).rejects.toMatchObject({ code: 'conflict' });
   expect((await database.pool.query(`select 1 from public.numbers where name = 'two'`)).rowCount).toBe(0);

@@ -1,9 +1,21 @@
 import { beforeAll, expect, test } from 'vitest';
 import { platform } from '../../functions/platform/domain.ts';
 import { wallets } from '../../functions/wallets/domain.ts';
+import { jobs as declared } from '../../functions/wallets/jobs.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
-import { createEtl, type JobContext } from '../../shared/jobs/etl.ts';
-import { askAgain, enqueueJob, extendLease, insertJob, releaseJob, startJob } from '../../shared/jobs/job.ts';
+import { createEtl } from '../../shared/jobs/etl.ts';
+import {
+  addProgress,
+  endJob,
+  enqueueJob,
+  extendLease,
+  insertJob,
+  releaseJob,
+  requestAnotherRun,
+  setStep,
+  startJob,
+} from '../../shared/jobs/job.ts';
+import { handleJob, type JobHandler } from '../../shared/jobs/run-job.ts';
 import { createCaller } from '../support/api.ts';
 import { createQueue, drain } from '../support/queues.ts';
 import { createRoom } from '../support/room.ts';
@@ -12,7 +24,8 @@ import { waitFor } from '../support/wait-for.ts';
 const jobs = await createQueue('wallets-jobs');
 const { database, runMessage, jobRow } = await createRoom('platform', {
   QUEUES: '{}',
-  JOBS_QUEUE_URL_WALLETS: jobs.url,
+  JOBS_QUEUE_URL_WALLETS_PROMPT: jobs.url,
+  JOBS_QUEUE_URL_WALLETS_BULK: jobs.url,
 });
 const { handler } = await import('../../functions/platform/api.ts');
 const call = createCaller(platform, handler as never);
@@ -21,17 +34,24 @@ const context = { getRemainingTimeInMillis: () => 600_000 } as never;
 const event = (message: unknown) => ({ Records: [{ messageId: '1', body: JSON.stringify(message) }] }) as never;
 
 /** The wallets' jobs function with one job of the test's own in place of the refresh. */
-function withRefresh(refreshSnapshots: (context: JobContext) => Promise<'done'>) {
+function withRefresh(refreshSnapshots: () => Promise<'done'>) {
   const never = async () => 'done' as const;
-  const others = Object.fromEntries(wallets.jobs.map(({ name }) => [name, never]));
-  const imports = Object.fromEntries(
-    wallets.imports.map((declaration) => [declaration.name, { declaration, apply: never }]),
+  const handlers = Object.fromEntries(Object.values(declared).map((job) => [job.name, handleJob(job, never)]));
+  const datasets = Object.fromEntries(
+    Object.values(wallets.datasets).map((dataset) => [dataset.key, { dataset, apply: never }]),
   );
-  return createEtl(wallets, { ...others, refreshSnapshots }, imports as never);
+  const refresh: JobHandler = handleJob(declared.refreshSnapshots, refreshSnapshots);
+  return createEtl(wallets, { ...handlers, refreshSnapshots: refresh } as never, datasets as never);
+}
+
+/** A worker that has just started a job. */
+async function started(jobId: string) {
+  const { attempt, token } = (await startJob(jobId))!;
+  return { jobId, attempt, token, deadline: new Date(Date.now() + 60_000) };
 }
 
 test('a job is started with its own parameters, once, and can be found', async () => {
-  const params = { mode: 'full', removeAtMost: 0.5 };
+  const params = { mode: 'full', maxRemovedShare: 0.5 };
   const started = await post('/v1/admin/jobs', { job: 'wallets.syncHoldings', params });
   expect(started.status).toBe(202);
   expect((await post('/v1/admin/jobs', { job: 'wallets.syncHoldings', params })).json.jobId).toBe(started.json.jobId);
@@ -48,14 +68,13 @@ test('a job is started with its own parameters, once, and can be found', async (
 });
 
 test('a job is cancelled: its next batch does not commit; it can be retried', async () => {
-  const { id } = await insertJob('wallets.syncPrices', {}, 'test');
-  await startJob(id);
+  const { id } = await insertJob(declared.syncPrices, {}, 'test');
+  const run = await started(id);
   expect((await post(`/v1/admin/jobs/${id}/retry`)).status).toBe(409);
   expect((await post(`/v1/admin/jobs/${id}/cancel`)).json.status).toBe('cancelled');
-  const { addProgress } = await import('../../shared/jobs/job.ts');
   const batch = inTransaction(async (tx) => {
     await tx.query(`insert into wallets.sets values (1, 'x')`);
-    await addProgress(tx, id, { read: 1, applied: 1, unchanged: 0, rejected: 0 });
+    await addProgress(tx, run, { read: 1, applied: 1, unchanged: 0, rejected: 0 });
   });
   await expect(batch).rejects.toMatchObject({ code: 'conflict' });
   expect((await database.pool.query('select 1 from wallets.sets')).rowCount).toBe(0);
@@ -66,16 +85,40 @@ test('a job is cancelled: its next batch does not commit; it can be retried', as
   expect((await post('/v1/admin/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel')).status).toBe(404);
 });
 
-test('of two messages of one job the second leaves; a dead worker’s job is taken over when its lease has run out', async () => {
-  const { id } = await insertJob('wallets.syncProfiles', {}, 'test');
-  expect(await startJob(id)).toBe(1);
+const expireLease = (id: string) =>
+  database.pool.query(`update platform.jobs set lease_until = now() - interval '1 second' where id = $1`, [id]);
+
+test('of two messages of one job the second leaves; a dead worker’s job is taken over when its lease expires', async () => {
+  const { id } = await insertJob(declared.syncProfiles, {}, 'test');
+  const first = await started(id);
+  expect(first.attempt).toBe(1);
   expect(await startJob(id)).toBeUndefined();
-  await extendLease(id);
+  await extendLease(first);
   expect(await startJob(id)).toBeUndefined();
-  await database.pool.query(`update platform.jobs set lease_until = now() - interval '1 second' where id = $1`, [id]);
-  expect(await startJob(id)).toBe(2);
-  await releaseJob(id);
-  expect(await startJob(id)).toBe(3);
+  await expireLease(id);
+  const second = await started(id);
+  expect(second.attempt).toBe(2);
+  await releaseJob(second);
+  expect((await started(id)).attempt).toBe(3);
+});
+
+test('a stalled worker changes nothing of the job that another has taken over', async () => {
+  const { id } = await insertJob(declared.verifyHoldings, {}, 'test');
+  const stalled = await started(id);
+  await expireLease(id);
+  const successor = await started(id);
+  const counts = { read: 1, applied: 1, unchanged: 0, rejected: 0 };
+  await expect(inTransaction((tx) => addProgress(tx, stalled, counts))).rejects.toMatchObject({ code: 'conflict' });
+  await expireLease(id);
+  const before = await database.pool.query('select * from platform.jobs where id = $1', [id]);
+  await setStep(stalled, 'stalled');
+  await extendLease(stalled);
+  await releaseJob(stalled, 600);
+  await endJob(stalled, { status: 'failed', error: { code: 'internal', message: 'stalled' } });
+  expect((await database.pool.query('select * from platform.jobs where id = $1', [id])).rows).toEqual(before.rows);
+  await inTransaction((tx) => addProgress(tx, successor, counts));
+  await endJob(successor, { status: 'succeeded' });
+  expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
 });
 
 test('an event that comes while its job runs makes it run once more', async () => {
@@ -104,21 +147,21 @@ test('an event that comes while its job runs makes it run once more', async () =
 });
 
 test('a schedule that comes while its job runs leaves it alone', async () => {
-  const { id } = await insertJob('wallets.rebuildSnapshots', {}, 'schedule');
+  const { id } = await insertJob(declared.rebuildSnapshots, {}, 'schedule');
   await startJob(id);
   await withRefresh(async () => 'done')(event({ job: 'wallets.rebuildSnapshots', requestedBy: 'schedule' }), context);
   expect([await drain(jobs.url), (await jobRow(id)).status]).toEqual([[], 'running']);
-  expect(await askAgain(id)).toBe(true);
+  expect(await requestAnotherRun(id)).toBe(true);
 });
 
 test('a job that was queued and whose message was lost is sent again', async () => {
-  await insertJob('wallets.syncMoments', {}, 'test');
-  const id = await enqueueJob('wallets.syncMoments', {}, 'test');
+  await insertJob(declared.syncMoments, declared.syncMoments.params.parse({}), 'test');
+  const id = await enqueueJob(declared.syncMoments, {}, 'test');
   expect(await drain(jobs.url)).toMatchObject([{ jobId: id }]);
 });
 
 test('how long a job will take follows from what it has done', async () => {
-  const { id } = await insertJob('wallets.syncMoments', { mode: 'full' }, 'test');
+  const { id } = await insertJob(declared.syncMoments, { mode: 'full' }, 'test');
   await database.pool.query(
     `update platform.jobs set status = 'running', percent = 25, started_at = now() - interval '10 minutes', updated_at = now() where id = $1`,
     [id],
@@ -190,7 +233,7 @@ test('maintenance waits for nobody, and of two the second leaves', async () => {
     await client.query('rollback; select pg_advisory_lock(7216305442)');
     await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
     const second = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
-    expect(second.json.jobs[0].result).toEqual({ left: 'another maintenance is at work' });
+    expect(second.json.jobs[0].result).toEqual({ skipped: 'Another maintenance is running.' });
     await client.query('select pg_advisory_unlock_all()');
   } finally {
     client.release();

@@ -10,6 +10,7 @@ import { startSecrets } from '../../local/secrets.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import { closePools } from '../../shared/db/pools.ts';
 import { forgetEnv } from '../../shared/env.ts';
+import { partitionedTablesOf } from '../../shared/kernel/domain.ts';
 import { createCaller } from '../support/api.ts';
 import { createCollections } from '../support/collections.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -166,13 +167,13 @@ test('a job can be followed, its rejected rows read, its absence told', async ()
 test('the kinds of import are told with their columns', async () => {
   const { imports } = (await operator('/v1/imports')).json;
   expect(imports.map((one: { dataset: string }) => one.dataset)).toEqual(
-    domains.flatMap((domain) => domain.imports.map(({ name }) => `${domain.name}.${name}`)),
+    domains.flatMap((domain) => Object.values(domain.datasets).map(({ name }) => `${domain.name}.${name}`)),
   );
 });
 
 test('every operation of every domain is described', async () => {
   const { json } = await operator('/v1/openapi.json');
-  for (const { path, method, operationId } of domains.flatMap(({ operations }) => operations)) {
+  for (const { path, method, operationId } of domains.flatMap(({ operations }) => Object.values(operations))) {
     expect(json.paths[path][method.toLowerCase()].operationId).toBe(operationId);
   }
 });
@@ -185,9 +186,10 @@ test('the operator is let in by their token alone', async () => {
   forgetEnv();
   const ask = (authorization?: string) =>
     authorize({ headers: { authorization } } as unknown as APIGatewayRequestAuthorizerEventV2);
-  expect(await Promise.all(['Bearer right', 'Bearer wrong', 'Bearer ', 'Basic right', undefined].map(ask))).toEqual(
-    [true, false, false, false, false].map((isAuthorized) => ({ isAuthorized })),
-  );
+  expect(await Promise.all(['Bearer right', 'Bearer wrong', 'Bearer ', 'Basic right', undefined].map(ask))).toEqual([
+    { isAuthorized: true, context: { role: 'operator' } },
+    ...Array(4).fill({ isAuthorized: false }),
+  ]);
   await secrets.stop();
   process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER = inject('services').secretsUrl;
   forgetEnv();
@@ -196,7 +198,7 @@ test('the operator is let in by their token alone', async () => {
 test('a fresh database is migrated, once, with roles that can do no more than they should', async () => {
   const name = `${database.name}_fresh`;
   await database.pool.query(`create database ${name}`);
-  const roles = { writer: `w_${name}`, reader: `r_${name}`, console: `c_${name}` };
+  const roles = { writer: `w_${name}`, worker: `k_${name}`, reader: `r_${name}`, console: `c_${name}` };
   const values = Object.entries(roles).map(
     ([role, username]) => [role, { username: username.replace(/\d/g, 'x'), password: `it's ${role}` }] as const,
   );
@@ -204,14 +206,15 @@ test('a fresh database is migrated, once, with roles that can do no more than th
   Object.assign(process.env, {
     DATABASE_NAME: name,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
-    DATABASE_ROLE_SECRETS: JSON.stringify({ writer: 'writer', reader: 'reader', console: 'console' }),
+    DATABASE_ROLE_SECRETS: JSON.stringify(Object.fromEntries(Object.keys(roles).map((role) => [role, role]))),
   });
   forgetEnv();
   await closePools();
   const { migrateDatabase } = await import('../../shared/db/migrate.ts');
   const folder = new URL('../../migrations/', import.meta.url);
-  expect((await migrateDatabase(folder)).length).toBeGreaterThanOrEqual(6);
-  expect(await migrateDatabase(folder)).toEqual([]);
+  const tables = partitionedTablesOf(domains);
+  expect((await migrateDatabase(folder, tables)).length).toBeGreaterThanOrEqual(6);
+  expect(await migrateDatabase(folder, tables)).toEqual([]);
   const as = async (role: string, statement: string) => {
     const { username, password } = Object.fromEntries(values)[role]!;
     const [host, port] = inject('services').writer.split(':');
@@ -228,7 +231,9 @@ test('a fresh database is migrated, once, with roles that can do no more than th
   const denied = '42501';
   expect(await as('writer', `insert into collections.collections (slug) values ('x')`)).toBe('done');
   expect(await as('writer', 'create table collections.more (id integer)')).toBe(denied);
+  expect(await as('writer', 'vacuum wallets.sets')).toBe('done');
   expect(await as('reader', 'select * from collections.collections')).toBe('done');
+  expect(await as('reader', `select * from platform.take_up_cache_generation('x')`)).toBe('done');
   expect(await as('reader', `insert into collections.collections (slug) values ('y')`)).toBe(denied);
   expect(await as('console', 'delete from platform.jobs')).toBe(denied);
   await closePools();

@@ -1,6 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { afterEach, expect, inject, test } from 'vitest';
 import { platform } from '../../functions/platform/domain.ts';
+import { jobs } from '../../functions/platform/jobs.ts';
 import { problemsOf } from '../../functions/platform/replica-verdict.ts';
 import { createVerifyReplicas, handler } from '../../functions/platform/verify-replicas.ts';
 import { type Evidence, proofOf } from '../../shared/cache/proof.ts';
@@ -8,6 +9,7 @@ import { closePools } from '../../shared/db/pools.ts';
 import { type CanaryReport, runCanary } from '../../shared/db/replica-canary.ts';
 import { forgetEnv } from '../../shared/env.ts';
 import { createEtl } from '../../shared/jobs/etl.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
 import { createRoom } from '../support/room.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -19,8 +21,9 @@ const readerOf = ({ reader }: CanaryReport) => {
   return reader;
 };
 const verifyReplicas = (prove: typeof proofOf) =>
-  createVerifyReplicas({ prove, heldRounds: 20, quietRounds: 0 })({
+  createVerifyReplicas({ prove, heldRounds: 20, quietRounds: 0 }).run({
     jobId: '',
+    token: '',
     params: {},
     requestedBy: 'test',
     deadline: inAMinute(),
@@ -181,7 +184,16 @@ test('the operator starts it, and finds the report or what is wrong with the job
   const ended = async () => (await call('/v1/jobs?job=platform.verifyReplicas&limit=1')).json.jobs[0];
   expect(await ended()).toMatchObject({ status: 'succeeded', result: { commits: 1_100, behind: expect.any(Number) } });
   const planted = createVerifyReplicas({ prove: believesEmptyXip, heldRounds: 5, quietRounds: 0 });
-  const etl = createEtl(platform, { maintainDatabase: async () => 'done', verifyReplicas: planted }, {});
+  const never = async () => 'done' as const;
+  const etl = createEtl(
+    platform,
+    {
+      maintainDatabase: handleJob(jobs.maintainDatabase, never),
+      deleteOldRecords: handleJob(jobs.deleteOldRecords, never),
+      verifyReplicas: planted,
+    },
+    {},
+  );
   const body = JSON.stringify({ job: 'platform.verifyReplicas', requestedBy: 'schedule' });
   await etl({ Records: [{ messageId: '1', body }] } as never, context);
   expect(await ended()).toMatchObject({ status: 'failed', error: { message: expect.stringMatching(/replicaProofs/) } });

@@ -5,8 +5,8 @@
  */
 import sql, { join, raw } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import type { Domain } from '../../shared/kernel/declaration.ts';
-import { kindOf, type Sample, samplesOf, type World } from './world.ts';
+import { type Domain, kindOf } from '../../shared/kernel/domain.ts';
+import { type Sample, samplesOf, type World } from './world.ts';
 
 interface Answer {
   body: string;
@@ -121,7 +121,7 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     }
     for (const one of [...announced, ...later]) {
       for (const entity of one.entities) seen.kinds.add(kindOf(entity));
-      const event = domain.events.find(({ type }) => type === one.type);
+      const event = Object.values(domain.events).find(({ type }) => type === one.type);
       const strays = one.entities.filter((entity) => !event?.entities.some((template) => matches(template, entity)));
       if (strays.length > 0)
         seen.faults.push(`${what}: the event ${one.type} names ${strays}, which ${domain.name}/events.ts does not say`);

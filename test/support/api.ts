@@ -6,7 +6,8 @@ import formats from 'ajv-formats';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { describeApi } from '../../functions/platform/openapi.ts';
 import { domains } from '../../functions/registry.ts';
-import type { Domain, Operation } from '../../shared/kernel/declaration.ts';
+import type { Domain } from '../../shared/kernel/domain.ts';
+import { type Operation, operator } from '../../shared/kernel/operation.ts';
 
 type Handler = (event: APIGatewayProxyEventV2, context: Context) => Promise<unknown>;
 
@@ -32,7 +33,7 @@ export function createCaller(domain: Domain, handler: Handler): (target: string,
     const event = toEvent(domain, target, call);
     const result = (await handler(event, context())) as APIGatewayProxyStructuredResultV2;
     const reply = toReply(result);
-    const operation = domain.operations.find((one) => `${one.method} ${one.path}` === event.routeKey);
+    const operation = Object.values(domain.operations).find((one) => `${one.method} ${one.path}` === event.routeKey);
     if (operation) assertDescribed(operation, reply);
     return reply;
   };
@@ -74,7 +75,11 @@ function toEvent(domain: Domain, target: string, call: Call): APIGatewayProxyEve
     rawPath,
     rawQueryString,
     headers: { 'content-type': 'application/json', ...call.headers },
-    requestContext: { http: { method, path: rawPath, sourceIp: call.clientIp ?? '127.0.0.1' } },
+    requestContext: {
+      http: { method, path: rawPath, sourceIp: call.clientIp ?? '127.0.0.1' },
+      // as the authorizer of the operator's routes says it
+      ...(match?.operation.access === 'admin' ? { authorizer: { lambda: { role: operator } } } : {}),
+    },
     pathParameters: match?.parameters ?? {},
     isBase64Encoded: Buffer.isBuffer(body),
     ...(body === undefined ? {} : { body: Buffer.isBuffer(body) ? body.toString('base64') : body }),
@@ -82,7 +87,7 @@ function toEvent(domain: Domain, target: string, call: Call): APIGatewayProxyEve
 }
 
 function matchRoute(domain: Domain, method: string, path: string) {
-  for (const operation of domain.operations) {
+  for (const operation of Object.values(domain.operations)) {
     if (operation.method !== method) continue;
     const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((found) => found[1]!);
     const values = new RegExp(`^${operation.path.replace(/\{\w+\}/g, '([^/]+)')}$`).exec(path);

@@ -23,7 +23,7 @@ export async function createRoom(name: string, environment: Record<string, strin
   const domain = domains.find((one) => one.name === name)!;
   const [jobs, relay, bucket] = await Promise.all([createQueue('jobs'), createQueue('relay'), createBucket()]);
   const database = await createDatabase({
-    [`JOBS_QUEUE_URL_${name.toUpperCase()}`]: jobs.url,
+    ...Object.fromEntries(['PROMPT', 'BULK'].map((lane) => [`JOBS_QUEUE_URL_${name.toUpperCase()}_${lane}`, jobs.url])),
     RELAY_QUEUE_URL: relay.url,
     IMPORTS_BUCKET: bucket,
     ...environment,
@@ -32,10 +32,11 @@ export async function createRoom(name: string, environment: Record<string, strin
   const { handler: etl } = await import(`../../functions/${name}/etl.ts`);
   const call = createCaller(domain, api as never);
 
-  /** Hands one message to the jobs function. */
+  /** Hands one message to the jobs function. `remainingMs` is what the job finds left; the invocation itself has time. */
   const runMessage = (message: unknown, remainingMs = 600_000): Promise<unknown> => {
     const event = { Records: [{ messageId: '1', body: JSON.stringify(message) }] } as SQSEvent;
-    return etl(event, { getRemainingTimeInMillis: () => remainingMs } as Context);
+    let asked = 0;
+    return etl(event, { getRemainingTimeInMillis: () => (asked++ === 0 ? 600_000 : remainingMs) } as Context);
   };
   /** Hands the messages that wait in the jobs queue to the jobs function, until there are none. */
   const drainJobs = async () => {

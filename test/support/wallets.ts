@@ -1,7 +1,9 @@
 import { afterAll, inject } from 'vitest';
+import { jobs } from '../../functions/wallets/jobs.ts';
 import { startSecrets } from '../../local/secrets.ts';
 import type { MomentsSize } from '../../local/upstreams/moments.ts';
 import { type SnowflakeStandIn, startSnowflake } from '../../local/upstreams/snowflake.ts';
+import type { JobDeclaration } from '../../shared/kernel/job.ts';
 import { createRoom } from './room.ts';
 
 /** The wallets room under test, with a warehouse of its own to sync from. */
@@ -15,19 +17,19 @@ export async function createWallets(size: MomentsSize) {
   );
   afterAll(() => Promise.all([warehouse.stop(), secrets.stop()]));
   const environment = {
-    SNOWFLAKE_BASE_URL: warehouse.url,
-    SNOWFLAKE_SECRET_ARN: 'snowflake',
+    UPSTREAM_SNOWFLAKE_URL: warehouse.url,
+    UPSTREAM_SNOWFLAKE_SECRET_ARN: 'snowflake',
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
   };
-  const { wallets } = await import('../../functions/wallets/domain.ts');
+  const { snowflake } = await import('../../functions/upstreams/snowflake.ts');
   // the budget of the real warehouse would make the tests wait
-  for (const upstream of wallets.upstreams) upstream.requestsPerSecond = 1_000;
+  snowflake.requestsPerSecond = 1_000;
   const room = await createRoom('wallets', environment);
 
   /** Runs a job to its end, through as many messages as it takes. */
-  const runJob = async (job: string, params: Record<string, unknown> = {}) => {
+  const runJob = async (job: keyof typeof jobs, params: Record<string, unknown> = {}) => {
     const { enqueueJob } = await import('../../shared/jobs/job.ts');
-    const jobId = await enqueueJob(`wallets.${job}`, params, 'test');
+    const jobId = await enqueueJob(jobs[job] as JobDeclaration, params, 'test');
     await room.drainJobs();
     return room.jobRow(jobId);
   };

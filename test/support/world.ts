@@ -2,7 +2,9 @@
 import type { Sql } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Endpoint } from '../../shared/http/endpoint.ts';
-import { type Domain, expandTemplate, type Operation } from '../../shared/kernel/declaration.ts';
+import type { Domain } from '../../shared/kernel/domain.ts';
+import type { Operation } from '../../shared/kernel/operation.ts';
+import { entityTemplatesOf, expandTemplate } from '../../shared/kernel/view.ts';
 
 /** A room's rows for the oracle, and the inputs of its cached reads that show them. */
 export interface World {
@@ -53,11 +55,6 @@ export interface Sample {
   entities: string[];
 }
 
-/** `nfts` of `nfts:{address}:{tokenId}`: what kind of thing an entity is. */
-export function kindOf(template: string): string {
-  return template.split(':')[0]!;
-}
-
 /** The world of a room. @throws where it has cached reads and no world */
 export async function worldOf({ name }: Domain): Promise<World> {
   const found = await import(`../${name}/world.ts`).catch((error: Error) => error);
@@ -77,7 +74,7 @@ async function endpointOf({ name }: Domain, { operationId }: Operation): Promise
 
 export async function samplesOf(domain: Domain, world: World): Promise<Sample[]> {
   const all: Sample[] = [];
-  for (const operation of domain.operations.filter(({ cache }) => cache)) {
+  for (const operation of Object.values(domain.operations).filter(({ cache }) => cache)) {
     const endpoint = await endpointOf(domain, operation);
     for (const { path = {}, query = {} } of world.samples[operation.operationId] ?? []) {
       const input = {
@@ -85,8 +82,7 @@ export async function samplesOf(domain: Domain, world: World): Promise<Sample[]>
         query: operation.query.parse(query) as Record<string, unknown>,
         body: undefined,
       };
-      const { entity, dependsOn = [] } = operation.cache!;
-      const entities = [entity, ...dependsOn].map((template) => expandTemplate(template, input.path));
+      const entities = entityTemplatesOf(operation.cache!).map((template) => expandTemplate(template, input.path));
       const name = [
         operation.operationId,
         ...[path, query].filter((one) => Object.keys(one).length > 0).map((one) => JSON.stringify(one)),

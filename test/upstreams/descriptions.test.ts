@@ -112,7 +112,7 @@ describe.skipIf(!snowflakeApi)('the warehouse answers as Snowflake describes, an
       return response;
     };
     try {
-      const request = createRequest({ name: 'snowflake', budget: async () => {} });
+      const request = createRequest({ name: 'snowflake' }, async () => {});
       const client = createSnowflake({
         baseUrl: warehouse.url,
         credentials: async () => warehouse.secret as never,

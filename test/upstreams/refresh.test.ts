@@ -8,13 +8,17 @@ import { drain } from '../support/queues.ts';
 const alchemy = await startAlchemy({ apiKey: 'alchemy-test-key' });
 const neynar = await startNeynar({ world: alchemy.world, apiKey: 'neynar-test-key' });
 const { call, runMessage, jobRow, jobsQueue, database } = await createCollections({
-  ALCHEMY_BASE_URL: alchemy.url,
-  NEYNAR_BASE_URL: neynar.url,
+  UPSTREAM_ALCHEMY_URL: alchemy.url,
+  UPSTREAM_NEYNAR_URL: neynar.url,
 });
 afterAll(() => Promise.all([alchemy.stop(), neynar.stop()]));
-const { collections } = await import('../../functions/collections/domain.ts');
-// the budget of the real upstream would make the tests wait
-for (const upstream of collections.upstreams) upstream.requestsPerSecond = 1_000;
+const [declaredAlchemy, declaredNeynar] = await Promise.all([
+  import('../../functions/upstreams/alchemy.ts'),
+  import('../../functions/upstreams/neynar.ts'),
+]);
+// the budgets of the real upstreams would make the tests wait
+declaredAlchemy.alchemy.requestsPerSecond = 1_000;
+declaredNeynar.neynar.requestsPerSecond = 1_000;
 
 const [small, shared] = [alchemy.collections[4]!, alchemy.collections[5]!];
 const webhook = { webhookUrl: '', signingKey: 'whsec-test' };

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { jobs } from '../../functions/wallets/jobs.ts';
 import { insertJob } from '../../shared/jobs/job.ts';
 import { standing, told } from '../support/holdings.ts';
 import { createWallets } from '../support/wallets.ts';
@@ -39,8 +40,13 @@ test('a sync killed twenty times at random ends as one that was not, and no even
   let killed = 0;
   let runs = 0;
   while (killed < kills) {
-    const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, `run ${++runs}`);
-    const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
+    const { id } = await insertJob(jobs.syncHoldings, { mode: 'full', maxRemovedShare: 0.05 }, `run ${++runs}`);
+    const message = {
+      job: 'wallets.syncHoldings',
+      jobId: id,
+      params: { mode: 'full', maxRemovedShare: 0.05 },
+      requestedBy: 'test',
+    };
     // each run has something to add, to move and to remove
     for (let i = 0; i < 300; i++) warehouse.world.trade((i * 37 + runs) % 8_000, (i + runs) % 900);
     for (let i = 0; i < 40; i++) warehouse.world.remove(9_000 + runs * 40 + i);

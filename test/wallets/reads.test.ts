@@ -4,7 +4,7 @@ import { createWallets } from '../support/wallets.ts';
 const size = { moments: 4_000, wallets: 150, editions: 40, scrapes: 5 };
 const { warehouse, runJob, call, importFile, database } = await createWallets(size);
 beforeAll(async () => {
-  for (const job of ['syncMoments', 'syncPrices', 'syncProfiles', 'syncHoldings', 'refreshSnapshots'])
+  for (const job of ['syncMoments', 'syncPrices', 'syncProfiles', 'syncHoldings', 'refreshSnapshots'] as const)
     await runJob(job);
 });
 

@@ -74,7 +74,7 @@ test('a full sync removes what is gone, and refuses to remove too much', async (
     error: { code: 'integrity', message: expect.stringContaining('600 of 5900') },
   });
   expect(await holdings()).toEqual(before);
-  expect(await runJob('syncHoldings', { mode: 'full', removeAtMost: 0.2 })).toMatchObject({
+  expect(await runJob('syncHoldings', { mode: 'full', maxRemovedShare: 0.2 })).toMatchObject({
     status: 'succeeded',
     result: { removed: 600 },
   });

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { jobs } from '../../functions/wallets/jobs.ts';
 import { microsOf } from '../../functions/wallets/read-statement.ts';
 import { insertJob } from '../../shared/jobs/job.ts';
 import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
@@ -10,7 +11,7 @@ const size = { moments: 3_000, wallets: 200, editions: 30, scrapes: 1 };
 const { warehouse, database, jobsQueue, runJob, runMessage, jobRow } = await createWallets(size);
 warehouse.behaviour.rowsAPartition = 500;
 warehouse.behaviour.pollsBeforeResult = 0;
-const full = (job = 'syncHoldings') => runJob(job, { mode: 'full' });
+const full = (job: keyof typeof jobs = 'syncHoldings') => runJob(job, { mode: 'full' });
 const rejectedOf = async (id: string) =>
   (
     await database.pool.query('select position::int, reason from platform.rejected_rows where job_id = $1 order by 1', [
@@ -43,7 +44,7 @@ test('a warehouse that stays away leaves everything as it was, and the job to be
   const before = await standing(database.pool);
   warehouse.world.trade(5, 50);
   warehouse.faults.set({ kind: 'server-error', count: 10_000 });
-  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
+  const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'test');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
   await runMessage(message);
   expect([await jobRow(id), await standing(database.pool)]).toMatchObject([{ status: 'running', error: null }, before]);
@@ -81,7 +82,7 @@ test('a row with a NULL where none may be is rejected with its reason; nothing i
   expect(job).toMatchObject({
     status: 'failed',
     rows_rejected: 2,
-    error: { message: expect.stringContaining('none is removed, as 2 rows were rejected') },
+    error: { message: expect.stringContaining('none was removed: 2 rows were rejected') },
   });
   expect(await rejectedOf(job.id)).toEqual([
     { position: 8, reason: expect.stringContaining('IS_LOCKED') },
@@ -145,7 +146,7 @@ test('timestamps of every precision are what they say', () => {
 test('a run of any length goes on in message after message, under one statement', async () => {
   for (let i = 0; i < 100; i++) warehouse.world.trade(i * 20, i);
   const { statements } = warehouse.counts;
-  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
+  const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'test');
   let message: object | undefined = {
     job: 'wallets.syncHoldings',
     jobId: id,
@@ -164,7 +165,7 @@ test('a run of any length goes on in message after message, under one statement'
 });
 
 test('a run does not go on with the statement of another', async () => {
-  const { id } = await insertJob('wallets.syncHoldings', { mode: 'incremental' }, 'test');
+  const { id } = await insertJob(jobs.syncHoldings, { mode: 'incremental' }, 'test');
   for (let i = 0; i < 600; i++) warehouse.world.trade(i, (i * 3) % 200);
   await runMessage({ job: 'wallets.syncHoldings', jobId: id, params: { mode: 'incremental' }, requestedBy: 'test' }, 0);
   await drain(jobsQueue.url);
@@ -178,7 +179,7 @@ test('a statement that takes too long is found again by the next message', async
   const { statements } = warehouse.counts;
   warehouse.behaviour.pollsBeforeResult = 3;
   warehouse.world.trade(9, 99);
-  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'slow');
+  const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'slow');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
   await runMessage(message, 0);
   expect(await jobRow(id)).toMatchObject({ status: 'running', rows_read: 0 });
@@ -190,7 +191,7 @@ test('a statement that takes too long is found again by the next message', async
 });
 
 test('a result that the warehouse keeps no more is asked for anew', async () => {
-  const { id } = await insertJob('wallets.syncHoldings', { mode: 'full' }, 'test');
+  const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'test');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
   await runMessage(message, 0);
   await drain(jobsQueue.url);
@@ -231,7 +232,8 @@ test('a sync whose lease was taken over writes nothing more', async () => {
 });
 
 test('a key that Snowflake does not know is told as such', async () => {
-  const { createSnowflake, reasonOfSnowflake } = await import('../../functions/wallets/sources/snowflake.ts');
+  const { createSnowflake } = await import('../../functions/wallets/sources/snowflake.ts');
+  const { snowflake } = await import('../../functions/upstreams/snowflake.ts');
   const { createRequest } = await import('../../shared/upstream/request.ts');
   const { generateKeyPairSync } = await import('node:crypto');
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -239,7 +241,7 @@ test('a key that Snowflake does not know is told as such', async () => {
     baseUrl: warehouse.url,
     credentials: async () =>
       ({ ...warehouse.secret, privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) }) as never,
-    request: createRequest({ name: 'snowflake', budget: async () => {}, reasonIn: reasonOfSnowflake }),
+    request: createRequest(snowflake, async () => {}),
   });
   await expect(
     stranger.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),

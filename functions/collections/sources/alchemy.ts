@@ -5,24 +5,13 @@
 import * as z from 'zod';
 import { address, transactionHash, zeroAddress } from '../../../shared/kernel/address.ts';
 import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
-import type { RequestJson } from '../../../shared/upstream/request.ts';
+import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
+import type { Page } from '../../../shared/upstream/pages.ts';
+import { alchemy } from '../../upstreams/alchemy.ts';
 import type { CollectionRecord } from '../record-collection.ts';
 import type { NftRecord } from '../record-nfts.ts';
 import type { OwnerRecord } from '../record-owners.ts';
 import type { TransferRecord } from '../record-transfers.ts';
-
-export interface AlchemySettings {
-  baseUrl: string;
-  apiKey(): Promise<string>;
-  request: RequestJson;
-}
-
-/** One page: its good rows, what was wrong with the others, and the key of the next one. */
-export interface Page<Row> {
-  rows: Row[];
-  rejected: { reason: string; row: unknown }[];
-  next: string | null;
-}
 
 export interface Alchemy {
   getBlockNumber(): Promise<number>;
@@ -96,8 +85,14 @@ const transfer = z.object({
 const pageSize = 100;
 const transfersAPage = '0x3e8';
 
+/** The container's client of Alchemy. */
+export function getAlchemy(): Promise<Alchemy> {
+  return connectUpstream(alchemy, createAlchemy);
+}
+
 /** A client of Alchemy for one network. */
-export function createAlchemy({ baseUrl, apiKey, request }: AlchemySettings): Alchemy {
+export function createAlchemy({ baseUrl, credentials, request }: Connection<typeof alchemy>): Alchemy {
+  const apiKey = async () => (await credentials()).apiKey;
   const nftApi = async <T>(operation: string, query: Record<string, string>, answer: z.ZodType<T>): Promise<T> => {
     const url = `${baseUrl}/nft/v3/${await apiKey()}/${operation}?${new URLSearchParams(query)}`;
     return parse(operation, answer, await request({ operation, url }));

@@ -2,14 +2,9 @@
 import * as z from 'zod';
 import { address } from '../../../shared/kernel/address.ts';
 import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
-import type { RequestJson } from '../../../shared/upstream/request.ts';
+import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
+import { neynar } from '../../upstreams/neynar.ts';
 import type { UserRecord } from '../record-users.ts';
-
-export interface NeynarSettings {
-  baseUrl: string;
-  apiKey(): Promise<string>;
-  request: RequestJson;
-}
 
 export interface Neynar {
   /** The users that there are of these ids, at most 100. */
@@ -27,15 +22,20 @@ const user = z.object({
   verified_addresses: z.object({ eth_addresses: z.array(address).nullish() }).nullish(),
 });
 
+/** The container's client of Neynar. */
+export function getNeynar(): Promise<Neynar> {
+  return connectUpstream(neynar, createNeynar);
+}
+
 /** A client of Neynar. */
-export function createNeynar({ baseUrl, apiKey, request }: NeynarSettings): Neynar {
+export function createNeynar({ baseUrl, credentials, request }: Connection<typeof neynar>): Neynar {
   const get = async <T>(
     operation: string,
     query: Record<string, string>,
     answer: z.ZodType<T>,
   ): Promise<T | undefined> => {
     const url = `${baseUrl}/v2/farcaster/user/${operation}/?${new URLSearchParams(query)}`;
-    const found = await request({ operation, url, headers: { 'x-api-key': await apiKey() } }).catch(
+    const found = await request({ operation, url, headers: { 'x-api-key': (await credentials()).apiKey } }).catch(
       (error: unknown) => {
         if (error instanceof NotFound) return undefined;
         throw error;

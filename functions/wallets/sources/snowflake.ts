@@ -7,27 +7,10 @@
 import { importPKCS8, SignJWT } from 'jose';
 import * as z from 'zod';
 import { Deadline, InvalidInput, NotFound, Upstream } from '../../../shared/kernel/errors.ts';
-import type { RequestJson } from '../../../shared/upstream/request.ts';
+import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
+import { snowflake } from '../../upstreams/snowflake.ts';
 
-export interface SnowflakeSettings {
-  /** Where the API is, with `{account}` replaced. */
-  baseUrl: string;
-  credentials(): Promise<SnowflakeCredentials>;
-  request: RequestJson;
-}
-
-/** A service user with a key pair; account and user as Snowflake names them. */
-export const snowflakeCredentials = z.object({
-  account: z.string().min(1),
-  user: z.string().min(1),
-  /** PKCS #8, PEM. */
-  privateKey: z.string().includes('PRIVATE KEY'),
-  warehouse: z.string().min(1),
-  database: z.string().min(1),
-  schema: z.string().min(1),
-  role: z.string().min(1),
-});
-export type SnowflakeCredentials = z.output<typeof snowflakeCredentials>;
+type SnowflakeConnection = Connection<typeof snowflake>;
 
 /** A value as the API has it: a text of its digits, its characters, its seconds since 1970; or null. */
 export type Cell = string | null;
@@ -86,8 +69,13 @@ const shortestPollMs = 250;
 const longestPollMs = 5_000;
 const partitionAttempts = 3;
 
+/** The container's client of Snowflake. */
+export function getSnowflake(): Promise<Snowflake> {
+  return connectUpstream(snowflake, createSnowflake);
+}
+
 /** A client of Snowflake. */
-export function createSnowflake({ baseUrl, credentials, request }: SnowflakeSettings): Snowflake {
+export function createSnowflake({ baseUrl, credentials, request }: SnowflakeConnection): Snowflake {
   const token = createTokens(credentials);
   const ask = async (operation: string, path: string | ((attempt: number) => string), body?: unknown) =>
     request({
@@ -167,18 +155,8 @@ function toResult({ statementHandle, createdOn, resultSetMetaData, data }: z.out
   };
 }
 
-/** What Snowflake says of a refusal: `000904: SQL compilation error: invalid identifier 'NFT_ID'`. */
-export function reasonOfSnowflake(body: string): string | undefined {
-  try {
-    const { code, message } = JSON.parse(body) as { code?: string; message?: string };
-    return message === undefined ? undefined : `${code}: ${message.replaceAll(/\s+/g, ' ').slice(0, 500)}`;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Signs a token where the last one is about to end: who asks is the user, by the fingerprint of their public key. */
-function createTokens(credentials: () => Promise<SnowflakeCredentials>): () => Promise<string> {
+function createTokens(credentials: SnowflakeConnection['credentials']): () => Promise<string> {
   let known: { token: string; endsAt: number } | undefined;
   return async () => {
     if (known && Date.now() < known.endsAt - 60_000) return known.token;

@@ -1,12 +1,18 @@
-import type { Batch } from '../../shared/jobs/sync.ts';
-import type { Page } from './sources/alchemy.ts';
+import type { Batch } from '../jobs/sync.ts';
+
+/** One page of an upstream: its good rows, what was wrong with the others, and the key of the next page. */
+export interface Page<Row> {
+  rows: Row[];
+  rejected: { reason: string; row: unknown }[];
+  next: string | null;
+}
 
 interface Position {
   key: string | null;
   rows: number;
 }
 
-/** The pages of an upstream as batches of a sync, from a position on; the next page is fetched while one is applied. */
+/** The pages of an upstream as batches of a sync, from a position on. The next page is fetched while one is applied. */
 export async function* pagesOf<Row>(
   position: unknown,
   fetchPage: (key: string | null) => Promise<Page<Row>>,
@@ -17,7 +23,7 @@ export async function* pagesOf<Row>(
   while (fetching) {
     const page: Page<Row> = await fetching;
     fetching = page.next === null ? undefined : fetchPage(page.next);
-    // an error of the page fetched ahead is told when its turn comes
+    // an error of the page fetched ahead surfaces when its turn comes
     fetching?.catch(() => {});
     const rejected = page.rejected.map(({ reason, row }, i) => ({
       position: count + page.rows.length + i + 1,

@@ -4,7 +4,7 @@ import type { JobStatus } from '../../shared/jobs/job.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 
 /** A job's name, parameters and status. @throws NotFound  there is no such job */
-export async function jobNamed(
+export async function findJobRun(
   id: string,
 ): Promise<{ job: string; params: Record<string, unknown>; status: JobStatus }> {
   const [row] = await query<{ job: string; params: Record<string, unknown>; status: JobStatus }>(

@@ -1,0 +1,84 @@
+/** The files that may be dropped into the imports bucket for the collections room; a file's columns are the keys. */
+import * as z from 'zod';
+import { address, transactionHash } from '../../shared/kernel/address.ts';
+import { defineDatasets } from '../../shared/kernel/dataset.ts';
+import { uint256 } from '../../shared/kernel/decimal.ts';
+import { instant } from '../../shared/kernel/instant.ts';
+import { collectionId } from './shapes.ts';
+
+const text = z.string().trim().min(1).max(2_000);
+const slugOfName = z
+  .string()
+  .transform((name) =>
+    name
+      .trim()
+      .toLowerCase()
+      .replace(/[\s_]+/g, '-'),
+  )
+  .pipe(collectionId);
+/** A decimal, as spreadsheets write small ones too: `1e-18`. */
+const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a decimal number that is not negative');
+
+const blockNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+export const datasets = defineDatasets({
+  nfts: {
+    summary: "A collection's tokens. Columns beyond the named ones are kept as the token's attributes.",
+    row: z
+      .object({
+        collection: collectionId,
+        token_id: uint256,
+        name: text.optional(),
+        description: text.optional(),
+        image_url: z.url({ protocol: /^(https?|ipfs|ar|data)$/ }).optional(),
+        token_uri: z.string().max(2_000).optional(),
+      })
+      .catchall(z.string().max(2_000)),
+    settable: ['collection'],
+  },
+  traits: {
+    summary: "A collection's traits in long form: one row for each value of each token.",
+    row: z.strictObject({ collection: collectionId, token_id: uint256, trait_type: text, trait_value: text }),
+    settable: ['collection', 'trait_type'],
+  },
+  transfers: {
+    summary: "Transfers of a collection's tokens; the owner is whom the last one, by position in the chain, went to.",
+    row: z.strictObject({
+      collection: address,
+      block_number: blockNumber,
+      log_index: z.coerce.number().int().min(0).optional(),
+      block_timestamp: instant.optional(),
+      transaction_hash: transactionHash,
+      token_id: uint256,
+      from_address: address,
+      to_address: address,
+      amount: uint256.optional(),
+      eth_price: price.optional(),
+      usd_price: price.optional(),
+    }),
+    settable: ['collection', 'block_timestamp'],
+  },
+  users: {
+    summary:
+      'Farcaster users and their wallets as seen at a time; a user has all the wallets ever seen, and the last name.',
+    row: z.strictObject({
+      snapshot_at: instant,
+      fid: z.coerce.number().int().min(1).max(999_999_999_999_999),
+      username: text.optional(),
+      wallet_address: address,
+      list: z.string().optional(),
+      weight: z.string().optional(),
+    }),
+    settable: ['snapshot_at', 'list'],
+  },
+  holders: {
+    summary: 'Lists of holders with their token counts, each complete as of its time; the last one is what stands.',
+    row: z.strictObject({
+      snapshot_at: instant,
+      collection: slugOfName,
+      wallet_address: address,
+      token_count: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+    }),
+    settable: ['collection', 'snapshot_at'],
+  },
+});

@@ -1,0 +1,113 @@
+/** The files that may be dropped into the imports bucket for the wallets room; a file's columns are the keys. */
+import * as z from 'zod';
+import { flowAddress } from '../../shared/kernel/address.ts';
+import { defineDatasets } from '../../shared/kernel/dataset.ts';
+import { instant, instantMicros } from '../../shared/kernel/instant.ts';
+import { editionId, tier } from './shapes.ts';
+
+const text = z.string().trim().min(1).max(500);
+const id = z.coerce.number().int().min(0).max(2_147_483_647);
+const largestMoment = 2n ** 63n;
+
+/** A moment's id: a uint64 on Flow; those we can keep are below 2^63. */
+export const momentId = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,18})$/, { error: 'must be a whole number from 0 to 2^63 - 1', abort: true })
+  .refine((digits) => BigInt(digits) < largestMoment, 'must be below 2^63');
+
+/** A Flow address as the number it is: a uint64 in decimal. */
+const numericAddress = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,19})$/, { error: 'must be a uint64 in decimal', abort: true })
+  .refine((digits) => BigInt(digits) < 2n ** 64n, 'must be below 2^64')
+  .transform((digits) => `0x${BigInt(digits).toString(16).padStart(16, '0')}`);
+
+const price = z.string().regex(/^\d{1,15}(\.\d{1,18})?$/, 'must be a decimal number that is not negative');
+const flag = z
+  .enum(['true', 'false', '1', '0', 't', 'f'], 'must be true or false')
+  .transform((value) => ['true', '1', 't'].includes(value));
+
+export const datasets = defineDatasets({
+  moments: {
+    summary: 'Moments: the set, the play and the serial number of each.',
+    row: z.strictObject({ moment_id: momentId, set_id: id, play_id: id, serial_number: id.min(1) }),
+  },
+  plays: {
+    summary: 'Plays. Columns beyond the named ones are kept as the play’s details.',
+    row: z
+      .object({
+        play_id: id,
+        FullName: text,
+        TeamAtMoment: text.optional(),
+        PlayCategory: text.optional(),
+        NbaSeason: text.optional(),
+        DateOfMoment: instant.optional(),
+      })
+      .catchall(z.string().max(500)),
+    aliases: { moment_id: 'play_id' },
+  },
+  sets: {
+    summary: 'Sets and their names.',
+    row: z.strictObject({ set_id: id, set_name: text }),
+  },
+  setTiers: {
+    summary: 'The tier of each set, by its name.',
+    row: z.strictObject({ set_name: text, tier }),
+  },
+  holdings: {
+    summary: 'Who holds which moment as of its last event; an older one than what stands changes nothing.',
+    row: z.strictObject({
+      wallet_address: flowAddress,
+      moment_id: momentId,
+      is_locked: flag.optional(),
+      last_event_ts: instantMicros,
+    }),
+    aliases: { nft_id: 'moment_id', timestamp: 'last_event_ts', owner: 'wallet_address' },
+    settable: ['last_event_ts', 'is_locked'],
+  },
+  prices: {
+    summary:
+      'Prices over time, in USD: of an edition (`edition_id`), or of all the moments of a player (`player_name`).',
+    row: z
+      .strictObject({
+        snapshot_at: instantMicros,
+        edition_id: editionId.optional(),
+        floor_usd: price.optional(),
+        average_sale_usd: price.optional(),
+        sale_count: id.optional(),
+        player_name: z.string().min(1).max(500).optional(),
+        distinct_editions: id.optional(),
+        median_recent_sale_cents: id.optional(),
+        recent_sale_count: id.optional(),
+      })
+      .superRefine((row, context) => {
+        const isEdition = row.edition_id !== undefined;
+        if (isEdition === (row.player_name !== undefined)) {
+          context.addIssue({ code: 'custom', message: 'must have either edition_id or player_name' });
+        } else if (isEdition && row.floor_usd === undefined && row.average_sale_usd === undefined) {
+          context.addIssue({ code: 'custom', path: ['floor_usd'], message: 'or average_sale_usd must be there' });
+        } else if (!isEdition && row.median_recent_sale_cents === undefined) {
+          context.addIssue({ code: 'custom', path: ['median_recent_sale_cents'], message: 'must be there' });
+        }
+      }),
+    settable: ['snapshot_at'],
+  },
+  purchases: {
+    summary: 'Sales. The buyer holds the moment then; where only the seller is known, the seller does not any more.',
+    row: z
+      .strictObject({
+        moment_id: momentId,
+        timestamp: instantMicros,
+        price,
+        seller_id: numericAddress.optional(),
+        seller: flowAddress.optional(),
+        buyer: flowAddress.optional(),
+        block_height: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+      })
+      .superRefine((row, context) => {
+        if ((row.seller_id === undefined) === (row.seller === undefined))
+          context.addIssue({ code: 'custom', message: 'must have either seller_id or seller' });
+      }),
+    aliases: { token_id: 'moment_id', price_usd: 'price' },
+  },
+});

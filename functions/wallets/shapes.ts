@@ -1,0 +1,55 @@
+/** What the answers and parameters of the wallets API are made of. */
+import * as z from 'zod';
+import { flowAddress } from '../../shared/kernel/address.ts';
+import { decimal } from '../../shared/kernel/decimal.ts';
+import { count, timestamp } from '../../shared/kernel/fields.ts';
+
+/** How rare a moment's edition is, from the most common on. */
+export const tier = z.enum(['COMMON', 'UNCOMMON', 'RARE', 'LEGENDARY', 'ULTIMATE']).meta({ id: 'Tier' });
+
+/** An edition: the ids of its set and its play, `26-565`; without leading zeros from then on. */
+export const editionId = z
+  .string()
+  .regex(/^\d{1,9}-\d{1,9}$/, 'must be the ids of a set and a play: 26-565')
+  .transform((text) => text.split('-').map(Number).join('-'))
+  .meta({ id: 'EditionId' });
+
+export const name = z.string().min(1).max(100);
+export const byWallet = z.strictObject({ address: flowAddress });
+export const byEdition = z.strictObject({ id: editionId });
+
+/** What a leaderboard counts: moments, their floor value, those of one tier, those of one team. */
+export const board = z
+  .string()
+  .regex(
+    /^(moments|floorValue|tier\.(COMMON|UNCOMMON|RARE|LEGENDARY|ULTIMATE)|team\..{1,100})$/,
+    'must be moments, floorValue, tier.<TIER> or team.<Team>',
+  );
+
+export const ranked = { rank: z.int().positive(), address: z.string(), value: decimal };
+
+export const edition = z
+  .strictObject({
+    id: z.string(),
+    setId: count,
+    playId: count,
+    setName: z.string().nullable(),
+    playerName: z.string().nullable(),
+    teamName: z.string().nullable(),
+    tier: tier.nullable(),
+    /** Moments of it that are known; of these: held by wallets that are known, and locked. */
+    supply: count,
+    held: count,
+    locked: count,
+    /** Locked of held, 0 to 1. */
+    lockedShare: decimal,
+    holders: count,
+    floorUsd: decimal.nullable(),
+    averageSaleUsd: decimal.nullable(),
+    saleCount: count,
+    lastSaleUsd: decimal.nullable(),
+    lastSaleAt: timestamp.nullable(),
+  })
+  .meta({ id: 'Edition' });
+
+export const counted = z.array(z.strictObject({ name: z.string(), editions: count, moments: count }));

@@ -1,0 +1,90 @@
+import type pg from 'pg';
+import * as z from 'zod';
+import { env, roleSecrets } from '../env.ts';
+import { secret } from '../secrets.ts';
+
+interface RoleRights {
+  /** On all tables of all schemas. */
+  privileges: string;
+  /** `create temporary table`, for writes in bulk. */
+  temporary?: true;
+  statementTimeout: string;
+  transactionTimeout: string;
+  lockTimeout: string;
+}
+
+/** The roles beside the owner. Statement timeouts end before the functions that connect as them do. */
+const roles: Record<'writer' | 'worker' | 'reader' | 'console', RoleRights> = {
+  /** Writes of API functions (30 s) and consumers (60 s). */
+  writer: {
+    privileges: 'select, insert, update, delete',
+    temporary: true,
+    statementTimeout: '20s',
+    transactionTimeout: '25s',
+    lockTimeout: '10s',
+  },
+  /** Jobs (15 min). `maintain` is for VACUUM and ANALYZE. */
+  worker: {
+    privileges: 'select, insert, update, delete, maintain',
+    temporary: true,
+    statementTimeout: '5min',
+    transactionTimeout: '10min',
+    lockTimeout: '10s',
+  },
+  /** Reads of API functions. */
+  reader: { privileges: 'select', statementTimeout: '5s', transactionTimeout: '10s', lockTimeout: '1s' },
+  /** People. */
+  console: { privileges: 'select', statementTimeout: '30s', transactionTimeout: '60s', lockTimeout: '1s' },
+};
+
+const credentials = z.object({ username: z.string().regex(/^[a-z_]+$/), password: z.string() });
+
+/** Makes sure that every role exists, with the password of its secret and the rights above. */
+export async function ensureRoles(client: pg.ClientBase): Promise<void> {
+  for (const [name, rights] of Object.entries(roles)) {
+    const { username, password } = await secret(roleSecrets()[name as keyof typeof roles], credentials);
+    await ensureLogin(client, username, password);
+    await setTimeouts(client, username, rights);
+    await grantRights(client, username, rights);
+  }
+}
+
+async function ensureLogin(client: pg.ClientBase, username: string, password: string): Promise<void> {
+  const exists = await client.query('select 1 from pg_roles where rolname = $1', [username]);
+  if (exists.rowCount === 0) await client.query(`create role ${username} login`);
+  // a password cannot be a parameter, so Postgres quotes the literal
+  const quoted = await client.query<{ literal: string }>('select quote_literal($1) as literal', [password]);
+  await client.query(`alter role ${username} with login password ${quoted.rows[0]!.literal}`);
+}
+
+async function setTimeouts(client: pg.ClientBase, username: string, rights: RoleRights): Promise<void> {
+  const settings = {
+    statement_timeout: rights.statementTimeout,
+    transaction_timeout: rights.transactionTimeout,
+    lock_timeout: rights.lockTimeout,
+    idle_in_transaction_session_timeout: '30s',
+  };
+  for (const [setting, value] of Object.entries(settings))
+    await client.query(`alter role ${username} set ${setting} = '${value}'`);
+}
+
+async function grantRights(
+  client: pg.ClientBase,
+  username: string,
+  { privileges, temporary }: RoleRights,
+): Promise<void> {
+  const { rows } = await client.query<{ database: string }>('select quote_ident($1) as database', [
+    env('DATABASE_NAME'),
+  ]);
+  await client.query(`grant connect${temporary ? ', temporary' : ''} on database ${rows[0]!.database} to ${username}`);
+  const schemas = await client.query<{ schema: string }>(
+    `select nspname as schema from pg_namespace where nspname !~ '^(pg_|information_schema|public)' order by 1`,
+  );
+  for (const { schema } of schemas.rows) {
+    await client.query(`grant usage on schema ${schema} to ${username}`);
+    await client.query(`grant ${privileges} on all tables in schema ${schema} to ${username}`);
+    await client.query(`grant usage on all sequences in schema ${schema} to ${username}`);
+    await client.query(`grant execute on all functions in schema ${schema} to ${username}`);
+    await client.query(`alter default privileges in schema ${schema} grant ${privileges} on tables to ${username}`);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What a domain declares: pure values from which routes, functions, queues, schedules, rules, alarms, the OpenAPI
+ * document and the README tables are derived. Nothing here does I/O.
+ */
+import type { DatasetDeclaration } from './dataset.ts';
+import type { EventDeclaration } from './event.ts';
+import type { FunctionDeclaration, FunctionSettings } from './function.ts';
+import { importJobOf, type JobDeclaration, jobNameOf, type Lane } from './job.ts';
+import { isWriting, type Operation, upstreamsOfOperation } from './operation.ts';
+import type { PartitionedTable, TableDeclaration } from './table.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A domain: one folder in `functions/`, one line in `functions/registry.ts`. */
+export interface Domain {
+  /** Also its folder, its Postgres schema and the prefix of its functions. */
+  name: string;
+  summary: string;
+  /**
+   * The kinds of entities the domain owns, each with what a fence on one voids. A kind is the part of an entity's name
+   * before the first colon (`collections` of `collections:{address}`). It has one owner, so that no change in one
+   * domain fences, or fails to fence, a view of another.
+   */
+  entities: Readonly<Record<string, string>>;
+  operations: Readonly<Record<string, Operation>>;
+  events: Readonly<Record<string, EventDeclaration>>;
+  jobs: Readonly<Record<string, JobDeclaration>>;
+  datasets: Readonly<Record<string, DatasetDeclaration>>;
+  /** By name, in the domain's schema. */
+  tables: Readonly<Record<string, TableDeclaration>>;
+  /** Settings of the function that answers its operations. */
+  api?: FunctionSettings;
+  /** Settings of the function that runs its jobs and imports. */
+  etl?: FunctionSettings;
+  /** Functions of their own. */
+  functions?: Readonly<Record<string, FunctionDeclaration>>;
+}
+
+/** The part of an entity's name that says what kind of thing it is: `nfts` of `nfts:{address}:{tokenId}`. */
+export function kindOf(entity: string): string {
+  return entity.split(':')[0]!;
+}
+
+/** Every job of a domain, the import of its datasets included. */
+export function jobsOf({ name, jobs, datasets }: Domain): JobDeclaration[] {
+  return [...Object.values(jobs), ...(Object.keys(datasets).length > 0 ? [importJobOf(name)] : [])];
+}
+
+/** The job of this name (`collections.loadCollection`), if a domain has it. */
+export function jobNamed(domains: readonly Domain[], name: string): JobDeclaration | undefined {
+  return domains.flatMap(jobsOf).find((job) => jobNameOf(job) === name);
+}
+
+/** The lanes that a domain's jobs need. */
+export function lanesOf(domain: Domain): Lane[] {
+  const used = new Set(jobsOf(domain).map(({ lane }) => lane));
+  return (['prompt', 'bulk'] as const).filter((lane) => used.has(lane));
+}
+
+/** The upstreams that a domain's API function calls, each once. */
+export function upstreamsOfApi({ operations }: Domain): Upstream[] {
+  return unique(Object.values(operations).flatMap(upstreamsOfOperation));
+}
+
+/** The upstreams that a domain's jobs call, each once. */
+export function upstreamsOfEtl({ jobs }: Domain): Upstream[] {
+  return unique(Object.values(jobs).flatMap(({ upstreams = [] }) => upstreams));
+}
+
+/** The tables of some domains that declare partitions. */
+export function partitionedTablesOf(domains: readonly Domain[]): PartitionedTable[] {
+  return domains.flatMap(({ name: schema, tables }) =>
+    Object.entries(tables).flatMap(([name, { partitions }]) => (partitions ? [{ schema, name, partitions }] : [])),
+  );
+}
+
+/** Whether the domain's API function writes at all: only then does it connect as `writer`. */
+export function isWritingApi({ operations }: Domain): boolean {
+  return Object.values(operations).some(isWriting);
+}
+
+function unique(upstreams: readonly Upstream[]): Upstream[] {
+  return [...new Map(upstreams.map((one) => [one.name, one])).values()];
+}

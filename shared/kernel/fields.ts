@@ -1,0 +1,11 @@
+/** Fields that contracts share. */
+import * as z from 'zod';
+
+/** A whole number that is not negative. */
+export const count = z.int().nonnegative();
+
+/** A time in UTC: `2026-11-21T09:00:00Z`. */
+export const timestamp = z.iso.datetime();
+
+/** How many items a page of a list has: 1 to 200, 50 by default. */
+export const limit = z.coerce.number().int().min(1).max(200).default(50);

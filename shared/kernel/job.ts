@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import type { EventDeclaration } from './event.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Each lane has its own queue: what is `prompt` (refreshes, alerts, warming) never waits for `bulk` (syncs, imports). */
+export type Lane = 'prompt' | 'bulk';
+
+interface JobSpec {
+  summary: string;
+  lane: Lane;
+  /** Default: none. Parsing must be idempotent: parameters are parsed when a job is queued and again when it runs. */
+  params?: z.ZodObject;
+  /** An EventBridge Scheduler expression in UTC: `rate(15 minutes)`, `cron(0 3 * * ? *)`. */
+  schedule?: string;
+  /**
+   * Events that start it, with no parameters. One that arrives while it runs makes it run once more, so that its last
+   * run began after every event.
+   */
+  on?: readonly EventDeclaration[];
+  /** Left out where the database may pause (stage `dev`), like every schedule more frequent than hourly. */
+  keepsDatabaseAwake?: boolean;
+  /** The upstreams it calls. */
+  upstreams?: readonly Upstream[];
+}
+
+/** Work that runs outside a request, started by a schedule, an event or the API: a sync, a refresh, a check. */
+export interface JobDeclaration<Name extends string = string, Params extends z.ZodObject = z.ZodObject>
+  extends JobSpec {
+  domain: string;
+  name: Name;
+  params: Params;
+}
+
+const nothing = z.strictObject({});
+
+type ParamsOf<Spec> = Spec extends { params: infer Params extends z.ZodObject } ? Params : typeof nothing;
+
+/** Declares the jobs of a domain, keyed by their names. */
+export function defineJobs<Specs extends Record<string, JobSpec>>(
+  domain: string,
+  specs: Specs,
+): { readonly [Name in keyof Specs & string]: JobDeclaration<Name, ParamsOf<Specs[Name]>> } {
+  return Object.fromEntries(
+    Object.entries(specs).map(([name, spec]) => [name, { params: nothing, ...spec, domain, name }]),
+  ) as never;
+}
+
+/** The name that jobs have in the API, in messages and in `platform.jobs`: `collections.loadCollection`. */
+export function jobNameOf({ domain, name }: JobDeclaration): string {
+  return `${domain}.${name}`;
+}
+
+/** The job that imports the files of a domain's datasets. */
+export function importJobOf(domain: string) {
+  return defineJobs(domain, {
+    import: {
+      summary: 'Imports a file of the imports bucket.',
+      lane: 'bulk',
+      params: z.strictObject({ bucket: z.string(), key: z.string() }),
+    },
+  }).import;
+}

@@ -1,0 +1,33 @@
+import middy, { type MiddlewareObj, type MiddyfiedHandler } from '@middy/core';
+import { Deadline } from '../kernel/errors.ts';
+import { enterCorrelation } from '../observability/correlation.ts';
+import { flushMetrics } from '../observability/metrics.ts';
+
+/** Left for the response, or for the report of what failed, before Lambda ends the process. */
+export const earlyEndMs = 500;
+
+/**
+ * The stack that every handler starts from: ends early rather than be cut off, puts the work under a correlation id, and
+ * writes the metrics at the end.
+ *
+ * @param correlationOf  the id that the event carries, if it carries one
+ */
+export function invocation<Event, Result>(
+  correlationOf: (event: Event) => string | undefined = () => undefined,
+): MiddyfiedHandler<Event, Result> {
+  return middy<Event, Result>({ timeoutEarlyInMillis: earlyEndMs, timeoutEarlyResponse: endEarly })
+    .use(flush())
+    .use(correlate(correlationOf)) as MiddyfiedHandler<Event, Result>;
+}
+
+function endEarly(): never {
+  throw new Deadline('The function ran out of time.');
+}
+
+function correlate<Event>(correlationOf: (event: Event) => string | undefined): MiddlewareObj<Event> {
+  return { before: ({ event }) => enterCorrelation(correlationOf(event)) };
+}
+
+function flush(): MiddlewareObj {
+  return { after: () => flushMetrics(), onError: () => flushMetrics() };
+}

@@ -1,0 +1,34 @@
+import type { MiddlewareObj } from '@middy/core';
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { log } from '../observability/log.ts';
+import { invocation } from './invocation.ts';
+
+/** What became of each record of a batch, in their order. */
+export type BatchOutcome = readonly PromiseSettledResult<unknown>[];
+
+/** The handler of a function that queues invoke. What `work` could not do is delivered again, record by record. */
+export function queueHandler(
+  work: (event: SQSEvent, context: Context) => Promise<BatchOutcome>,
+): (event: SQSEvent, context: Context) => Promise<SQSBatchResponse> {
+  const handler = invocation<SQSEvent, BatchOutcome | SQSBatchResponse>().use(partialBatch()).handler(work);
+  return handler as (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
+}
+
+/** Reports which records failed, so that SQS delivers only these again: all of them if the handler threw or timed out. */
+function partialBatch(): MiddlewareObj<SQSEvent, BatchOutcome | SQSBatchResponse> {
+  const failuresIn = (event: SQSEvent, isFailed: (i: number) => boolean): SQSBatchResponse => ({
+    batchItemFailures: event.Records.filter((_, i) => isFailed(i)).map(({ messageId }) => ({
+      itemIdentifier: messageId,
+    })),
+  });
+  return {
+    after: (request) => {
+      const outcomes = request.response as BatchOutcome;
+      request.response = failuresIn(request.event, (i) => outcomes[i]?.status !== 'fulfilled');
+    },
+    onError: (request) => {
+      log.error('batch failed', { error: request.error });
+      request.response = failuresIn(request.event, () => true);
+    },
+  };
+}

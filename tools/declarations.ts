@@ -1,0 +1,216 @@
+/** What must hold for the declarations of all domains together. Types cannot say it. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { type Domain, kindOf, upstreamsOfApi, upstreamsOfEtl } from '../shared/kernel/domain.ts';
+import { jobNameOf } from '../shared/kernel/job.ts';
+import type { Operation } from '../shared/kernel/operation.ts';
+import { entityTemplatesOf } from '../shared/kernel/view.ts';
+
+/** What is wrong with the declarations of some domains, each with what to do about it. Files are looked up in `root`. */
+export function faultsIn(domains: readonly Domain[], root: string): string[] {
+  return [
+    ...ambiguousNames(domains),
+    ...domains.flatMap((domain) => entityFaults(domain, domains)),
+    ...domains.flatMap(queryFaults),
+    ...domains.flatMap(viewFaults),
+    ...domains.flatMap((domain) => jobFaults(domain, domains)),
+    ...domains.flatMap((domain) => upstreamFaults(domain, root)),
+    ...domains.flatMap((domain) => missingFiles(domain, root)),
+  ];
+}
+
+/** Names that two domains may not share. */
+function ambiguousNames(domains: readonly Domain[]): string[] {
+  const claims = (of: string, claimsOf: (domain: Domain) => string[]) => {
+    const owners = new Map<string, string>();
+    return domains.flatMap((domain) =>
+      claimsOf(domain).flatMap((name) => {
+        const owner = owners.get(name);
+        owners.set(name, domain.name);
+        return owner === undefined
+          ? []
+          : [`Both ${owner} and ${domain.name} declare the ${of} \`${name}\`. Rename it in one of them.`];
+      }),
+    );
+  };
+  return [
+    ...claims('operation', ({ operations }) => Object.keys(operations)),
+    ...claims('route', ({ operations }) => Object.values(operations).map(({ method, path }) => `${method} ${path}`)),
+    ...claims('event', ({ events }) => Object.values(events).map(({ type }) => type)),
+    ...claims('entity kind', ({ entities }) => Object.keys(entities)),
+    ...claims('function', ({ functions = {} }) => Object.keys(functions)),
+  ];
+}
+
+/** Entity kinds that a domain does not own, and those that nothing uses. */
+function entityFaults(domain: Domain, domains: readonly Domain[]): string[] {
+  const uses = kindsUsedBy(domain);
+  const file = `functions/${domain.name}/domain.ts`;
+  const foreign = uses.flatMap(([where, kind]) => {
+    if (kind in domain.entities) return [];
+    const owner = domains.find(({ entities }) => kind in entities);
+    return owner === undefined
+      ? [`${where} uses the entity kind \`${kind}\`, which no domain declares. Add it to \`entities\` in ${file}.`]
+      : [`${where} uses the entity kind \`${kind}\` of ${owner.name}. Use a kind that ${file} declares.`];
+  });
+  const unused = Object.keys(domain.entities)
+    .filter((kind) => kind !== '*' && !uses.some(([, used]) => used === kind))
+    .map((kind) => `Nothing in ${domain.name} uses its entity kind \`${kind}\`. Remove it from ${file}.`);
+  return [...foreign, ...unused];
+}
+
+/** The kinds that views, events and tables name, and where. A template such as `{entity}` names none. */
+function kindsUsedBy({ name, operations, events, tables }: Domain): [where: string, kind: string][] {
+  const uses: [string, readonly string[]][] = [
+    ...Object.values(operations).map(({ operationId, cache }): [string, readonly string[]] => [
+      `The view of ${operationId}`,
+      cache ? entityTemplatesOf(cache) : [],
+    ]),
+    ...Object.values(events).map(({ type, entities }): [string, readonly string[]] => [`The event ${type}`, entities]),
+    ...Object.entries(tables).map(([table, { announces }]): [string, readonly string[]] => [
+      `The table ${name}.${table}`,
+      'nothing' in announces ? [] : announces,
+    ]),
+  ];
+  return uses.flatMap(([where, templates]) =>
+    templates.filter((one) => !one.startsWith('{')).map((one): [string, string] => [where, kindOf(one)]),
+  );
+}
+
+/** Query parameters without a bound: each makes a cache entry, or work, of any size. */
+function queryFaults({ name, operations }: Domain): string[] {
+  return Object.values(operations).flatMap(({ operationId, query }) =>
+    unboundedIn(query).map(
+      (parameter) =>
+        `The query parameter \`${parameter}\` of ${operationId} has no bound. Give it a maximum, a maximum length, an ` +
+        `enum or a bounded pattern in functions/${name}/contract.ts.`,
+    ),
+  );
+}
+
+interface Schema {
+  type?: string;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  maxItems?: number;
+  pattern?: string;
+  format?: string;
+  enum?: unknown[];
+  const?: unknown;
+  items?: Schema;
+  anyOf?: Schema[];
+  allOf?: Schema[];
+  $ref?: string;
+  additionalProperties?: Schema | boolean;
+  properties?: Record<string, Schema>;
+  $defs?: Record<string, Schema>;
+}
+
+function unboundedIn(query: Operation['query']): string[] {
+  // coerced numbers show their bounds on the way out, transformed texts on the way in
+  const [input, output] = (['input', 'output'] as const).map(
+    (io) => z.toJSONSchema(query, { io, unrepresentable: 'any' }) as Schema,
+  );
+  const isBounded = (schema: Schema, of: Schema) => bounded(schema, of.$defs ?? {});
+  const named = Object.keys(query.shape).filter(
+    (name) =>
+      !isBounded(input!.properties?.[name] ?? {}, input!) && !isBounded(output!.properties?.[name] ?? {}, output!),
+  );
+  const others = input!.additionalProperties;
+  return typeof others === 'object' && Object.keys(others).length > 0 && !isBounded(others, input!)
+    ? [...named, '*']
+    : named;
+}
+
+function bounded(schema: Schema, definitions: Record<string, Schema>): boolean {
+  if (schema.$ref !== undefined) return bounded(definitions[schema.$ref.split('/').at(-1)!] ?? {}, definitions);
+  if (schema.enum !== undefined || schema.const !== undefined) return true;
+  if (schema.anyOf) return schema.anyOf.every((one) => bounded(one, definitions));
+  if (schema.allOf?.some((one) => bounded(one, definitions))) return true;
+  switch (schema.type) {
+    case 'string':
+      return schema.maxLength !== undefined || schema.format === 'date-time' || isBoundedPattern(schema.pattern);
+    case 'integer':
+    case 'number':
+      return (
+        (schema.minimum ?? schema.exclusiveMinimum) !== undefined &&
+        // every integer of zod's has the largest safe one as its maximum
+        (schema.maximum ?? schema.exclusiveMaximum ?? Number.MAX_SAFE_INTEGER) < Number.MAX_SAFE_INTEGER
+      );
+    case 'array':
+      return schema.maxItems !== undefined && bounded(schema.items ?? {}, definitions);
+    default:
+      return schema.type === 'boolean';
+  }
+}
+
+/** Whether a pattern is anchored and repeats nothing without an end. */
+function isBoundedPattern(pattern: string | undefined): boolean {
+  if (pattern === undefined || !pattern.startsWith('^') || !pattern.endsWith('$')) return false;
+  const withoutLiterals = pattern.replace(/\\./g, 'x').replace(/\[[^\]]*\]/g, 'x');
+  return !/[*+]|\{\d+,\}/.test(withoutLiterals);
+}
+
+/** Cached answers that may be old and do not say how old. */
+function viewFaults({ name, operations }: Domain): string[] {
+  return Object.values(operations).flatMap(({ operationId, method, cache, source }) => {
+    if (!cache) return [];
+    if (method !== 'GET') return [`${operationId} is cached but not a GET. Remove its \`cache\`.`];
+    const staleness = cache.kind === 'ttlOnly' ? cache.staleness.trim() : undefined;
+    if (staleness === '' || (source !== 'statement' && staleness === undefined))
+      return [
+        `${operationId} may answer from before a change and does not say so. State its \`staleness\` in ` +
+          `functions/${name}/contract.ts.`,
+      ];
+    return [];
+  });
+}
+
+/** Jobs that their schedule or events cannot start, or whose parameters change when they are parsed again. */
+function jobFaults({ jobs }: Domain, domains: readonly Domain[]): string[] {
+  const events = new Set(domains.flatMap((domain) => Object.values(domain.events)));
+  return Object.values(jobs).flatMap((job) => {
+    const name = jobNameOf(job);
+    const startsAlone = job.schedule !== undefined || job.on !== undefined;
+    const parsed = job.params.safeParse({});
+    if (startsAlone && !parsed.success)
+      return [`${name} is started without parameters, but it requires some. Give them defaults.`];
+    if (parsed.success && JSON.stringify(job.params.parse(parsed.data)) !== JSON.stringify(parsed.data))
+      return [`The parameters of ${name} change when they are parsed twice. Make its schema idempotent.`];
+    return (job.on ?? [])
+      .filter((event) => !events.has(event))
+      .map(({ type }) => `${name} waits for the event \`${type}\`, which no domain declares.`);
+  });
+}
+
+/** Upstreams without their file or their local stand-in. */
+function upstreamFaults(domain: Domain, root: string): string[] {
+  return [...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)].flatMap(({ name }) =>
+    [`functions/upstreams/${name}.ts`, `local/upstreams/${name}.ts`]
+      .filter((file) => !existsSync(join(root, file)))
+      .map((file) =>
+        file.startsWith('local')
+          ? `The upstream ${name} has no stand-in. Write ${file}, which exports \`standIn: StandIn\`.`
+          : `The upstream ${name} is not declared in a file of its own. Write ${file}.`,
+      ),
+  );
+}
+
+/** One name everywhere: an operation, a job and a function each have their file, and a read its test. */
+function missingFiles({ name, operations, jobs, functions = {} }: Domain, root: string): string[] {
+  const ids = [...Object.keys(operations), ...Object.keys(jobs)].map(toKebabCase);
+  const sources = [...ids, ...Object.keys(functions)].map((id) => `functions/${name}/${id}.ts`);
+  const tests = ids.filter((id) => /^(get|list)-/.test(id)).map((id) => `test/${name}/${id}.test.ts`);
+  return [...sources, ...tests]
+    .filter((file) => !existsSync(join(root, file)))
+    .map((file) => `${file} is missing. One name everywhere: write it, or rename what it is named after.`);
+}
+
+/** `get-collection` for `getCollection`. */
+export function toKebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
