@@ -41,7 +41,7 @@ export async function startUpstreams(names: readonly string[], directory: string
 
 async function standInOf(name: string): Promise<StandIn> {
   const exists = await stat(new URL(`./${name}.ts`, import.meta.url)).catch(() => undefined);
-  const { standIn } = (exists ? await import(`./${name}.ts`) : {}) as { standIn?: StandIn };
+  const { standIn } = (exists ? await import(`../upstreams/${name}.ts`) : {}) as { standIn?: StandIn };
   if (standIn) return standIn;
   throw new Error(
     `The upstream ${name} has no stand-in. Write local/upstreams/${name}.ts, which exports \`standIn: StandIn\`.`,

@@ -1,52 +1,25 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { sizesOf } from '../../bench/bundles.ts';
 import { domains } from '../../functions/registry.ts';
 import { isSubHourly } from '../../infra/constructs/scheduled-job.ts';
-import { type Plan, planOf } from '../../local/plan.ts';
-import { type Resource, readTemplate, resourcesOf, type Template } from '../../local/template.ts';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const output = await mkdtemp(join(tmpdir(), 'tributary-synth-'));
-afterAll(() => rm(output, { recursive: true }));
-
-function synth(stage: string) {
-  const folder = join(output, stage);
-  const { status, stderr, stdout } = spawnSync('cdk', ['synth', '--quiet', '-c', `stage=${stage}`, '-o', folder], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  return { folder, status, output: stdout + stderr };
-}
+import { resourcesOf } from '../../local/template.ts';
+import { type Domain, jobsOf, lanesOf, upstreamsOfApi, upstreamsOfEtl } from '../../shared/kernel/domain.ts';
+import { jobNameOf } from '../../shared/kernel/job.ts';
+import type { Operation } from '../../shared/kernel/operation.ts';
+import { allowed, functionsOf, load, synth, triggersOf } from './synthesized.ts';
 
 const stages = { dev: synth('dev'), prod: synth('prod') };
-const overrides = {
-  ...Object.fromEntries(
-    ['DATABASE_WRITER_HOST', 'DATABASE_READER_HOST', 'DATABASE_ANALYTICS_HOST', 'DATABASE_CLUSTER_ID', 'REDIS_URL'].map(
-      (name) => [name, 'local'],
-    ),
-  ),
-};
-const load = async (stage: keyof typeof stages) => {
-  const template = await readTemplate(stages[stage].folder);
-  const text = JSON.stringify(template.stacks);
-  return { template, text, plan: planOf(template, { queuesUrl: 'http://queues', overrides }) };
-};
-const schedules = domains.flatMap(({ name, jobs }) =>
-  jobs.filter(({ schedule }) => schedule).map((job) => ({ domain: name, ...job })),
-);
+const all: readonly Domain[] = domains;
+const jobs = all.flatMap((domain) => Object.values(domain.jobs));
+const declared = all.flatMap((domain) => Object.entries(domain.functions ?? {}));
 
 test('an unknown stage is refused in one line', () => {
   const { status, output: said } = synth('staging');
-  expect([status, said]).toEqual([1, expect.stringContaining('There is no stage staging; there are dev, prod.')]);
+  expect([status, said]).toEqual([1, expect.stringContaining('There is no stage staging. Stages: dev, prod.')]);
 });
 
 describe.each(['dev', 'prod'] as const)('%s', (stage) => {
-  test('is synthesized without a finding of the AwsSolutions pack, and without a circle', () => {
+  test('is synthesized without a finding of the AwsSolutions pack, and without a cycle', () => {
     expect([stages[stage].status, stages[stage].output]).toEqual([
       0,
       expect.not.stringMatching(/AwsSolutions-\w+\d|Circular/),
@@ -54,235 +27,300 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
   });
 
   test('has a route for each operation, with the operator’s behind the authorizer', async () => {
-    const { plan } = await load(stage);
-    const declared = domains.flatMap((domain) =>
-      domain.operations.map(({ method, path, access }) => ({
+    const { plan } = await load(stages[stage].folder);
+    const expected = all.flatMap((domain) =>
+      Object.values<Operation>(domain.operations).map(({ method, path, access }) => ({
         key: `${method} ${path}`,
         functionName: `${domain.name}-api`,
         ...(access === 'admin' ? { authorizer: 'authorize' } : {}),
       })),
     );
     const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
-    expect([...plan.routes].sort(byKey)).toEqual(declared.sort(byKey));
+    expect([...plan.routes].sort(byKey)).toEqual(expected.sort(byKey));
   });
 
-  test('has a dead-letter queue after five receives and alarms for each queue', async () => {
-    const { template, plan } = await load(stage);
+  test('has a dead-letter queue after five receives and two alarms for each queue', async () => {
+    const { template, plan } = await load(stages[stage].folder);
     const dead = plan.queues.filter(({ name }) => name.endsWith('-dead'));
-    const living = plan.queues.filter(({ name }) => !name.endsWith('-dead'));
-    expect(living.length).toBe(dead.length);
-    for (const { name, attributes } of living) {
+    const live = plan.queues.filter(({ name }) => !name.endsWith('-dead'));
+    expect(live.length).toBe(dead.length);
+    for (const { name, attributes } of live) {
       expect(JSON.parse(attributes.RedrivePolicy!)).toEqual({
         deadLetterTargetArn: expect.stringMatching(`:${name}-dead$`),
         maxReceiveCount: 5,
       });
     }
-    expect(
-      resourcesOf(template, 'AWS::CloudWatch::Alarm').filter(({ logicalId }) => logicalId.startsWith('Queue')).length,
-    ).toBe(living.length * 2);
-    for (const { queueName } of plan.eventSources) expect(living.map(({ name }) => name)).toContain(queueName);
+    const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').filter(
+      ({ properties }) => properties.Namespace === 'AWS/SQS',
+    );
+    expect(alarms.length).toBe(live.length * 2);
+    for (const { queueName } of plan.eventSources) expect(live.map(({ name }) => name)).toContain(queueName);
   });
 
   test('runs every function on arm64 and Node 24, after the migration', async () => {
-    const { template, plan } = await load(stage);
-    const ours = functionsOf(template, plan);
-    expect(ours.length).toBe(plan.functions.length);
-    for (const { properties } of ours)
-      expect([properties.Runtime, properties.Architectures, properties.TracingConfig]).toEqual([
+    const { template } = await load(stages[stage].folder);
+    const [migration] = triggersOf(template, 'migrate');
+    for (const { name, properties, dependsOn } of functionsOf(template)) {
+      expect([name, properties.Runtime, properties.Architectures, properties.TracingConfig]).toEqual([
+        name,
         'nodejs24.x',
         ['arm64'],
         { Mode: 'Active' },
       ]);
-    const [migration] = triggersOf(template, 'migrate');
-    for (const { logicalId, properties } of ours) {
-      const { DependsOn = [] } = serviceOf(template)[logicalId] as Resource & { DependsOn?: string[] };
-      if (!isNamed(properties, 'migrate') && !isNamed(properties, 'verify-replicas'))
-        expect([logicalId, DependsOn]).toEqual([logicalId, expect.arrayContaining([migration!.logicalId])]);
+      if (name !== 'migrate' && name !== 'verify-replicas')
+        expect([name, dependsOn]).toEqual([name, expect.arrayContaining([migration!.logicalId])]);
     }
   });
 
   test('runs the replica canary when every other function is deployed', async () => {
-    const { template, plan } = await load(stage);
+    const { template, plan } = await load(stages[stage].folder);
     const [canary, ...more] = triggersOf(template, 'verify-replicas');
     expect([more, canary!.properties.InvocationType]).toEqual([[], 'RequestResponse']);
-    for (const { logicalId } of functionsOf(template, plan))
+    for (const { logicalId } of functionsOf(template))
       expect(canary!.dependsOn, `the trigger waits for ${logicalId}`).toContain(logicalId);
     const { environment, timeoutMs } = plan.functions.find(({ name }) => name === 'verify-replicas')!;
     expect([environment.DEPLOYMENT, timeoutMs]).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), 300_000]);
-    // the role's that writes, and no upstream's
-    expect(Object.keys(environment).filter((name) => name.includes('SECRET'))).toEqual(['DATABASE_SECRET_ARN']);
-    expect(environment.DATABASE_SECRET_ARN).toMatch(/writerSecret/i);
   });
 
   test('grants no function everything', async () => {
-    const { template } = await load(stage);
+    const { template } = await load(stages[stage].folder);
     for (const { logicalId, properties } of resourcesOf(template, 'AWS::IAM::Policy')) {
       for (const { Action, Resource: on } of (
         properties.PolicyDocument as { Statement: { Action: string | string[]; Resource: unknown }[] }
       ).Statement) {
-        expect([logicalId, [Action].flat().filter((action) => action === '*' || /^\w+:\*$/.test(action))]).toEqual([
+        const actions = [Action].flat();
+        expect([logicalId, actions.filter((action) => action === '*' || /^\w+:\*$/.test(action))]).toEqual([
           logicalId,
           [],
         ]);
         if (on === '*')
           expect([
             logicalId,
-            [Action].flat().every((action) => /^(xray|ec2):/.test(action) || action === 'lambda:ListFunctions'),
+            actions.every((action) => /^(xray|ec2):/.test(action) || action === 'lambda:ListFunctions'),
           ]).toEqual([logicalId, true]);
       }
     }
   });
 
   test('holds no secret', async () => {
-    const { text } = await load(stage);
+    const { text } = await load(stages[stage].folder);
     expect(text).not.toMatch(/"SecretString":/);
     expect(text).not.toMatch(/"(MasterUserPassword|AuthToken)":"(?!\{\{resolve)/);
   });
 
-  test('tells a domain’s jobs of files dropped below its name', async () => {
-    const { plan } = await load(stage);
-    const withEtl = domains.filter(({ jobs, imports }) => jobs.length + imports.length > 0);
-    expect(plan.notifications.map(({ prefix, queue }) => [prefix, queue])).toEqual(
-      withEtl.map(({ name }) => [`${name}/`, `tributary-${stage}-${name}-jobs`]),
-    );
-  });
-});
-
-test('only the functions that ask an upstream are given its key', async () => {
-  const { template, plan } = await load('prod');
-  for (const { name: room, upstreams } of domains) {
-    for (const { name, askedBy } of upstreams) {
-      const setting = `${name.toUpperCase()}_SECRET_ARN`;
-      const given = plan.functions.filter(({ environment }) => setting in environment).map((one) => one.name);
-      expect([name, given.sort()]).toEqual([name, askedBy.map((member) => `${room}-${member}`).sort()]);
-      const granted = resourcesOf(template, 'AWS::IAM::Policy').filter(({ properties }) =>
-        JSON.stringify(properties.PolicyDocument).includes(`"Ref":"${name}Secret`),
-      );
-      expect([name, granted.length]).toEqual([name, askedBy.length]);
+  test('each lane of a domain is a queue that feeds its etl by itself', async () => {
+    const { plan } = await load(stages[stage].folder);
+    for (const domain of all) {
+      const sources = plan.eventSources.filter(({ functionName }) => functionName === `${domain.name}-etl`);
+      const found = sources.map(({ queueName, batchSize, maxConcurrency, reportsFailures }) => [
+        queueName,
+        batchSize,
+        maxConcurrency,
+        reportsFailures,
+      ]);
+      expect(found).toEqual(lanesOf(domain).map((lane) => [`tributary-${stage}-${domain.name}-${lane}`, 1, 5, true]));
     }
-  }
-});
-
-test('every event reaches the cache twice: at once, and two minutes later', async () => {
-  const { plan } = await load('prod');
-  const queues = ['tributary-prod-invalidate-cache', 'tributary-prod-invalidate-cache-again'];
-  const ofEverything = plan.rules.filter(({ pattern }) => JSON.stringify(pattern) === '{"source":["tributary"]}');
-  expect(ofEverything.flatMap(({ targets }) => targets.map(({ queue }) => queue)).sort()).toEqual(queues);
-  const sources = plan.eventSources.filter(({ functionName }) => functionName === 'invalidate-cache');
-  const reported = sources.map(({ queueName, reportsFailures }) => [queueName, reportsFailures] as const);
-  expect(new Map(reported)).toEqual(new Map(queues.map((queue) => [queue, true])));
-  const delays = queues.map((queue) => plan.queues.find(({ name }) => name === queue)?.attributes.DelaySeconds);
-  expect(delays).toEqual([undefined, '120']);
-});
-
-test('what uses the database is given its cluster’s own identity, and what replicas are believed for', async () => {
-  const { template, plan } = await load('prod');
-  const variables = functionsOf(template, plan).flatMap(({ properties }) => {
-    const { Variables } = properties.Environment as { Variables: Record<string, unknown> };
-    return 'DATABASE_WRITER_HOST' in Variables ? [Variables] : [];
   });
-  expect(variables.length).toBeGreaterThan(5);
-  for (const { SERVICE, DATABASE_CLUSTER_ID, REPLICA_PROOFS } of variables)
-    expect([SERVICE, JSON.stringify(DATABASE_CLUSTER_ID), REPLICA_PROOFS]).toEqual([
-      SERVICE,
-      expect.stringContaining('DBClusterResourceId'),
-      'status',
+
+  test('files dropped below the name of a domain with datasets go to its bulk lane', async () => {
+    const { template, plan } = await load(stages[stage].folder);
+    const importing = all.filter(({ datasets }) => Object.keys(datasets).length > 0).map(({ name }) => name);
+    expect(plan.notifications.map(({ prefix, queue }) => [prefix, queue])).toEqual(
+      importing.map((name) => [`${name}/`, `tributary-${stage}-${name}-bulk`]),
+    );
+    const readers = plan.functions.filter(({ name }) => allowed(template, name, 's3:GetObject*').length > 0);
+    expect(readers.map(({ name }) => name)).toEqual(importing.map((name) => `${name}-etl`));
+  });
+});
+
+describe('prod', async () => {
+  const { template, plan, text } = await load(stages.prod.folder);
+  const environmentOf = (name: string) => plan.functions.find((one) => one.name === name)!.environment;
+  const domainWith = (suffix: 'api' | 'etl', name: string) => all.find((one) => `${one.name}-${suffix}` === name);
+  /** The database role of a secret. */
+  const roleOf = (id: string | undefined) =>
+    id === undefined ? undefined : JSON.parse(plan.secrets.get(id)!.template!).username;
+
+  test.each(plan.functions.map(({ name }) => name))('%s is given the secrets of its roles and upstreams', (name) => {
+    const environment = environmentOf(name);
+    const [api, etl] = [domainWith('api', name), domainWith('etl', name)];
+    const [, own] = declared.find(([key]) => key === name) ?? [];
+    const writes = api && Object.values<Operation>(api.operations).some(mayWrite);
+    const roles = own ? (own.roles ?? {}) : { reads: 'reader', writes: etl ? 'worker' : writes ? 'writer' : undefined };
+    expect([roleOf(environment.DATABASE_READ_SECRET_ARN), roleOf(environment.DATABASE_WRITE_SECRET_ARN)]).toEqual([
+      roles.reads,
+      roles.writes,
     ]);
-});
+    const upstreams = api ? upstreamsOfApi(api) : etl ? upstreamsOfEtl(etl) : [];
+    const expected = [
+      ...(roles.reads ? ['DATABASE_READ_SECRET_ARN'] : []),
+      ...(roles.writes ? ['DATABASE_WRITE_SECRET_ARN'] : []),
+      ...(!own || own.redis ? ['REDIS_SECRET_ARN'] : []),
+      ...(own?.grants?.includes('adminToken') ? ['ADMIN_TOKEN_SECRET_ARN'] : []),
+      ...upstreams.map((one) => `UPSTREAM_${one.name.toUpperCase()}_SECRET_ARN`),
+    ];
+    const settings = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
+    expect(settings.sort()).toEqual(expected.sort());
+    for (const { name: upstream, baseUrl } of upstreams)
+      expect(environment[`UPSTREAM_${upstream.toUpperCase()}_URL`]).toBe(baseUrl);
+  });
 
-test('a job that events start has a rule that puts its message on its room’s queue', async () => {
-  const { plan } = await load('prod');
-  const started = domains.flatMap(({ name, jobs }) => jobs.filter(({ on }) => on).map((job) => ({ room: name, job })));
-  expect(started.length).toBeGreaterThan(1);
-  for (const { room, job } of started) {
-    const message = JSON.stringify({ job: `${room}.${job.name}`, requestedBy: 'event' });
-    const rule = plan.rules.find(({ targets }) => targets.some(({ input }) => input === message));
-    expect(rule).toMatchObject({
-      pattern: { source: ['tributary'], 'detail-type': job.on },
-      targets: [{ queue: `tributary-prod-${room}-jobs` }],
+  test.each(plan.functions.map(({ name }) => name))('%s may use what its settings name, and nothing else', (name) => {
+    const environment = environmentOf(name);
+    const secrets = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
+    const roleSecrets = Object.values<string>(JSON.parse(environment.DATABASE_ROLE_SECRETS ?? '{}'));
+    const readable = new Set([...secrets.map((key) => environment[key]!), ...roleSecrets]);
+    expect(allowed(template, name, 'secretsmanager:GetSecretValue')).toEqual([...readable].sort());
+    const queueUrls = Object.keys(environment).filter((key) => /^(JOBS_QUEUE_URL_\w+|RELAY_QUEUE_URL)$/.test(key));
+    const operated = Object.values<{ url: string }>(JSON.parse(environment.QUEUES ?? '{}')).map(({ url }) => url);
+    const sendable = new Set([...queueUrls.map((key) => environment[key]!), ...operated]);
+    expect(allowed(template, name, 'sqs:SendMessage')).toEqual([...sendable].map((url) => nameIn(url)).sort());
+    expect(allowed(template, name, 'events:PutEvents').length > 0).toBe('BUS_NAME' in environment);
+    const consumed = plan.eventSources.filter(({ functionName }) => functionName === name);
+    const dead = operated.map((url) => `${nameIn(url)}-dead`);
+    expect(allowed(template, name, 'sqs:ReceiveMessage')).toEqual(
+      [...consumed.map(({ queueName }) => queueName), ...dead].sort(),
+    );
+    const inNetwork = functionsOf(template).find((one) => one.name === name)!.properties.VpcConfig !== undefined;
+    expect(inNetwork).toBe('DATABASE_WRITER_HOST' in environment);
+  });
+
+  test('only what starts jobs is given their lanes', () => {
+    const lanes = (name: string) =>
+      Object.keys(environmentOf(name)).flatMap((key) => /^JOBS_QUEUE_URL_(\w+)$/.exec(key)?.[1] ?? []);
+    const lanesIn = (domain: Domain) => lanesOf(domain).map((lane) => `${domain.name}_${lane}`.toUpperCase());
+    for (const domain of all) {
+      if (jobsOf(domain).length > 0) expect(lanes(`${domain.name}-etl`)).toEqual(lanesIn(domain));
+      const writes = Object.values<Operation>(domain.operations).some(mayWrite);
+      const startsAll = domain.api?.grants?.includes('startJobs');
+      expect(lanes(`${domain.name}-api`)).toEqual(startsAll ? all.flatMap(lanesIn) : writes ? lanesIn(domain) : []);
+    }
+  });
+
+  test.each(declared)('%s has what invokes it', (name, { invoked }) => {
+    const queued = plan.eventSources.filter(({ functionName }) => functionName === name);
+    const queues = queued.map(({ queueName }) => queueName);
+    const scheduled = plan.schedules.filter((one) => one.name === `tributary-prod-${name}`);
+    const targets = plan.rules.flatMap((rule) => rule.targets.map(({ queue }) => [rule.pattern, queue]));
+    const [first, again] = [`tributary-prod-${name}`, `tributary-prod-${name}-again`];
+    switch (invoked.by) {
+      case 'queue':
+        expect(queues).toEqual([first]);
+        expect(scheduled).toMatchObject(
+          invoked.schedule ? [{ expression: invoked.schedule, target: { queue: first } }] : [],
+        );
+        break;
+      case 'events': {
+        const expected = invoked.againAfterSeconds === undefined ? [first] : [first, again];
+        expect(queues.sort()).toEqual(expected);
+        for (const queue of expected) expect(targets).toContainEqual([{ source: ['tributary'] }, queue]);
+        const delay = plan.queues.find((queue) => queue.name === again)?.attributes.DelaySeconds;
+        expect(delay).toBe(invoked.againAfterSeconds?.toString());
+        break;
+      }
+      case 'schedule':
+        expect(scheduled).toMatchObject([{ expression: invoked.schedule, target: { function: name } }]);
+        break;
+      case 'deployment':
+        expect(triggersOf(template, name).length).toBe(1);
+        break;
+      case 'authorizer':
+        expect(plan.routes.map(({ authorizer }) => authorizer)).toContain(name);
+    }
+    if (invoked.by === 'queue' || invoked.by === 'events')
+      for (const { maxConcurrency, reportsFailures } of queued)
+        expect([maxConcurrency, reportsFailures]).toEqual([invoked.maxConcurrency, true]);
+  });
+
+  test('a job that events start has a rule that puts its message on its lane', () => {
+    const started = jobs.filter(({ on }) => on);
+    expect(started.length).toBeGreaterThan(1);
+    for (const job of started) {
+      const message = JSON.stringify({ job: jobNameOf(job), requestedBy: 'event' });
+      const rule = plan.rules.find(({ targets }) => targets.some(({ input }) => input === message));
+      expect(rule).toMatchObject({
+        pattern: { source: ['tributary'], 'detail-type': job.on!.map(({ type }) => type) },
+        targets: [{ queue: `tributary-prod-${job.domain}-${job.lane}` }],
+      });
+    }
+  });
+
+  test('every schedule of a job puts its message on its lane', () => {
+    for (const job of jobs.filter(({ schedule }) => schedule)) {
+      expect(plan.schedules).toContainEqual({
+        name: `tributary-prod-${job.domain}-${job.name}`,
+        expression: job.schedule,
+        input: JSON.stringify({ job: jobNameOf(job), requestedBy: 'schedule' }),
+        target: { queue: `tributary-prod-${job.domain}-${job.lane}` },
+      });
+    }
+    const scheduled = declared.filter(([, { invoked }]) => 'schedule' in invoked);
+    expect(plan.schedules.length).toBe(jobs.filter(({ schedule }) => schedule).length + scheduled.length);
+  });
+
+  test('what uses the database is given its cluster’s own identity, and what replicas are believed for', () => {
+    const connected = functionsOf(template).filter(({ variables }) => 'DATABASE_WRITER_HOST' in variables);
+    expect(connected.length).toBeGreaterThan(5);
+    for (const { name, variables } of connected)
+      expect([name, JSON.stringify(variables.DATABASE_CLUSTER_ID), variables.REPLICA_PROOFS]).toEqual([
+        name,
+        expect.stringContaining('DBClusterResourceId'),
+        'status',
+      ]);
+  });
+
+  test('there is a writer, a reader, and a reader apart for analytics behind its own endpoint', () => {
+    expect(resourcesOf(template, 'AWS::RDS::DBInstance').length).toBe(3);
+    const [endpoint] = resourcesOf(template, 'AWS::RDS::DBClusterEndpoint');
+    const [member] = endpoint!.properties.StaticMembers as { Ref: string }[];
+    const analytics = resourcesOf(template, 'AWS::RDS::DBInstance').find(({ logicalId }) => logicalId === member!.Ref);
+    expect(analytics?.properties.PromotionTier).toBe(15);
+    expect(resourcesOf(template, 'AWS::RDS::DBProxyEndpoint').map(({ properties }) => properties.TargetRole)).toEqual([
+      'READ_ONLY',
+    ]);
+    const [proxy] = resourcesOf(template, 'AWS::RDS::DBProxy');
+    expect(JSON.stringify(proxy!.properties.Auth).match(/(writer|worker|reader|owner|console)Secret/g)).toEqual([
+      'readerSecret',
+      'writerSecret',
+    ]);
+    const [cluster] = resourcesOf(template, 'AWS::RDS::DBCluster');
+    expect(cluster!.properties).toMatchObject({
+      EngineVersion: '18.4',
+      DeletionProtection: true,
+      BackupRetentionPeriod: 35,
+      StorageEncrypted: true,
     });
-  }
-});
+  });
 
-test('prod schedules every job, and the relay every minute', async () => {
-  const { plan } = await load('prod');
-  const found = Object.fromEntries(plan.schedules.map(({ name, expression }) => [name, expression]));
-  expect(found).toEqual({
-    'tributary-prod-relay-outbox': 'rate(1 minute)',
-    'tributary-prod-create-partitions': 'cron(30 2 * * ? *)',
-    ...Object.fromEntries(
-      schedules.map(({ domain, name, schedule }) => [`tributary-prod-${domain}-${name}`, schedule]),
-    ),
+  test('the migration creates every role but the owner', () => {
+    const secrets = JSON.parse(environmentOf('migrate').DATABASE_ROLE_SECRETS!) as Record<string, string>;
+    expect(Object.keys(secrets)).toEqual(['writer', 'worker', 'reader', 'console']);
+    for (const [role, id] of Object.entries(secrets)) expect(roleOf(id)).toBe(role);
+    expect(text).toContain('ownerSecret');
+  });
+
+  test('what an API function loads at its start is a megabyte at most', async () => {
+    for (const { name } of all) {
+      const { folder } = plan.functions.find((one) => one.name === `${name}-api`)!;
+      const { atStart } = await sizesOf(folder);
+      expect([name, atStart > 100_000 && atStart <= 1_000_000]).toEqual([name, true]);
+    }
   });
 });
 
 test('dev can pause: nothing runs more often than hourly, and there is no proxy', async () => {
-  const { template, plan, text } = await load('dev');
+  const { template, plan, text } = await load(stages.dev.folder);
   expect(plan.schedules.filter(({ expression }) => isSubHourly(expression))).toEqual([]);
+  const awake = jobs.filter(({ keepsDatabaseAwake }) => keepsDatabaseAwake).map((job) => `${job.domain}-${job.name}`);
+  expect(plan.schedules.filter(({ name }) => awake.includes(name.replace('tributary-dev-', '')))).toEqual([]);
   expect(resourcesOf(template, 'AWS::RDS::DBProxy')).toEqual([]);
   expect(text).toContain('"MinCapacity":0');
 });
 
-test('prod has a writer, a reader, and a reader apart for analytics behind its own endpoint', async () => {
-  const { template } = await load('prod');
-  expect(resourcesOf(template, 'AWS::RDS::DBInstance').length).toBe(3);
-  const [endpoint] = resourcesOf(template, 'AWS::RDS::DBClusterEndpoint');
-  const [member] = endpoint!.properties.StaticMembers as { Ref: string }[];
-  const analytics = resourcesOf(template, 'AWS::RDS::DBInstance').find(({ logicalId }) => logicalId === member!.Ref);
-  expect(analytics?.properties.PromotionTier).toBe(15);
-  expect(resourcesOf(template, 'AWS::RDS::DBProxyEndpoint').map(({ properties }) => properties.TargetRole)).toEqual([
-    'READ_ONLY',
-  ]);
-  const [cluster] = resourcesOf(template, 'AWS::RDS::DBCluster');
-  expect(cluster!.properties).toMatchObject({
-    EngineVersion: '18.4',
-    DeletionProtection: true,
-    BackupRetentionPeriod: 35,
-    StorageEncrypted: true,
-  });
-});
-
-test('what an API function loads at its start weighs a megabyte at most', async () => {
-  for (const { name } of domains) {
-    const { atStart } = await sizesOf(join(root, '.build', 'functions', `${name}-api`));
-    expect([name, atStart > 100_000 && atStart <= 1_000_000]).toEqual([name, true]);
-  }
-});
-
-function functionsOf(template: Template, { functions }: Plan) {
-  return resourcesOf(template, 'AWS::Lambda::Function').filter(({ properties }) =>
-    functions.some(({ name }) => isNamed(properties, name)),
-  );
+function mayWrite({ method, source, upstreams }: Operation): boolean {
+  return method !== 'GET' || (source === 'statement' && upstreams.length > 0);
 }
 
-/** The triggers that run a function during a deployment, with the resources each waits for. */
-function triggersOf(template: Template, name: string) {
-  const resources = Object.entries(serviceOf(template)) as [string, Resource & { DependsOn?: string[] }][];
-  const handlers = resources.filter(([, { Properties = {} }]) => isNamed(Properties, name)).map(([id]) => id);
-  const versions = resources.filter(
-    ([, { Type, Properties = {} }]) =>
-      Type === 'AWS::Lambda::Version' && handlers.includes((Properties.FunctionName as { Ref: string }).Ref),
-  );
-  return resources
-    .filter(([, { Type, Properties = {} }]) => {
-      const { Ref } = (Properties.HandlerArn ?? {}) as { Ref?: string };
-      return Type === 'Custom::Trigger' && versions.some(([id]) => id === Ref);
-    })
-    .map(([logicalId, { Properties = {}, DependsOn = [] }]) => ({
-      logicalId,
-      properties: Properties,
-      dependsOn: DependsOn,
-    }));
-}
-
-function isNamed(properties: Record<string, unknown>, name: string): boolean {
-  return (properties.Environment as { Variables?: { SERVICE?: string } } | undefined)?.Variables?.SERVICE === name;
-}
-
-function serviceOf({
-  stacks,
-}: {
-  stacks: { name: string; resources: Record<string, Resource> }[];
-}): Record<string, Resource> {
-  return stacks.find(({ name }) => name.endsWith('Service'))!.resources;
+function nameIn(url: string): string {
+  return url.split('/').at(-1)!;
 }

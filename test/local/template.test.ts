@@ -19,7 +19,7 @@ const resolve = createResolver(template, ({ Type, Properties }, _, attribute) =>
 );
 const [data, service] = template.stacks as [Template['stacks'][0], Template['stacks'][0]];
 
-test('references, joins, substitutions and imports are resolved, wherever they stand', () => {
+test('references, joins, substitutions and imports are resolved at any depth', () => {
   const value = {
     a: { Ref: 'Queue' },
     b: { 'Fn::GetAtt': 'Queue.Arn' },
@@ -54,5 +54,5 @@ test('rules match exact values, prefixes and nested fields; another condition is
   expect(matches({ source: ['tributary'] }, event)).toBe(true);
   expect(matches({ source: ['other'] }, event)).toBe(false);
   expect(matches({ 'detail-type': [{ prefix: 'nft_' }], detail: { type: ['a', 'b'] } }, event)).toBe(true);
-  expect(() => matches({ source: [{ 'anything-but': 'x' }] }, event)).toThrow('not known here');
+  expect(() => matches({ source: [{ 'anything-but': 'x' }] }, event)).toThrow('is not supported');
 });
