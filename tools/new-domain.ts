@@ -1,87 +1,76 @@
-/** `npm run new:domain NAME`: a room with one read, one write, one event, one migration and their tests, all green. */
+/** `npm run new:domain NAME`: a domain with one read, one write, one event, one migration and their tests, all green. */
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
-/** The files of a new room, by their path. */
+/** The files of a new domain, by their path. */
 export function filesOf(name: string, migration: string): Record<string, string> {
   return {
-    [`functions/${name}/cache.ts`]: `/** The ${name} room's cached views. */
-import type { ViewDeclaration } from '../../shared/kernel/declaration.ts';
-
-export const item: ViewDeclaration = { entity: '${name}:{id}', ttl: 'hot' };
-`,
-    [`functions/${name}/contract.ts`]: `/** The ${name} room's HTTP operations. */
+    [`functions/${name}/contract.ts`]: `/** The HTTP operations of the ${name} domain. */
 import * as z from 'zod';
-import { operation } from '../../shared/kernel/declaration.ts';
-import * as views from './cache.ts';
+import { defineOperations } from '../../shared/kernel/operation.ts';
 
 const id = z.string().regex(/^[a-z0-9-]{1,64}$/, 'must be a-z, 0-9 and -');
 
-export const ${operationOf(name)} = operation({
-  operationId: '${operationOf(name)}',
-  method: 'GET',
-  path: '/v1/${name}/{id}',
-  summary: 'One item of ${name}.',
-  access: 'public',
-  pathParameters: z.strictObject({ id }),
-  query: z.strictObject({}),
-  status: 200,
-  response: z.strictObject({ id, name: z.string(), updatedAt: z.iso.datetime() }),
-  problems: [404],
-  cache: views.item,
+export const operations = defineOperations({
+  ${operationOf(name)}: {
+    method: 'GET',
+    path: '/v1/${name}/{id}',
+    summary: 'One item of ${name}.',
+    pathParameters: z.strictObject({ id }),
+    response: z.strictObject({ id, name: z.string(), updatedAt: z.iso.datetime() }),
+    problems: [404],
+    cache: { entity: '${name}:{id}', ttl: 'hot' },
+  },
 });
 `,
-    [`functions/${name}/events.ts`]: `/** The facts the ${name} room announces. */
-import * as z from 'zod';
-import type { EventDeclaration } from '../../shared/kernel/declaration.ts';
+    [`functions/${name}/events.ts`]: `/** The events of the ${name} domain. */
+import { defineEvents } from '../../shared/kernel/event.ts';
 
-export const itemChanged: EventDeclaration = {
-  type: '${name}_item_changed',
-  summary: 'Items of ${name} are new or different.',
-  entities: ['${name}:{id}'],
-  detail: z.object({}),
-};
+export const events = defineEvents({
+  ${variableOf(name)}ItemChanged: {
+    summary: 'Items of ${name} were added or changed.',
+    entities: ['${name}:{id}'],
+  },
+});
 `,
-    [`functions/${name}/tables.ts`]: `/** The ${name} room's tables. */
-import type { TableDeclaration } from '../../shared/kernel/declaration.ts';
+    [`functions/${name}/tables.ts`]: `/** The tables of the ${name} domain, and the entities that their changes announce. */
+import type { TableDeclaration } from '../../shared/kernel/table.ts';
 
-export const tables: readonly TableDeclaration[] = [
-  { name: 'items', summary: 'One row an item.', announces: ['${name}:{id}'] },
-];
+export const tables = {
+  items: { summary: 'One row per item.', announces: ['${name}:{id}'] },
+} satisfies Record<string, TableDeclaration>;
 `,
-    [`functions/${name}/domain.ts`]: `/** What the ${name} room is, in pure values. */
-import type { Domain } from '../../shared/kernel/declaration.ts';
-import * as contract from './contract.ts';
-import * as events from './events.ts';
+    [`functions/${name}/domain.ts`]: `/** The ${name} domain. */
+import type { Domain } from '../../shared/kernel/domain.ts';
+import { operations } from './contract.ts';
+import { events } from './events.ts';
 import { tables } from './tables.ts';
 
-export const ${variableOf(name)}: Domain = {
+export const ${variableOf(name)} = {
   name: '${name}',
-  title: '${name[0]!.toUpperCase()}${name.slice(1)}',
   summary: 'Items of ${name}.',
   entities: { ${name}: 'One item of ${name}.' },
-  operations: [contract.${operationOf(name)}],
-  events: [events.itemChanged],
-  jobs: [],
-  imports: [],
+  operations,
+  events,
+  jobs: {},
+  datasets: {},
   tables,
-  upstreams: [],
-};
+} satisfies Domain;
 `,
     [`functions/${name}/${fileOf(name)}.ts`]: `import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
-import * as contract from './contract.ts';
+import { operations } from './contract.ts';
 
 /**
- * One item. Fresh: a change hides the cached answer at once.
+ * One item. A change shows at once.
  *
  * @throws NotFound  there is no such item
  */
-export const ${operationOf(name)} = read(contract.${operationOf(name)}, {
-  load: ({ path }) => sql\`
+export const ${operationOf(name)} = read(operations.${operationOf(name)}, {
+  statement: ({ path }) => sql\`
     select jsonb_build_object('id', i.id, 'name', i.name, 'updatedAt', platform.iso(i.updated_at))::text as body,
       i.updated_at as as_of
     from ${name}.items i where i.id = \${path.id}\`,
@@ -89,7 +78,7 @@ export const ${operationOf(name)} = read(contract.${operationOf(name)}, {
 `,
     [`functions/${name}/record-item.ts`]: `import type { Transaction } from '../../shared/db/transaction.ts';
 
-/** Records an item; one that is the same already writes nothing and announces nothing. */
+/** Records an item. One that is the same writes nothing and announces nothing. */
 export async function recordItem(tx: Transaction, item: { id: string; name: string }): Promise<void> {
   await tx.query(
     \`insert into ${name}.items as i (id, name) values ($1, $2)
@@ -102,7 +91,7 @@ export async function recordItem(tx: Transaction, item: { id: string; name: stri
 import { ${variableOf(name)} } from './domain.ts';
 import { ${operationOf(name)} } from './${fileOf(name)}.ts';
 
-export const handler = createApi(${variableOf(name)}, [${operationOf(name)}]);
+export const handler = createApi(${variableOf(name)}, { ${operationOf(name)} });
 `,
     [`functions/${name}/README.md`]: `# ${name}
 
@@ -139,19 +128,12 @@ begin
   return null;
 end $$;
 
-create trigger items_inserted after insert on ${name}.items
-  referencing new table as changed_rows for each statement execute function ${name}.announce_items();
-create trigger items_updated after update on ${name}.items
-  referencing new table as changed_rows for each statement execute function ${name}.announce_items();
-create trigger items_deleted after delete on ${name}.items
-  referencing old table as changed_rows for each statement execute function ${name}.announce_items();
-create trigger keep_key before update of id on ${name}.items
-  for each row when (old.id <> new.id) execute function platform.keep_key();
+select platform.watch('${name}.items', '${name}.announce_items', key => '{id}', rows_as => 'changed_rows');
 
 -- Down Migration
 drop schema ${name} cascade;
 `,
-    [`test/${name}/world.ts`]: `/** The ${name} room's world for the oracle of announcements. */
+    [`test/${name}/world.ts`]: `/** Rows of the ${name} domain for the oracle of announcements. */
 import { recordItem } from '../../functions/${name}/record-item.ts';
 import type { World } from '../support/world.ts';
 
@@ -163,7 +145,7 @@ export const world: World = {
     {
       fault: 'a changed item is not announced',
       at: 'items.name',
-      sql: 'drop trigger items_updated on ${name}.items',
+      sql: 'drop trigger announce_updated on ${name}.items',
     },
   ],
 };
@@ -180,7 +162,7 @@ import { createQueue } from '../support/queues.ts';
 await createDatabase({ RELAY_QUEUE_URL: (await createQueue('relay')).url });
 const call = createCaller(${variableOf(name)}, handler as never);
 
-test('an item is read, cached, changed, and read as it is now', async () => {
+test('an item is cached, and a change shows at once', async () => {
   expect((await call('/v1/${name}/one')).status).toBe(404);
   await commit((tx) => recordItem(tx, { id: 'one', name: 'One' }));
   expect((await call('/v1/${name}/one')).json.name).toBe('One');
@@ -196,16 +178,16 @@ test('an id that cannot be one is refused', async () => {
   };
 }
 
-/** The registry with one more line, its imports in order. */
+/** The registry with one more domain, its imports in order. */
 export function registerIn(registry: string, name: string): string {
-  const imports = [...registry.matchAll(/^import .*$/gm)].map(([line]) => line);
+  const imports = [...registry.matchAll(/^import \{.*$/gm)].map(([line]) => line);
   const added = [...imports, `import { ${variableOf(name)} } from './${name}/domain.ts';`].sort((a, b) =>
     pathIn(a) < pathIn(b) ? -1 : 1,
   );
   const withImports = registry.replace(imports.join('\n'), added.join('\n'));
   return withImports.replace(
-    /\[([^\]]*)\] as const/,
-    (_, standing: string) => `[${standing}, ${variableOf(name)}] as const`,
+    /(readonly Domain\[\] = \[)([^\]]*)\]/,
+    (_, declares: string, others: string) => `${declares}${others}, ${variableOf(name)}]`,
   );
 }
 
@@ -233,7 +215,7 @@ async function createDomain(name: string | undefined): Promise<void> {
     () => true,
     () => false,
   );
-  if (taken) throw new Error(`There is a domain ${name} already.`);
+  if (taken) throw new Error(`The domain ${name} exists.`);
   const last = (await readdir(join(root, 'migrations'))).sort().at(-1)!;
   const migration = String(Number(last.slice(0, 4)) + 1).padStart(4, '0');
   for (const [path, text] of Object.entries(filesOf(name, migration))) {
@@ -242,7 +224,7 @@ async function createDomain(name: string | undefined): Promise<void> {
   }
   const registry = join(root, 'functions/registry.ts');
   await writeFile(registry, registerIn(await readFile(registry, 'utf8'), name));
-  console.log(`functions/${name} is there. Next: npm run generate && npm run check && npm test -- test/${name}`);
+  console.log(`Created functions/${name}. Next: npm run generate && npm run check && npm test -- test/${name}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
