@@ -3,10 +3,10 @@ import { sizesOf } from '../../bench/bundles.ts';
 import { domains } from '../../functions/registry.ts';
 import { isSubHourly } from '../../infra/constructs/scheduled-job.ts';
 import { resourcesOf } from '../../local/template.ts';
-import { type Domain, jobsOf, lanesOf, upstreamsOfApi, upstreamsOfEtl } from '../../shared/kernel/domain.ts';
+import { type Domain, lanesOf } from '../../shared/kernel/domain.ts';
 import { jobNameOf } from '../../shared/kernel/job.ts';
 import type { Operation } from '../../shared/kernel/operation.ts';
-import { allowed, functionsOf, load, synth, triggersOf } from './synthesized.ts';
+import { allowed, functionsOf, load, roleOf, synth, triggersOf } from './synthesized.ts';
 
 const stages = { dev: synth('dev'), prod: synth('prod') };
 const all: readonly Domain[] = domains;
@@ -135,102 +135,6 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
 
 describe('prod', async () => {
   const { template, plan, text } = await load(stages.prod.folder);
-  const environmentOf = (name: string) => plan.functions.find((one) => one.name === name)!.environment;
-  const domainWith = (suffix: 'api' | 'etl', name: string) => all.find((one) => `${one.name}-${suffix}` === name);
-  /** The database role of a secret. */
-  const roleOf = (id: string | undefined) =>
-    id === undefined ? undefined : JSON.parse(plan.secrets.get(id)!.template!).username;
-
-  test.each(plan.functions.map(({ name }) => name))('%s is given the secrets of its roles and upstreams', (name) => {
-    const environment = environmentOf(name);
-    const [api, etl] = [domainWith('api', name), domainWith('etl', name)];
-    const [, own] = declared.find(([key]) => key === name) ?? [];
-    const writes = api && Object.values<Operation>(api.operations).some(mayWrite);
-    const roles = own ? (own.roles ?? {}) : { reads: 'reader', writes: etl ? 'worker' : writes ? 'writer' : undefined };
-    expect([roleOf(environment.DATABASE_READ_SECRET_ARN), roleOf(environment.DATABASE_WRITE_SECRET_ARN)]).toEqual([
-      roles.reads,
-      roles.writes,
-    ]);
-    const upstreams = api ? upstreamsOfApi(api) : etl ? upstreamsOfEtl(etl) : [];
-    const expected = [
-      ...(roles.reads ? ['DATABASE_READ_SECRET_ARN'] : []),
-      ...(roles.writes ? ['DATABASE_WRITE_SECRET_ARN'] : []),
-      ...(!own || own.redis ? ['REDIS_SECRET_ARN'] : []),
-      ...(own?.grants?.includes('adminToken') ? ['ADMIN_TOKEN_SECRET_ARN'] : []),
-      ...upstreams.map((one) => `UPSTREAM_${one.name.toUpperCase()}_SECRET_ARN`),
-    ];
-    const settings = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
-    expect(settings.sort()).toEqual(expected.sort());
-    for (const { name: upstream, baseUrl } of upstreams)
-      expect(environment[`UPSTREAM_${upstream.toUpperCase()}_URL`]).toBe(baseUrl);
-  });
-
-  test.each(plan.functions.map(({ name }) => name))('%s may use what its settings name, and nothing else', (name) => {
-    const environment = environmentOf(name);
-    const secrets = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
-    const roleSecrets = Object.values<string>(JSON.parse(environment.DATABASE_ROLE_SECRETS ?? '{}'));
-    const readable = new Set([...secrets.map((key) => environment[key]!), ...roleSecrets]);
-    expect(allowed(template, name, 'secretsmanager:GetSecretValue')).toEqual([...readable].sort());
-    const queueUrls = Object.keys(environment).filter((key) => /^(JOBS_QUEUE_URL_\w+|RELAY_QUEUE_URL)$/.test(key));
-    const operated = Object.values<{ url: string }>(JSON.parse(environment.QUEUES ?? '{}')).map(({ url }) => url);
-    const sendable = new Set([...queueUrls.map((key) => environment[key]!), ...operated]);
-    expect(allowed(template, name, 'sqs:SendMessage')).toEqual([...sendable].map((url) => nameIn(url)).sort());
-    expect(allowed(template, name, 'events:PutEvents').length > 0).toBe('BUS_NAME' in environment);
-    const consumed = plan.eventSources.filter(({ functionName }) => functionName === name);
-    const dead = operated.map((url) => `${nameIn(url)}-dead`);
-    expect(allowed(template, name, 'sqs:ReceiveMessage')).toEqual(
-      [...consumed.map(({ queueName }) => queueName), ...dead].sort(),
-    );
-    const inNetwork = functionsOf(template).find((one) => one.name === name)!.properties.VpcConfig !== undefined;
-    expect(inNetwork).toBe('DATABASE_WRITER_HOST' in environment);
-  });
-
-  test('only what starts jobs is given their lanes', () => {
-    const lanes = (name: string) =>
-      Object.keys(environmentOf(name)).flatMap((key) => /^JOBS_QUEUE_URL_(\w+)$/.exec(key)?.[1] ?? []);
-    const lanesIn = (domain: Domain) => lanesOf(domain).map((lane) => `${domain.name}_${lane}`.toUpperCase());
-    for (const domain of all) {
-      if (jobsOf(domain).length > 0) expect(lanes(`${domain.name}-etl`)).toEqual(lanesIn(domain));
-      const writes = Object.values<Operation>(domain.operations).some(mayWrite);
-      const startsAll = domain.api?.grants?.includes('startJobs');
-      expect(lanes(`${domain.name}-api`)).toEqual(startsAll ? all.flatMap(lanesIn) : writes ? lanesIn(domain) : []);
-    }
-  });
-
-  test.each(declared)('%s has what invokes it', (name, { invoked }) => {
-    const queued = plan.eventSources.filter(({ functionName }) => functionName === name);
-    const queues = queued.map(({ queueName }) => queueName);
-    const scheduled = plan.schedules.filter((one) => one.name === `tributary-prod-${name}`);
-    const targets = plan.rules.flatMap((rule) => rule.targets.map(({ queue }) => [rule.pattern, queue]));
-    const [first, again] = [`tributary-prod-${name}`, `tributary-prod-${name}-again`];
-    switch (invoked.by) {
-      case 'queue':
-        expect(queues).toEqual([first]);
-        expect(scheduled).toMatchObject(
-          invoked.schedule ? [{ expression: invoked.schedule, target: { queue: first } }] : [],
-        );
-        break;
-      case 'events': {
-        const expected = invoked.againAfterSeconds === undefined ? [first] : [first, again];
-        expect(queues.sort()).toEqual(expected);
-        for (const queue of expected) expect(targets).toContainEqual([{ source: ['tributary'] }, queue]);
-        const delay = plan.queues.find((queue) => queue.name === again)?.attributes.DelaySeconds;
-        expect(delay).toBe(invoked.againAfterSeconds?.toString());
-        break;
-      }
-      case 'schedule':
-        expect(scheduled).toMatchObject([{ expression: invoked.schedule, target: { function: name } }]);
-        break;
-      case 'deployment':
-        expect(triggersOf(template, name).length).toBe(1);
-        break;
-      case 'authorizer':
-        expect(plan.routes.map(({ authorizer }) => authorizer)).toContain(name);
-    }
-    if (invoked.by === 'queue' || invoked.by === 'events')
-      for (const { maxConcurrency, reportsFailures } of queued)
-        expect([maxConcurrency, reportsFailures]).toEqual([invoked.maxConcurrency, true]);
-  });
 
   test('a job that events start has a rule that puts its message on its lane', () => {
     const started = jobs.filter(({ on }) => on);
@@ -293,9 +197,10 @@ describe('prod', async () => {
   });
 
   test('the migration creates every role but the owner', () => {
-    const secrets = JSON.parse(environmentOf('migrate').DATABASE_ROLE_SECRETS!) as Record<string, string>;
+    const { environment } = plan.functions.find(({ name }) => name === 'migrate')!;
+    const secrets = JSON.parse(environment.DATABASE_ROLE_SECRETS!) as Record<string, string>;
     expect(Object.keys(secrets)).toEqual(['writer', 'worker', 'reader', 'console']);
-    for (const [role, id] of Object.entries(secrets)) expect(roleOf(id)).toBe(role);
+    for (const [role, id] of Object.entries(secrets)) expect(roleOf(plan, id)).toBe(role);
     expect(text).toContain('ownerSecret');
   });
 
@@ -316,11 +221,3 @@ test('dev can pause: nothing runs more often than hourly, and there is no proxy'
   expect(resourcesOf(template, 'AWS::RDS::DBProxy')).toEqual([]);
   expect(text).toContain('"MinCapacity":0');
 });
-
-function mayWrite({ method, source, upstreams }: Operation): boolean {
-  return method !== 'GET' || (source === 'statement' && upstreams.length > 0);
-}
-
-function nameIn(url: string): string {
-  return url.split('/').at(-1)!;
-}

@@ -96,3 +96,8 @@ export function allowed(template: Template, name: string, action: string): strin
   const found = grantsOf(template, name).filter(({ actions }) => actions.includes(action));
   return [...new Set(found.flatMap(({ resources }) => resources))].sort();
 }
+
+/** The database role that a secret is for. */
+export function roleOf({ secrets }: Plan, id: string | undefined): string | undefined {
+  return id === undefined ? undefined : JSON.parse(secrets.get(id)!.template!).username;
+}
