@@ -1,5 +1,7 @@
 /** Who may import whom. Each rule is shown to catch a planted breach in test/architecture/. */
-const rooms = '^functions/(?!platform/|registry)([^/]+)/';
+const domains = '^functions/(?!platform/|upstreams/|registry)([^/]+)/';
+const declarations =
+  '^functions/([^/]+/(contract|datasets|domain|events|functions|jobs|shapes|tables)|upstreams/[^/]+|registry)\\.ts$';
 
 module.exports = {
   forbidden: [
@@ -12,44 +14,38 @@ module.exports = {
     },
     {
       name: 'shared-names-no-domain',
-      comment: 'What every room stands on knows no room.',
+      comment: 'What all domains share knows none of them.',
       severity: 'error',
       from: { path: '^shared/' },
       to: { path: '^(functions|infra|local|test|bench|tools)/' },
     },
     {
-      name: 'rooms-meet-at-events-and-contracts',
-      comment: 'A room may know of another what it announces and what it answers, nothing else.',
+      name: 'domains-meet-at-events-and-contracts',
+      comment: 'A domain may know the events and the contract of another, nothing else.',
       severity: 'error',
-      from: { path: rooms },
-      to: { path: rooms, pathNot: ['^functions/$1/', '^functions/[^/]+/(events|contract)\\.ts$'] },
+      from: { path: domains },
+      to: { path: domains, pathNot: ['^functions/$1/', '^functions/[^/]+/(events|contract)\\.ts$'] },
     },
     {
-      name: 'rooms-do-not-know-the-platform',
-      comment: 'The platform serves the rooms through the registry; no room imports it or the registry.',
+      name: 'domains-do-not-know-the-platform',
+      comment: 'The platform serves the domains through the registry; no domain imports it or the registry.',
       severity: 'error',
-      from: { path: rooms },
+      from: { path: domains },
       to: { path: '^functions/(platform/|registry)' },
     },
     {
-      name: 'platform-knows-rooms-through-the-registry',
+      name: 'platform-knows-domains-through-the-registry',
       comment: 'The platform sees declarations only, and all of them at once.',
       severity: 'error',
       from: { path: '^functions/platform/' },
-      to: { path: rooms },
+      to: { path: domains },
     },
     {
       name: 'declarations-are-pure-values',
       comment: 'A declaration imports declarations, the kernel and zod.',
       severity: 'error',
-      from: { path: '^functions/([^/]+/(domain|contract|events|cache|jobs|imports|tables)|registry)\\.ts$' },
-      to: {
-        pathNot: [
-          '^functions/[^/]+/(domain|contract|events|cache|jobs|imports|tables)\\.ts$',
-          '^shared/kernel/',
-          '(^|/)node_modules/zod/',
-        ],
-      },
+      from: { path: declarations },
+      to: { pathNot: [declarations, '^shared/kernel/', '(^|/)node_modules/zod/'] },
     },
     {
       name: 'infra-reads-declarations-only',

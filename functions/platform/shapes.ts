@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { count, timestamp } from '../../shared/kernel/fields.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
 
-export const jobName = z.string().regex(/^[a-z]+\.\w{1,60}$/, 'must be the name of a job: wallets.syncHoldings');
+export const jobName = z.string().regex(/^[a-z]\w{0,30}\.\w{1,60}$/, 'must be the name of a job: wallets.syncHoldings');
 
 export const jobStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
 

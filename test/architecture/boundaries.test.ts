@@ -19,9 +19,9 @@ test('the code keeps to its boundaries', async () => {
 const breaches: [rule: string, file: string, imports: string, target?: string][] = [
   ['kernel-is-pure', 'shared/kernel/a.ts', '../db/b.ts', 'shared/db/b.ts'],
   ['shared-names-no-domain', 'shared/db/a.ts', '../../functions/music/b.ts', 'functions/music/b.ts'],
-  ['rooms-meet-at-events-and-contracts', 'functions/music/a.ts', '../wallets/b.ts', 'functions/wallets/b.ts'],
-  ['rooms-do-not-know-the-platform', 'functions/music/a.ts', '../platform/b.ts', 'functions/platform/b.ts'],
-  ['platform-knows-rooms-through-the-registry', 'functions/platform/a.ts', '../music/b.ts', 'functions/music/b.ts'],
+  ['domains-meet-at-events-and-contracts', 'functions/music/a.ts', '../wallets/b.ts', 'functions/wallets/b.ts'],
+  ['domains-do-not-know-the-platform', 'functions/music/a.ts', '../platform/b.ts', 'functions/platform/b.ts'],
+  ['platform-knows-domains-through-the-registry', 'functions/platform/a.ts', '../music/b.ts', 'functions/music/b.ts'],
   ['declarations-are-pure-values', 'functions/music/domain.ts', './b.ts', 'functions/music/b.ts'],
   ['infra-reads-declarations-only', 'infra/a.ts', '../functions/music/domain.ts', 'functions/music/domain.ts'],
   ['local-runs-what-synth-wrote', 'local/a.ts', '../shared/db/b.ts', 'shared/db/b.ts'],
@@ -39,11 +39,12 @@ test.each(breaches)('a breach of %s is caught', async (rule, file, imports, targ
   expect(found.map((breach) => [breach.rule, breach.from])).toContainEqual([rule, file]);
 });
 
-test('rooms may meet at events and contracts', async () => {
+test('domains may meet at events, contracts and upstreams', async () => {
   const folder = await plant({
-    'functions/music/a.ts': `import '../wallets/events.ts';\nimport '../wallets/contract.ts';\n`,
+    'functions/music/a.ts': `import '../wallets/events.ts';\nimport '../wallets/contract.ts';\nimport '../upstreams/spotify.ts';\n`,
     'functions/wallets/events.ts': '',
     'functions/wallets/contract.ts': '',
+    'functions/upstreams/spotify.ts': '',
   });
   expect(await findBreaches(folder, ['functions'])).toEqual([]);
 });
