@@ -52,7 +52,11 @@ export const operations = defineOperations({
     upstreams: [alchemy],
     response: collection,
     problems: [404, 429],
-    cache: { entity: 'collections:{address}', ttl: 'hot' },
+    cache: {
+      entity: 'collections:{address}',
+      dependsOn: ['collection-nfts:{address}', 'collection-owners:{address}'],
+      ttl: 'hot',
+    },
   },
 
   listNfts: {

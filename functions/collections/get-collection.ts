@@ -6,7 +6,7 @@ import { fetchCollection } from './fetch-collection.ts';
 import { countRead } from './popularity.ts';
 
 /**
- * One collection: its metadata as its source last gave it.
+ * One collection: its metadata as its source last gave it, and how many tokens and holders of it are known.
  *
  * Amounts are decimal texts, times UTC. Fresh: a change hides the cached answer at once.
  *
@@ -32,6 +32,8 @@ export const getCollection = read(operations.getCollection, {
         'floorPriceEth', c.floor_price_eth::text,
         'deployer', '0x' || encode(c.deployer, 'hex'),
         'deployedBlock', c.deployed_block,
+        'tokenCount', c.token_count,
+        'holderCount', c.holder_count,
         'completeness', c.completeness,
         'refreshedAt', platform.iso(c.refreshed_at)
       )::text as body,

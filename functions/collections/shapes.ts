@@ -33,6 +33,8 @@ export const collection = z
     floorPriceEth: decimal.nullable(),
     deployer: z.string().nullable(),
     deployedBlock: count.nullable(),
+    tokenCount: count,
+    holderCount: count,
     /** `metadata`: its tokens are still being fetched. */
     completeness: z.enum(['metadata', 'complete']),
     refreshedAt: timestamp.nullable(),
