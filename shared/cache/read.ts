@@ -194,7 +194,7 @@ export function createCache(options: CacheOptions): Cache {
     const standsIn = (seconds: number) => entry !== undefined && Date.now() < entry.endsAt + seconds * 1_000;
     if (standsIn(maxStaleSeconds)) return { outcome: 'stale', entry: entry! };
     return loadTogether(view, load, {}).catch((error: unknown) => {
-      if (standsIn(view.graceSeconds ?? 0) && isUnavailable(error)) return { outcome: 'stale', entry: entry! };
+      if (standsIn(view.graceSeconds ?? 0) && mayAnswerLater(error)) return { outcome: 'stale', entry: entry! };
       throw error;
     });
   }
@@ -415,6 +415,7 @@ function lifeMs(view: CachedView, { status }: Loaded): number {
   return Math.ceil(life * (1 - Math.random() * 0.1));
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof TributaryError && (error.code === 'unavailable' || error.code === 'deadline');
+/** Whether the source may answer later: the database or an upstream is down, slow, or over a budget. */
+function mayAnswerLater(error: unknown): boolean {
+  return error instanceof TributaryError && error.retryable;
 }
