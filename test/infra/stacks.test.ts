@@ -162,7 +162,7 @@ describe('prod', async () => {
     expect(plan.schedules.length).toBe(jobs.filter(({ schedule }) => schedule).length + scheduled.length);
   });
 
-  test('what uses the database is given its cluster’s own identity, and what replicas are believed for', () => {
+  test('functions with the database are given its cluster’s identity and the proofs to accept from replicas', () => {
     const connected = functionsOf(template).filter(({ variables }) => 'DATABASE_WRITER_HOST' in variables);
     expect(connected.length).toBeGreaterThan(5);
     for (const { name, variables } of connected)
