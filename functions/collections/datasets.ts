@@ -1,4 +1,4 @@
-/** The files that may be dropped into the imports bucket for the collections room; a file's columns are the keys. */
+/** The files that the collections domain imports from the imports bucket. The keys of `row` are a file's columns. */
 import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
 import { defineDatasets } from '../../shared/kernel/dataset.ts';
@@ -7,7 +7,7 @@ import { instant } from '../../shared/kernel/instant.ts';
 import { collectionId } from './shapes.ts';
 
 const text = z.string().trim().min(1).max(2_000);
-const slugOfName = z
+const slugFromName = z
   .string()
   .transform((name) =>
     name
@@ -16,14 +16,14 @@ const slugOfName = z
       .replace(/[\s_]+/g, '-'),
   )
   .pipe(collectionId);
-/** A decimal, as spreadsheets write small ones too: `1e-18`. */
-const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a decimal number that is not negative');
+/** A decimal number. Spreadsheets write small ones as `1e-18`. */
+const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a nonnegative decimal number');
 
 const blockNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 export const datasets = defineDatasets({
   nfts: {
-    summary: "A collection's tokens. Columns beyond the named ones are kept as the token's attributes.",
+    summary: "The tokens of a collection. Other columns are stored as the token's attributes.",
     row: z
       .object({
         collection: collectionId,
@@ -37,12 +37,12 @@ export const datasets = defineDatasets({
     settable: ['collection'],
   },
   traits: {
-    summary: "A collection's traits in long form: one row for each value of each token.",
+    summary: 'The traits of a collection in long form: one row per token and trait value.',
     row: z.strictObject({ collection: collectionId, token_id: uint256, trait_type: text, trait_value: text }),
     settable: ['collection', 'trait_type'],
   },
   transfers: {
-    summary: "Transfers of a collection's tokens; the owner is whom the last one, by position in the chain, went to.",
+    summary: "Transfers of a collection's tokens. The recipient of a token's last transfer in chain order owns it.",
     row: z.strictObject({
       collection: address,
       block_number: blockNumber,
@@ -60,7 +60,7 @@ export const datasets = defineDatasets({
   },
   users: {
     summary:
-      'Farcaster users and their wallets as seen at a time; a user has all the wallets ever seen, and the last name.',
+      'Farcaster users and their wallets as of a time. A user keeps every wallet ever seen, and the latest username.',
     row: z.strictObject({
       snapshot_at: instant,
       fid: z.coerce.number().int().min(1).max(999_999_999_999_999),
@@ -72,10 +72,10 @@ export const datasets = defineDatasets({
     settable: ['snapshot_at', 'list'],
   },
   holders: {
-    summary: 'Lists of holders with their token counts, each complete as of its time; the last one is what stands.',
+    summary: 'Lists of holders with their token counts, each complete as of its time. The latest list counts.',
     row: z.strictObject({
       snapshot_at: instant,
-      collection: slugOfName,
+      collection: slugFromName,
       wallet_address: address,
       token_count: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
     }),

@@ -1,4 +1,4 @@
-/** What the collections room is, in pure values: NFT collections, their tokens, traits and owners. */
+/** The declaration of the collections domain: NFT collections, their tokens, traits, and owners. */
 import type { Domain } from '../../shared/kernel/domain.ts';
 import { operations } from './contract.ts';
 import { datasets } from './datasets.ts';
@@ -15,7 +15,7 @@ export const collections = {
     'collection-nfts': 'The tokens and traits of one collection.',
     'collection-owners': 'The owners and holders of one collection.',
     nfts: 'The owners and transfers of one token.',
-    users: 'One Farcaster user: the profile, the wallets, and what these hold.',
+    users: 'One Farcaster user: the profile, the wallets, and their collections.',
     'wallet-collections': 'The collections that one wallet holds.',
   },
   operations,

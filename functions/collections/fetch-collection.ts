@@ -7,7 +7,7 @@ import { jobs } from './jobs.ts';
 import { recordCollection } from './record-collection.ts';
 
 /**
- * Fetches a collection that nobody asked for before: its metadata at once, the rest by a job. True if it exists now.
+ * Fetches a collection that is not stored yet: its metadata at once, the rest in a job. Returns whether it exists.
  *
  * @throws RateLimited  the client's budget for such reads, or that of all clients, is exhausted
  * @throws Upstream     Alchemy did not respond (retryable)
@@ -18,10 +18,10 @@ export async function fetchCollection(name: string, request: Pick<Request, 'clie
   return true;
 }
 
-/** Fetches and records the metadata of an unknown collection. False if upstream does not know it either. */
+/** Fetches and stores the metadata of an unknown collection. Returns false if it is unknown upstream too. */
 export async function recordMetadata(name: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
   if (!isAddress(name)) return false;
-  // most reads never ask an upstream, so its client is loaded only here
+  // most reads need no upstream, so the client is loaded only here
   const [{ getAlchemy }, { takeFirstRead }] = await Promise.all([
     import('./sources/alchemy.ts'),
     import('./first-reads.ts'),
@@ -33,7 +33,7 @@ export async function recordMetadata(name: string, request: Pick<Request, 'clien
     throw error;
   });
   if (!found) {
-    // an import may know it: do not ask upstream again at every read
+    // an import may have stored it: do not ask upstream again on every read
     await commit((tx) =>
       tx.query('update collections.collections set refreshed_at = now() where address = $1', [toBytes(name)]),
     );

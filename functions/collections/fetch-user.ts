@@ -5,8 +5,8 @@ import { jobs } from './jobs.ts';
 import { recordUsers } from './record-users.ts';
 
 /**
- * Fetches a Farcaster user whom nobody asked for before: the profile at once, the collections of their wallets by a job.
- * True if the user exists now.
+ * Fetches a Farcaster user who is not stored yet: the profile at once, the collections of their wallets in a job. Returns
+ * whether the user exists.
  *
  * @throws RateLimited  the client's budget for such reads, or that of all clients, is exhausted
  * @throws Upstream     Neynar did not respond (retryable)

@@ -4,9 +4,9 @@ import { collectionNamed } from './collection-named.ts';
 import { operations } from './contract.ts';
 
 /**
- * Who owns a token: one address for ERC-721, each holder with the amount for ERC-1155, most first.
+ * The owner of a token: one address for ERC-721; each holder with the amount for ERC-1155, largest amount first.
  *
- * Fresh: a transfer hides the cached answer at once. `lastVerifiedAt` says when upstream was last asked.
+ * A transfer shows at once. `lastVerifiedAt` is when the owner was last compared with upstream.
  *
  * @throws NotFound  there is no such collection or token
  */

@@ -5,9 +5,9 @@ import { operations } from './contract.ts';
 import { traitsOf } from './traits-of.ts';
 
 /**
- * One token: its metadata, its traits, and under `attributes` what else its source says of it.
+ * One token: its metadata, its traits, and under `attributes` its source's other fields.
  *
- * Fresh: a change of the token hides the cached answer at once.
+ * A change to the token shows at once.
  *
  * @throws NotFound  there is no such collection or token
  * @source Alchemy getNFTsForContract, or the import `collections.nfts`

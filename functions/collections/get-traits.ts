@@ -4,9 +4,9 @@ import { collectionNamed } from './collection-named.ts';
 import { operations } from './contract.ts';
 
 /**
- * How often each trait value of a collection occurs, most frequent first; rarity is its share of the tokens, 0 to 1.
+ * How many tokens of a collection have each trait value, most frequent first. Rarity is the share of tokens, 0 to 1.
  *
- * Fresh: a change of tokens or traits hides the cached answer at once.
+ * A change to tokens or traits shows at once.
  *
  * @throws NotFound  there is no such collection
  */

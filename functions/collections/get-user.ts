@@ -4,12 +4,12 @@ import { operations } from './contract.ts';
 import { fetchUser } from './fetch-user.ts';
 
 /**
- * A Farcaster user and the wallets known to be theirs. One that nobody has asked for yet is fetched first.
+ * A Farcaster user and their known wallets. A user who is not stored yet is fetched first.
  *
- * Fresh: a change hides the cached answer at once.
+ * A change shows at once.
  *
- * @throws NotFound     nobody knows the user (remembered for 30 seconds)
- * @throws RateLimited  the user would have to be fetched, and the budget for that is used up
+ * @throws NotFound     the user is unknown (remembered for 30 seconds)
+ * @throws RateLimited  the user must be fetched, and the budget for that is exhausted
  * @source Neynar user/bulk, or the import `collections.users`
  */
 export const getUser = read(operations.getUser, {

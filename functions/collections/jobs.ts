@@ -21,13 +21,13 @@ export const jobs = defineJobs('collections', {
     upstreams: [alchemy],
   },
   verifyOwnership: {
-    summary: 'Compares the owners that were verified longest ago with upstream, and corrects drift.',
+    summary: 'Compares the owners verified longest ago with upstream, and corrects drift.',
     lane: 'bulk',
     schedule: 'rate(6 hours)',
     upstreams: [alchemy],
   },
   syncUsers: {
-    summary: 'Refreshes the Farcaster users whose wallets hold tokens, oldest first.',
+    summary: 'Refreshes the Farcaster users whose wallets hold tokens, least recently refreshed first.',
     lane: 'bulk',
     schedule: 'rate(12 hours)',
     upstreams: [neynar],
@@ -39,7 +39,7 @@ export const jobs = defineJobs('collections', {
     upstreams: [alchemy, neynar],
   },
   warmPopular: {
-    summary: 'Loads the views of the most read collections, off-peak.',
+    summary: 'Loads the views of the most read collections into the cache, off-peak.',
     lane: 'prompt',
     schedule: 'cron(0 4 * * ? *)',
   },

@@ -15,17 +15,17 @@ const orders = {
 const position = z.tuple([z.union([z.string(), z.number()]), z.int()]);
 
 /**
- * The directory of collections, sorted by name (A to Z), or by holders, tokens or time of refresh (most first).
+ * All collections, sorted by name (ascending), or by holders, tokens, or time of refresh (descending).
  *
- * At most 200 a page. Up to one minute old: no change hides it.
+ * At most 200 per page. Up to one minute old: changes do not void it.
  *
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listCollections = read(operations.listCollections, {
   statement: ({ query: { sort, limit, cursor } }) => {
     const { key, type, direction } = orders[sort];
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
-    const beyond = after
+    const afterCursor = after
       ? sql`where (${raw(key)}, c.id) ${raw(direction === '' ? '>' : '<')} (${after[0]}::${raw(type)}, ${after[1]}::integer)`
       : sql``;
     return sql`
@@ -40,7 +40,7 @@ export const listCollections = read(operations.listCollections, {
             'address', collections.name_of(c.address, c.slug), 'name', c.name, 'symbol', c.symbol, 'tokenType', c.token_type,
             'imageUrl', c.image_url, 'tokenCount', c.token_count, 'holderCount', c.holder_count,
             'refreshedAt', platform.iso(c.refreshed_at)) as item
-        from (select * from collections.collections c ${beyond}
+        from (select * from collections.collections c ${afterCursor}
               order by ${raw(key)} ${raw(direction)}, c.id ${raw(direction)} limit ${limit + 1}) as c
       ) as page`;
   },

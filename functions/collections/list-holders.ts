@@ -10,23 +10,24 @@ import { operations } from './contract.ts';
 const position = z.tuple([z.int(), address]);
 
 /**
- * Who holds a collection, most tokens first. With `asOf`: the latest list of holders that is not after it, for a
- * collection that is known by such lists.
+ * The holders of a collection, most tokens first. `asOf` selects the latest imported list of holders at or before a time.
  *
- * At most 200 a page. Fresh: a change of owners hides the cached answer at once.
+ * At most 200 per page. A change of owners shows at once.
  *
  * @throws NotFound      there is no such collection, or no list that old
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listHolders = read(operations.listHolders, {
   statement: ({ path, query: { limit, cursor, asOf } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
-    const beyond = after ? sql`and (h.token_count, h.owner) < (${after[0]}::integer, ${toBytes(after[1])})` : sql``;
+    const afterCursor = after
+      ? sql`and (h.token_count, h.owner) < (${after[0]}::integer, ${toBytes(after[1])})`
+      : sql``;
     return sql`
-      with chosen as (${asOf === undefined ? standing(path.address) : snapshot(path.address, asOf)}),
+      with chosen as (${asOf === undefined ? currentTotals(path.address) : snapshotTotals(path.address, asOf)}),
         page as (
-          select h.* from chosen c, lateral (${asOf === undefined ? standingHolders : snapshotHolders}) as h
-          where true ${beyond} order by h.token_count desc, h.owner desc limit ${limit + 1}
+          select h.* from chosen c, lateral (${asOf === undefined ? currentHolders : snapshotHolders}) as h
+          where true ${afterCursor} order by h.token_count desc, h.owner desc limit ${limit + 1}
         ),
         numbered as (select *, row_number() over (order by token_count desc, owner desc) as n, count(*) over () as total from page)
       select jsonb_build_object(
@@ -40,7 +41,7 @@ export const listHolders = read(operations.listHolders, {
   },
 });
 
-function standing(name: string): Sql {
+function currentTotals(name: string): Sql {
   return sql`
     select c.id, c.holder_count as holders, (select coalesce(sum(u.token_count), 0) from collections.user_collections u
       where u.collection_id = c.id) as tokens,
@@ -49,10 +50,10 @@ function standing(name: string): Sql {
     from collections.collections c where ${collectionNamed(name)}`;
 }
 
-const standingHolders = sql`
+const currentHolders = sql`
   select u.user_address as owner, u.token_count, u.amount from collections.user_collections u where u.collection_id = c.id`;
 
-function snapshot(name: string, asOf: string): Sql {
+function snapshotTotals(name: string, asOf: string): Sql {
   return sql`
     select s.id, count(*) as holders, sum(h.token_count) as tokens, s.snapshot_at as at
     from (

@@ -9,17 +9,17 @@ import { operations } from './contract.ts';
 const position = z.tuple([z.int(), z.int(), z.int(), z.string().regex(/^\d{1,18}$/)]);
 
 /**
- * A token's transfers by their position in the chain, latest first. `logIndex` is null where the source does not say it.
+ * A token's transfers by position in the chain, latest first. `logIndex` is null if the source omits it.
  *
- * At most 200 a page. Fresh: a transfer, or one that a reorg takes back, hides the cached answer at once.
+ * At most 200 per page. A transfer, or its removal by a reorg, shows at once.
  *
  * @throws NotFound      there is no such collection or token
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listNftTransfers = read(operations.listNftTransfers, {
   statement: ({ path, query: { limit, cursor } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
-    const beyond = after
+    const afterCursor = after
       ? sql`and (t.block_number, t.log_index, t.batch_index, t.id) < (${after[0]}::bigint, ${after[1]}::integer, ${after[2]}::smallint, ${after[3]}::bigint)`
       : sql``;
     return sql`
@@ -36,7 +36,7 @@ export const listNftTransfers = read(operations.listNftTransfers, {
           select *, row_number() over () as n, count(*) over () as total,
             ${cursorSql(sql`to_jsonb(block_number)`, sql`to_jsonb(log_index)`, sql`to_jsonb(batch_index)`, sql`to_jsonb(id::text)`)} as next
           from (
-            select * from collections.transfers t where t.nft_id = n.id ${beyond}
+            select * from collections.transfers t where t.nft_id = n.id ${afterCursor}
             order by t.block_number desc, t.log_index desc, t.batch_index desc, t.id desc limit ${limit + 1}
           ) as latest
         ) as t on true

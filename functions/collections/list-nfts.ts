@@ -6,9 +6,9 @@ import { operations } from './contract.ts';
 import { traitsOf } from './traits-of.ts';
 
 /**
- * One page of a collection's tokens in the order of their ids; those of one owner, those that have all the given traits.
+ * One page of a collection's tokens, ordered by id. Filters: one owner; traits, all of which a token must have.
  *
- * Pages from 1, at most 100 tokens each. Fresh: a change of tokens, traits or owners hides the cached answer at once.
+ * Pages start at 1, with at most 100 tokens each. A change to tokens, traits, or owners shows at once.
  *
  * @throws NotFound  there is no such collection
  * @source Alchemy getNFTsForContract, or imports
@@ -33,7 +33,7 @@ export const listNfts = read(operations.listNfts, {
   },
 });
 
-/** One condition for each wanted value; a value that the collection does not have matches no token. */
+/** One condition per trait value. A value that the collection does not have matches no token. */
 function traitConditions(filters: Record<string, string[]>): Sql[] {
   return Object.entries(filters).flatMap(([name, values]) =>
     values.map(

@@ -4,11 +4,11 @@ import { operations } from './contract.ts';
 import { heldCollection } from './held-collections.ts';
 
 /**
- * The collections that all the wallets of a Farcaster user hold together, most tokens first, 500 at most.
+ * The collections held by all the wallets of a Farcaster user, most tokens first. At most 500.
  *
- * Fresh: a change of the user's wallets, or of what these hold, hides the cached answer at once.
+ * A change to the user's wallets, or to what they hold, shows at once.
  *
- * @throws NotFound  nobody knows the user
+ * @throws NotFound  the user is unknown
  */
 export const listUserCollections = read(operations.listUserCollections, {
   statement: ({ path }) => sql`

@@ -10,16 +10,16 @@ import { heldCollection } from './held-collections.ts';
 const position = z.tuple([z.int(), z.int()]);
 
 /**
- * The collections a wallet holds, most tokens first; none for a wallet that holds nothing we know of.
+ * The collections that a wallet holds, most tokens first. The list is empty for an unknown wallet.
  *
- * At most 200 a page. Fresh: a change of what the wallet holds hides the cached answer at once.
+ * At most 200 per page. A change to what the wallet holds shows at once.
  *
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listWalletCollections = read(operations.listWalletCollections, {
   statement: ({ path, query: { limit, cursor } }) => {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
-    const beyond = after
+    const afterCursor = after
       ? sql`and (h.token_count, h.collection_id) < (${after[0]}::integer, ${after[1]}::integer)`
       : sql``;
     return sql`
@@ -31,7 +31,7 @@ export const listWalletCollections = read(operations.listWalletCollections, {
         select row_number() over (order by h.token_count desc, h.collection_id desc) as n, count(*) over () as total,
           ${cursorSql(sql`to_jsonb(h.token_count)`, sql`to_jsonb(h.collection_id)`)} as next, ${heldCollection} as item
         from (
-          select * from collections.user_collections h where h.user_address = ${toBytes(path.address)} ${beyond}
+          select * from collections.user_collections h where h.user_address = ${toBytes(path.address)} ${afterCursor}
           order by h.token_count desc, h.collection_id desc limit ${limit + 1}
         ) as h join collections.collections c on c.id = h.collection_id
       ) as page`;

@@ -13,9 +13,9 @@ import { syncTransfersOf } from './sync-transfers.ts';
 import { warmCollection } from './warm-collection.ts';
 
 /**
- * Fetches metadata, tokens with their traits, owners and new transfers, then warms the views that clients ask for first.
- * Resumable: each step continues from its own checkpoint, and a step that was done is quick, because unchanged rows write
- * nothing.
+ * Fetches metadata, tokens with their traits, owners, and new transfers, then warms the views that clients request first.
+ * Resumable: each step continues from its own checkpoint. A finished step is quick to repeat, because unchanged rows are
+ * not written.
  *
  * @source Alchemy
  */

@@ -9,7 +9,7 @@ import { getNeynar } from './sources/neynar.ts';
 
 const maxContracts = 20;
 
-/** Fetches one user's profile, and the collections that their wallets hold, at most 20. @source Neynar, Alchemy */
+/** Fetches a user's profile and at most 20 of the collections that their wallets hold. @source Neynar, Alchemy */
 export const loadUser = handleJob(jobs.loadUser, async ({ params, step }) => {
   await step('profile');
   const [user] = await (await getNeynar()).getUsers([Number(params.fid)]);

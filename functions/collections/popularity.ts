@@ -1,17 +1,17 @@
 import { getRedis } from '../../shared/resources.ts';
 
-/** The collections by how often they were read lately. */
+/** A sorted set: collections by how often they were read recently. */
 export const popularKey = 'tributary:popular:collections';
-export const keptForSeconds = 14 * 86_400;
+export const popularityTtlSeconds = 14 * 86_400;
 
-/** One read in so many is counted, as that many: the hot path pays for few. */
-const sampled = 16;
+/** One read in 16 is counted, as 16, to keep the hot path cheap. */
+const sampleInterval = 16;
 
-/** Counts a read of a collection towards its popularity. A cache that is away costs the count, not the read. */
+/** Counts a read of a collection toward its popularity. If Redis is down, the count is lost and the read succeeds. */
 export async function countRead(address: string): Promise<void> {
-  if (Math.random() * sampled >= 1) return;
+  if (Math.random() * sampleInterval >= 1) return;
   const { attempt } = await getRedis();
   await attempt((redis) =>
-    redis.pipeline().zincrby(popularKey, sampled, address).expire(popularKey, keptForSeconds).exec(),
+    redis.pipeline().zincrby(popularKey, sampleInterval, address).expire(popularKey, popularityTtlSeconds).exec(),
   ).catch(() => {});
 }

@@ -10,7 +10,7 @@ import { revertTransfers } from './revert-transfers.ts';
 import { parseActivity, verifySignature } from './sources/alchemy-webhook.ts';
 
 /**
- * Receives NFT activity: records transfers, and reverts those that a reorg removed. Safe to deliver again: known transfers
+ * Receives NFT activity: stores transfers, and reverts those that a reorg removed. Safe to deliver again: known transfers
  * count as unchanged.
  *
  * @throws Unauthorized  the signature does not match the raw body; nothing is stored
@@ -24,13 +24,13 @@ export const receiveAlchemyWebhook = respond(
     verifySignature(rawBody, headers['x-alchemy-signature'], webhookSigningKey);
     const { recorded, removed, rejected } = parseActivity(body);
     if (rejected.length > 0) log.warn('malformed NFT activity skipped', { rejected: rejected.slice(0, 5) });
-    const { taken, reverted } = await commit(async (tx) => ({
+    const { stored, reverted } = await commit(async (tx) => ({
       reverted: removed.length > 0 ? await revertTransfers(tx, removed) : { applied: 0, unchanged: 0 },
-      taken: recorded.length > 0 ? await recordTransfers(tx, recorded) : { applied: 0, unchanged: 0 },
+      stored: recorded.length > 0 ? await recordTransfers(tx, recorded) : { applied: 0, unchanged: 0 },
     }));
     return {
-      applied: taken.applied,
-      unchanged: taken.unchanged,
+      applied: stored.applied,
+      unchanged: stored.unchanged,
       reverted: reverted.applied,
       rejected: rejected.length,
     };

@@ -20,7 +20,7 @@ export interface CollectionRecord {
 const bytesOrNull = (hex: string | null | undefined) => (hex ? toBytes(hex) : null);
 
 /**
- * Stores a collection's metadata and returns the collection's id. Unchanged metadata updates only the timestamps.
+ * Stores a collection's metadata and returns its id. Unchanged metadata updates only the timestamps.
  *
  * @source Alchemy getContractMetadata
  */
@@ -60,8 +60,8 @@ export async function recordCollection(tx: Transaction, record: CollectionRecord
 }
 
 /**
- * The ids of the named collections. Creates those that are missing, and locks the rows of all: whoever changes a
- * collection's tokens or owners holds its row, so batches of one collection are applied one after another.
+ * The ids of the named collections. Creates the missing ones and locks the rows of all. Every change to a collection's
+ * tokens or owners holds this lock, so batches of one collection are applied one after another.
  */
 export async function lockCollections(tx: Transaction, names: Iterable<string>): Promise<Map<string, number>> {
   const wanted = [...new Set(names)].sort();

@@ -5,7 +5,7 @@ import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { lockCollections } from './record-collection.ts';
 
-/** One line of a list of a collection's holders. */
+/** One row of a list of a collection's holders. */
 export interface HolderRecord {
   collection: string;
   snapshotAt: Date;
@@ -21,8 +21,8 @@ const stagedHolders = new TemporaryTable('staged_holders', {
 });
 
 /**
- * Stores lines of lists of holders. A new list stays hidden until `settleHolders` is called for the same `jobId`, so that
- * no reader sees half of it.
+ * Stores rows of holder lists. A new list stays hidden until `settleHolders` is called with the same `jobId`, so that no
+ * reader sees half of it.
  */
 export async function recordHolders(tx: Transaction, rows: readonly HolderRecord[], jobId: string): Promise<Changed> {
   if (rows.length === 0) return { applied: 0, unchanged: 0 };
@@ -66,8 +66,8 @@ export async function recordHolders(tx: Transaction, rows: readonly HolderRecord
 }
 
 /**
- * Publishes the lists that a job has imported, each as a whole. For a collection without a contract, whose individual
- * tokens are unknown, the holdings of its wallets are those of the last list.
+ * Publishes the lists that a job imported, each as a whole. A collection without a contract has no known individual
+ * tokens, so its holdings are those of the latest list.
  */
 export async function settleHolders(tx: Transaction, jobId: string): Promise<void> {
   const { rows } = await tx.query<{ collection_id: number }>(sql`

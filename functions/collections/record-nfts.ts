@@ -28,7 +28,7 @@ const stagedNfts = new TemporaryTable('staged_nfts', {
 });
 
 /**
- * Stores tokens, the last one of each id, and returns how many are new or different.
+ * Stores tokens and returns how many are new or changed. The last record of each id counts.
  *
  * @source Alchemy getNFTsForContract, or the import `collections.nfts`
  */
@@ -95,7 +95,7 @@ const stagedTraits = new TemporaryTable('staged_traits', {
 });
 
 /**
- * Adds traits to tokens, creating the tokens that are missing, and returns how many traits were new.
+ * Adds traits to tokens, creating missing tokens, and returns how many traits are new.
  *
  * @source the import `collections.traits`
  */
@@ -131,7 +131,7 @@ export async function recordTraits(tx: Transaction, records: readonly TraitRecor
   return { applied: added, unchanged: records.length - added };
 }
 
-/** Creates the traits of the query that are missing. */
+/** Creates the traits that a query returns, if they are missing. */
 async function createTraits(tx: Transaction, named: Sql): Promise<void> {
   await tx.query(sql`
     insert into collections.collection_traits (collection_id, trait_type, trait_value)

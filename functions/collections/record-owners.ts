@@ -20,7 +20,7 @@ const stagedOwners = new TemporaryTable('staged_owners', {
   amount: 'numeric',
 });
 
-/** A list of owners is rejected if it names less than this share of the tokens known to be owned. */
+/** A list of owners is rejected if it covers less than this share of the tokens known to be owned. */
 const plausibleShare = 0.5;
 
 /**
@@ -113,14 +113,14 @@ async function verifyShared(tx: Transaction, block: number): Promise<number> {
 }
 
 /**
- * Concludes a complete list of a collection's owners as of `block`: owners not listed keep only what they received later,
- * and transfers up to the block no longer count. Returns how many owners that affected.
+ * Completes a list of a collection's owners as of `block`: owners not listed keep only what they received later, and
+ * transfers up to the block no longer count. Returns how many owners changed.
  *
  * @throws Integrity  upstream listed less than half of the tokens known to be owned; nothing changes
  */
 export async function concludeOwners(tx: Transaction, collection: string, block: number): Promise<{ applied: number }> {
   const collectionId = (await lockCollections(tx, [collection])).get(collection)!;
-  await refuseImplausible(tx, collectionId, block);
+  await assertPlausible(tx, collectionId, block);
   await tx.query(sql`
     update collections.collections set owners_block = ${block}, owners_verified_at = now(), holdings_from = 'tokens'
     where id = ${collectionId} and coalesce(owners_block, -1) <= ${block}`);
@@ -135,24 +135,27 @@ export async function concludeOwners(tx: Transaction, collection: string, block:
       where nft_id = any (${exclusive}::bigint[]) and exclusive`);
     await tx.query(sql`select collections.derive_exclusive_owners(${exclusive}::bigint[])`);
   }
-  await dropUnnamedShares(tx, collectionId, block);
+  await dropUnlistedShares(tx, collectionId, block);
   await tx.query(sql`select collections.rebuild_holdings(${collectionId})`);
   return { applied: rows.length };
 }
 
-async function refuseImplausible(tx: Transaction, collectionId: number, block: number): Promise<void> {
-  const { rows } = await tx.query<{ owned: number; named: number }>(sql`
-    select count(*)::integer as owned, (count(*) filter (where o.verified_block >= ${block}))::integer as named
+async function assertPlausible(tx: Transaction, collectionId: number, block: number): Promise<void> {
+  const { rows } = await tx.query<{ owned: number; listed: number }>(sql`
+    select count(*)::integer as owned, (count(*) filter (where o.verified_block >= ${block}))::integer as listed
     from collections.nft_ownership o join collections.nfts n on n.id = o.nft_id
     where n.collection_id = ${collectionId} and o.amount > 0`);
-  const { owned, named } = rows[0]!;
-  if (named >= owned * plausibleShare) return;
-  throw new Integrity(`Upstream listed ${named} of ${owned} known owners. The list was not applied; sync again.`, {
-    details: { owned, named },
-  });
+  const { owned, listed } = rows[0]!;
+  if (listed >= owned * plausibleShare) return;
+  throw new Integrity(
+    `Upstream listed only ${listed} of ${owned} known owners. The list was not applied. Sync again.`,
+    {
+      details: { owned, named: listed },
+    },
+  );
 }
 
-async function dropUnnamedShares(tx: Transaction, collectionId: number, block: number): Promise<void> {
+async function dropUnlistedShares(tx: Transaction, collectionId: number, block: number): Promise<void> {
   await tx.query(sql`
     with later as (
       select o.nft_id, o.owner, (

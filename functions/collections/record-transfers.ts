@@ -14,7 +14,7 @@ export interface TransferRecord {
   tokenId: string;
   blockNumber: number;
   transactionHash: string;
-  /** Undefined if the source omits it; a row that has it, earlier or later, is the same transfer. */
+  /** Undefined if the source omits it. A row that has it, earlier or later, is the same transfer. */
   logIndex?: number | undefined;
   /** The token's place within an ERC-1155 batch. */
   batchIndex?: number | undefined;
@@ -50,11 +50,11 @@ const transferColumns = stagedTransfers.columnsExcept('collection_id', 'token_id
 /**
  * Stores transfers; triggers derive the owners and announce both.
  *
- * The same transfers result in the same owners, in any order and any number of times. Transaction, log index, batch index,
- * and token identify a transfer. Without a log index, it is transaction, token, parties, and amount, so that two such
- * transfers in one transaction count once. Creates collections and tokens that are missing.
+ * The same transfers produce the same owners, in any order and any number of times. Transaction, log index, batch index,
+ * and token identify a transfer. Without a log index, transaction, token, parties, and amount do, so two such transfers
+ * in one transaction count once. Creates missing collections and tokens.
  *
- * @throws Integrity  a value contradicts a rule of the tables
+ * @throws Integrity  a value violates a constraint of the tables
  * @source Alchemy webhooks and alchemy_getAssetTransfers, or the import `collections.transfers`
  */
 export async function recordTransfers(tx: Transaction, rows: readonly TransferRecord[]): Promise<Changed> {
@@ -102,9 +102,9 @@ const mergedColumns = [
 ];
 
 /**
- * `incoming`: one row per transfer, without those that a later removal reverted. `known`: the stored row of the same
- * transfer, if any, which gains the log index, the block after a reorg, and missing values. The other transfers are
- * inserted in the order of arrival.
+ * `incoming`: one row per transfer, except those that a later removal reverted. `known`: the stored row of the same
+ * transfer, if any, which gains the log index, the block after a reorg, and missing values. All other transfers are
+ * inserted in order of arrival.
  */
 const mergeTransfers = sql`
     with placed as (
@@ -178,7 +178,7 @@ const mergeTransfers = sql`
     )
     select ((select count(*) from merged) + (select count(*) from added))::integer as applied`;
 
-/** Stores the standard of collections for which it was unknown; a trigger derives their owners again. */
+/** Stores the standard of collections whose standard was unknown. A trigger then derives their owners again. */
 async function storeTokenTypes(
   tx: Transaction,
   rows: readonly TransferRecord[],

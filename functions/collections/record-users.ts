@@ -21,8 +21,8 @@ const stagedUsers = new TemporaryTable('staged_users', {
 });
 
 /**
- * Stores users with every wallet and the last username seen for them. Returns how many of the rows belong to users that
- * are new or different.
+ * Stores users with every wallet and the latest username seen for them. Returns how many rows belong to users that are
+ * new or changed.
  *
  * @source the import `collections.users`
  */
@@ -62,7 +62,7 @@ export async function recordSeenWallets(tx: Transaction, records: readonly SeenW
   return { applied, unchanged: records.length - applied };
 }
 
-/** A user's current profile upstream, with all verified wallets. */
+/** A user's current upstream profile, with all verified wallets. */
 export interface UserRecord {
   fid: number;
   username: string | null;
@@ -102,7 +102,7 @@ export async function recordUsers(tx: Transaction, users: readonly UserRecord[])
     on conflict (fid) do update set username = excluded.username, username_seen_at = excluded.username_seen_at,
       display_name = excluded.display_name, image_url = excluded.image_url, refreshed_at = now(), updated_at = now()
     returning fid`);
-  const gone = await tx.query<{ fid: string }>(sql`
+  const removed = await tx.query<{ fid: string }>(sql`
     delete from collections.fc_user_wallets w using ${stagedProfiles} p
     where w.fid = p.fid and not exists (select 1 from ${stagedWallets} s where (s.fid, s.wallet) = (w.fid, w.wallet))
     returning w.fid`);
@@ -111,6 +111,6 @@ export async function recordUsers(tx: Transaction, users: readonly UserRecord[])
     select distinct s.fid, s.wallet, now(), now() from ${stagedWallets} s
     where not exists (select 1 from collections.fc_user_wallets w where (w.fid, w.wallet) = (s.fid, s.wallet))
     order by 1, 2 on conflict do nothing returning fid`);
-  const applied = new Set([...written.rows, ...gone.rows, ...added.rows].map(({ fid }) => fid)).size;
+  const applied = new Set([...written.rows, ...removed.rows, ...added.rows].map(({ fid }) => fid)).size;
   return { applied, unchanged: users.length - applied };
 }

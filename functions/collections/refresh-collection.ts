@@ -9,10 +9,11 @@ import { recordMetadata } from './fetch-collection.ts';
 import { jobs } from './jobs.ts';
 
 /**
- * Queues a refresh of a collection from upstream and returns the job's id; that of a refresh already queued or running.
+ * Queues a refresh of a collection from upstream and returns the job's id. If one is already queued or running, returns
+ * the id of that one.
  *
- * @throws NotFound     neither we nor upstream know the collection
- * @throws RateLimited  it would have to be fetched first, and the budget for that is exhausted
+ * @throws NotFound     the collection is unknown, here and upstream
+ * @throws RateLimited  the collection must be fetched first, and the budget for that is exhausted
  */
 export const refreshCollection = respond(operations.refreshCollection, async ({ path }, request) => {
   const known = await query(
@@ -20,7 +21,7 @@ export const refreshCollection = respond(operations.refreshCollection, async ({ 
     'sync',
   );
   if (known.length === 0 && !(await recordMetadata(path.address, request))) {
-    throw new NotFound(`There is no collection ${path.address}.`);
+    throw new NotFound(`Unknown collection ${path.address}. Check the address.`);
   }
   const jobId = await enqueueJob(jobs.loadCollection, { address: path.address }, 'a client');
   return { jobId, status: 'queued' };

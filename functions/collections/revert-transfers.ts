@@ -25,8 +25,8 @@ const stagedRemovals = new TemporaryTable('staged_removals', {
 });
 
 /**
- * Removes transfers whose block is no longer part of the chain, and returns how many there were. The owners follow from
- * the remaining transfers. The removal is stored, so that an older report of the same log has no effect when it is late.
+ * Removes transfers whose block is no longer part of the chain, and returns how many. Owners are derived from the
+ * remaining transfers. The removal is stored, so that an older report of the same log has no effect when it arrives late.
  */
 export async function revertTransfers(tx: Transaction, rows: readonly RemovalRecord[]): Promise<Changed> {
   if (rows.length === 0) return { applied: 0, unchanged: 0 };

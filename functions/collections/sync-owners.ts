@@ -6,9 +6,9 @@ import { getAlchemy } from './sources/alchemy.ts';
 
 /**
  * Reads all owners of a collection from upstream as of the latest block, corrects drift, and removes owners that upstream
- * does not list any more.
+ * no longer lists.
  *
- * The block is part of the page key, so that a run that continues uses the same block.
+ * The block is part of the page key, so that a resumed run uses the same block.
  *
  * @throws Integrity  upstream listed implausibly few owners; nothing is removed
  * @source Alchemy getOwnersForContract
@@ -19,11 +19,11 @@ export async function syncOwnersOf(address: string, run: Run): Promise<'done' | 
   const fetchPage = async (
     position: string | null,
   ): Promise<Page<Awaited<ReturnType<typeof alchemy.getOwners>>['rows'][number]>> => {
-    const [begunAt, key] =
+    const [startBlock, key] =
       position === null ? [await alchemy.getBlockNumber(), null] : (JSON.parse(position) as [number, string]);
-    block = begunAt;
+    block = startBlock;
     const page = await alchemy.getOwners(address, key);
-    return { ...page, next: page.next === null ? null : JSON.stringify([begunAt, page.next]) };
+    return { ...page, next: page.next === null ? null : JSON.stringify([startBlock, page.next]) };
   };
   return runSync<OwnerRecord, Batch<OwnerRecord>>(
     {

@@ -10,26 +10,26 @@ import { jobs } from './jobs.ts';
 import { recordTransfers } from './record-transfers.ts';
 import { getAlchemy } from './sources/alchemy.ts';
 
-/** Blocks before the watermark that are read again, because a reorg may have changed them. */
+/** How many blocks before the last synced block are read again, because a reorg may have changed them. */
 const overlapBlocks = 64;
 
 /**
- * Syncs the new transfers of one collection, from a little before the block up to which they are known.
+ * Syncs the new transfers of one collection, starting 64 blocks before the last synced block.
  *
  * @source Alchemy alchemy_getAssetTransfers
  */
 export async function syncTransfersOf(address: string, run: Run): Promise<'done' | 'continue'> {
   const alchemy = await getAlchemy();
-  const head = await alchemy.getBlockNumber();
-  const [known] = await query<{ transfers_block: string | null }>(
+  const latestBlock = await alchemy.getBlockNumber();
+  const [stored] = await query<{ transfers_block: string | null }>(
     sql`select transfers_block::text from collections.collections where address = ${toBytes(address)}`,
     'sync',
   );
-  const from = known?.transfers_block ? Math.max(0, Number(known.transfers_block) - overlapBlocks) : 0;
+  const from = stored?.transfers_block ? Math.max(0, Number(stored.transfers_block) - overlapBlocks) : 0;
   const outcome = await runSync(
     {
       name: `collections.transfers:${address}`,
-      read: (position) => pagesOf(position, (key) => alchemy.getTransfers(address, from, head, key)),
+      read: (position) => pagesOf(position, (key) => alchemy.getTransfers(address, from, latestBlock, key)),
       apply: recordTransfers,
     },
     run,
@@ -38,7 +38,7 @@ export async function syncTransfersOf(address: string, run: Run): Promise<'done'
     await commit((tx) =>
       tx.query(
         `update collections.collections set transfers_block = greatest(transfers_block, $2) where address = $1`,
-        [toBytes(address), head],
+        [toBytes(address), latestBlock],
       ),
     );
   }

@@ -12,7 +12,7 @@ const batchSize = 100;
 const refreshAfterHours = 12;
 
 /**
- * Refreshes the Farcaster users whose wallets hold tokens, oldest first.
+ * Refreshes the Farcaster users whose wallets hold tokens, least recently refreshed first.
  *
  * @source Neynar user/bulk
  */
@@ -35,7 +35,7 @@ export const syncUsers = handleJob(jobs.syncUsers, async ({ step, ...run }) => {
       const changed = await recordUsers(tx, users);
       await addProgress(tx, run, { read: fids.length, rejected: 0, ...changed });
     });
-    // changed or not, so that the next round asks for others
+    // unchanged and missing users too, so that the next iteration picks others
     await inTransaction((tx) =>
       tx.query(`update collections.fc_users set refreshed_at = now() where fid = any($1::bigint[])`, [fids]),
     );

@@ -1,9 +1,9 @@
-/** The collections room's tables (schema `collections`) and what a change of each is announced for. */
+/** The tables of the collections domain (schema `collections`), and the entities that a change to each announces. */
 import type { TableDeclaration } from '../../shared/kernel/table.ts';
 
 export const tables = {
   collections: {
-    summary: 'One row a collection: metadata, completeness, how far its transfers are known.',
+    summary: 'One row per collection: metadata, completeness, and the block that its transfers are synced up to.',
     announces: [
       'collections:{address}',
       'collection-nfts:{address}',
@@ -13,13 +13,13 @@ export const tables = {
       'users:{fid}',
     ],
   },
-  nfts: { summary: 'One row a token, with the ids of its traits.', announces: ['collection-nfts:{address}'] },
+  nfts: { summary: 'One row per token, with the ids of its traits.', announces: ['collection-nfts:{address}'] },
   collection_traits: {
-    summary: 'Each trait value of a collection and how many tokens have it, kept by a trigger.',
+    summary: 'The trait values of each collection and how many tokens have each, maintained by a trigger.',
     announces: ['collection-nfts:{address}'],
   },
   transfers: {
-    summary: 'Every transfer by its position in the chain: what ownership is derived from.',
+    summary: 'Every transfer by its position in the chain. Ownership is derived from it.',
     announces: [
       'nfts:{address}:{tokenId}',
       'collection-owners:{address}',
@@ -28,11 +28,11 @@ export const tables = {
     ],
   },
   transfer_removals: {
-    summary: 'Logs that a reorg took back, so that an older report of one, delivered late, comes to nothing.',
+    summary: 'Logs that a reorg removed, so that an older report of one has no effect when it arrives late.',
     announces: { nothing: 'Never cached: no view reads it.' },
   },
   nft_ownership: {
-    summary: 'Who owns what: one row a token for ERC-721, one a holder for ERC-1155.',
+    summary: 'Owners: one row per token for ERC-721, one per token and holder for ERC-1155.',
     announces: [
       'nfts:{address}:{tokenId}',
       'collection-owners:{address}',
@@ -42,7 +42,7 @@ export const tables = {
   },
   holder_snapshots: {
     summary:
-      'Lists of holders by their time, each seen when it is complete; for collections whose tokens nobody knows one by one.',
+      'Lists of holders by time, each visible once it is complete. For collections whose individual tokens are unknown.',
     announces: [
       'collection-owners:{address}',
       'collection-nfts:{address}',
@@ -60,7 +60,8 @@ export const tables = {
     ],
   },
   user_collections: {
-    summary: 'Tokens a wallet holds of a collection, kept by a trigger; wallet_collection_mapping is a view over it.',
+    summary:
+      'How many tokens of a collection a wallet holds, maintained by a trigger. `wallet_collection_mapping` is a view of it.',
     announces: ['collection-owners:{address}', 'wallet-collections:{wallet}', 'users:{fid}'],
   },
   fc_users: { summary: 'Farcaster users.', announces: ['users:{fid}'] },

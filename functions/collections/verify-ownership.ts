@@ -8,8 +8,8 @@ const verifyAfterHours = 24;
 const maxCollections = 20;
 
 /**
- * Reads the owners that were verified longest ago from upstream again, and corrects drift: at most 20 collections a run,
- * each at most once a day.
+ * Reads the owners verified longest ago from upstream again, and corrects drift: at most 20 collections per run, each at
+ * most once a day.
  *
  * @source Alchemy getOwnersForContract
  */

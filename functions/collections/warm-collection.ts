@@ -5,15 +5,15 @@ import { getTraits } from './get-traits.ts';
 import { listHolders } from './list-holders.ts';
 import { listNfts } from './list-nfts.ts';
 
-/** What a front end asks for first when it opens a collection. */
+/** The views that a front end requests first when it opens a collection. */
 const firstViews: readonly Endpoint[] = [getCollection, listNfts, getTraits, listHolders];
 
-/** Loads the metadata, the first tokens, the traits and the holders of a collection into the cache. */
+/** Loads the metadata, first tokens, traits, and holders of a collection into the cache. */
 export async function warmCollection(address: string): Promise<void> {
   for (const endpoint of firstViews) await warm(endpoint, { address });
 }
 
-/** Reads an operation as a client would, with its defaults. */
+/** Calls an operation as a client would, with default parameters. */
 async function warm({ operation, handle }: Endpoint, path: Record<string, string>): Promise<void> {
   const input = { path: operation.pathParameters.parse(path), query: operation.query.parse({}), body: undefined };
   const deadline = new Date(Date.now() + 10_000);

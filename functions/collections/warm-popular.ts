@@ -1,7 +1,7 @@
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { getRedis } from '../../shared/resources.ts';
 import { jobs } from './jobs.ts';
-import { keptForSeconds, popularKey } from './popularity.ts';
+import { popularityTtlSeconds, popularKey } from './popularity.ts';
 import { warmCollection } from './warm-collection.ts';
 
 const maxCollections = 50;
@@ -13,6 +13,6 @@ export const warmPopular = handleJob(jobs.warmPopular, async ({ step }) => {
   await step('warming', popular.length);
   for (const address of popular) await warmCollection(address);
   await attempt((redis) => redis.zunionstore(popularKey, 1, popularKey, 'WEIGHTS', 0.5));
-  await attempt((redis) => redis.expire(popularKey, keptForSeconds));
+  await attempt((redis) => redis.expire(popularKey, popularityTtlSeconds));
   return 'done';
 });

@@ -1,4 +1,4 @@
-/** Alchemy's NFT-activity webhook: the signature over the raw body, and what the activity comes to. */
+/** Alchemy's NFT activity webhook: verifies the signature over the raw body, and parses the activity. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 import { address, transactionHash } from '../../../shared/kernel/address.ts';
@@ -9,7 +9,7 @@ import { tokenNumber } from './alchemy.ts';
 
 export interface NftActivity {
   recorded: TransferRecord[];
-  /** Logs that a reorg has taken back. */
+  /** Logs that a reorg removed. */
   removed: RemovalRecord[];
   rejected: { reason: string; row: unknown }[];
 }
@@ -44,27 +44,29 @@ const webhook = z.object({
 });
 
 /**
- * Checks the hex HMAC-SHA256 of the raw body, in constant time.
+ * Compares the hex HMAC-SHA256 of the raw body with the signature, in constant time.
  *
- * @throws Unauthorized  it is missing or another
+ * @throws Unauthorized  the signature is missing or does not match
  */
 export function verifySignature(rawBody: Buffer, signature: string | undefined, signingKey: string): void {
   const expected = createHmac('sha256', signingKey).update(rawBody).digest();
-  const given = Buffer.from(/^[0-9a-f]{64}$/i.test(signature ?? '') ? signature! : '', 'hex');
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    throw new Unauthorized('The signature does not match the body.');
+  const actual = Buffer.from(/^[0-9a-f]{64}$/i.test(signature ?? '') ? signature! : '', 'hex');
+  if (actual.length !== expected.length || !timingSafeEqual(actual, expected)) {
+    throw new Unauthorized('The signature does not match the body. Check the signing key of the webhook.');
   }
 }
 
 /**
- * The transfers of a webhook's body. The variant that says only that a capacity limit is reached has none.
+ * The transfers and removals in a webhook's body. Alchemy's notice of a reached capacity limit has none.
  *
- * @throws InvalidInput  it is not NFT activity
+ * @throws InvalidInput  the body is not NFT activity
  */
 export function parseActivity(body: unknown): NftActivity {
   const parsed = webhook.safeParse(body);
   if (!parsed.success || parsed.data.type !== 'NFT_ACTIVITY') {
-    throw new InvalidInput('The body is not NFT activity.', [{ field: 'body', message: 'is not NFT activity' }]);
+    throw new InvalidInput('The body is not NFT activity. Send webhooks of type NFT_ACTIVITY.', [
+      { field: 'body', message: 'must be NFT activity' },
+    ]);
   }
   const found: NftActivity = { recorded: [], removed: [], rejected: [] };
   const { event, createdAt } = parsed.data;

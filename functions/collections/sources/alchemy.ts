@@ -1,6 +1,7 @@
 /**
- * Alchemy: NFT API v3 and Transfers, parsed at the door into this room's own shapes. Its description marks nothing as
- * required, so everything that may be missing is taken as such; one bad item does not cost its page.
+ * A client for Alchemy's NFT API v3 and Transfers API. Responses are validated and converted to the records of this
+ * domain. Alchemy's specification marks no field as required, so most are optional here. A malformed item is rejected by
+ * itself, not with its page.
  */
 import * as z from 'zod';
 import { address, transactionHash, zeroAddress } from '../../../shared/kernel/address.ts';
@@ -15,12 +16,12 @@ import type { TransferRecord } from '../record-transfers.ts';
 
 export interface Alchemy {
   getBlockNumber(): Promise<number>;
-  /** @throws NotFound  the address is no NFT contract */
+  /** @throws NotFound  the address is not an NFT contract */
   getContractMetadata(contract: string): Promise<CollectionRecord>;
   getNfts(contract: string, pageKey: string | null): Promise<Page<NftRecord>>;
   getOwners(contract: string, pageKey: string | null): Promise<Page<OwnerRecord>>;
   getContractsOfOwner(owner: string, pageKey: string | null): Promise<Page<string>>;
-  /** Transfers from a block on, that included, up to a block, that included, in the order of the chain. */
+  /** The transfers from one block through another, both inclusive, in chain order. */
   getTransfers(
     contract: string,
     fromBlock: number,
@@ -30,10 +31,10 @@ export interface Alchemy {
 }
 
 const text = z.string().nullish();
-/** Decimal or hex, as the several APIs have it; decimal texts from then on. */
+/** A token id, in decimal or hex depending on the API. Parsed to a decimal string. */
 export const tokenNumber = z
   .string()
-  .regex(/^(\d+|0x[0-9a-fA-F]+)$/, 'must be a whole number')
+  .regex(/^(\d+|0x[0-9a-fA-F]+)$/, 'must be a whole number, in decimal or hex')
   .transform((value) => BigInt(value).toString());
 const hexNumber = z
   .string()
@@ -83,28 +84,29 @@ const transfer = z.object({
 });
 
 const pageSize = 100;
-const transfersAPage = '0x3e8';
+const transfersPerPage = '0x3e8';
 
-/** The container's client of Alchemy. */
+/** The Alchemy client of this container. */
 export function getAlchemy(): Promise<Alchemy> {
   return connectUpstream(alchemy, createAlchemy);
 }
 
-/** A client of Alchemy for one network. */
+/** Creates an Alchemy client for one network. */
 export function createAlchemy({ baseUrl, credentials, request }: Connection<typeof alchemy>): Alchemy {
   const apiKey = async () => (await credentials()).apiKey;
-  const nftApi = async <T>(operation: string, query: Record<string, string>, answer: z.ZodType<T>): Promise<T> => {
+  const nftApi = async <T>(operation: string, query: Record<string, string>, schema: z.ZodType<T>): Promise<T> => {
     const url = `${baseUrl}/nft/v3/${await apiKey()}/${operation}?${new URLSearchParams(query)}`;
-    return parse(operation, answer, await request({ operation, url }));
+    return parse(operation, schema, await request({ operation, url }));
   };
   const rpc = async <T>(method: string, params: unknown[], result: z.ZodType<T>): Promise<T> => {
     const url = `${baseUrl}/v2/${await apiKey()}`;
-    const answer = await request({ operation: method, url, body: { jsonrpc: '2.0', id: 1, method, params } });
-    const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(answer);
-    if (failed.success) throw new Upstream(`alchemy ${method}: ${failed.data.error.code} ${failed.data.error.message}`);
-    return parse(method, z.object({ result }), answer).result;
+    const response = await request({ operation: method, url, body: { jsonrpc: '2.0', id: 1, method, params } });
+    const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(response);
+    if (failed.success)
+      throw new Upstream(`alchemy ${method}: failed with ${failed.data.error.code}: ${failed.data.error.message}`);
+    return parse(method, z.object({ result }), response).result;
   };
-  const paged = (query: Record<string, string>, name: string, key: string | null) =>
+  const withPageKey = (query: Record<string, string>, name: string, key: string | null) =>
     key === null ? query : { ...query, [name]: key };
 
   return {
@@ -113,12 +115,12 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
     async getContractMetadata(contract) {
       const found = await nftApi('getContractMetadata', { contractAddress: contract }, contractMetadata);
       const isNft = found.tokenType === 'ERC721' || found.tokenType === 'ERC1155';
-      if (!isNft) throw new NotFound(`${contract} is no NFT contract.`);
+      if (!isNft) throw new NotFound(`${contract} is not an NFT contract.`);
       return toCollection(contract, found);
     },
 
     async getNfts(contract, pageKey) {
-      const query = paged(
+      const query = withPageKey(
         { contractAddress: contract, withMetadata: 'true', limit: String(pageSize) },
         'startToken',
         pageKey,
@@ -128,7 +130,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
     },
 
     async getOwners(contract, pageKey) {
-      const query = paged({ contractAddress: contract, withTokenBalances: 'true' }, 'pageKey', pageKey);
+      const query = withPageKey({ contractAddress: contract, withTokenBalances: 'true' }, 'pageKey', pageKey);
       const page = await nftApi(
         'getOwnersForContract',
         query,
@@ -140,7 +142,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
     },
 
     async getContractsOfOwner(holder, pageKey) {
-      const query = paged({ owner: holder, pageSize: String(pageSize) }, 'pageKey', pageKey);
+      const query = withPageKey({ owner: holder, pageSize: String(pageSize) }, 'pageKey', pageKey);
       const page = await nftApi(
         'getContractsForOwner',
         query,
@@ -159,7 +161,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
         order: 'asc',
         withMetadata: true,
         excludeZeroValue: false,
-        maxCount: transfersAPage,
+        maxCount: transfersPerPage,
         ...(pageKey === null ? {} : { pageKey }),
       };
       const page = await rpc(
@@ -172,11 +174,11 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
   };
 }
 
-function parse<T>(operation: string, schema: z.ZodType<T>, answer: unknown): T {
-  const parsed = schema.safeParse(answer);
+function parse<T>(operation: string, schema: z.ZodType<T>, response: unknown): T {
+  const parsed = schema.safeParse(response);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  throw new Upstream(`alchemy ${operation}: the answer is not as described: ${path.join('.')} ${message}`);
+  throw new Upstream(`alchemy ${operation}: unexpected response: ${path.join('.')} ${message}`);
 }
 
 function toPage<Item, Row>(
@@ -229,7 +231,7 @@ function toNft(contract: string, one: z.output<typeof nft>): NftRecord {
   };
 }
 
-/** One transfer for ERC-721; one for each token of an ERC-1155 batch. */
+/** One transfer for ERC-721, one per token of a batch for ERC-1155. */
 function toTransfers(contract: string, one: z.output<typeof transfer>): TransferRecord[] {
   const logIndex = /:log:(\d+)$/.exec(one.uniqueId)?.[1];
   const common = {

@@ -1,4 +1,4 @@
-/** Neynar: Farcaster users by id and by address, parsed at the door. */
+/** A client for Neynar: Farcaster users by id and by address. Responses are validated. */
 import * as z from 'zod';
 import { address } from '../../../shared/kernel/address.ts';
 import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
@@ -7,7 +7,7 @@ import { neynar } from '../../upstreams/neynar.ts';
 import type { UserRecord } from '../record-users.ts';
 
 export interface Neynar {
-  /** The users that there are of these ids, at most 100. */
+  /** The users with these ids, at most 100. Unknown ids are left out. */
   getUsers(fids: readonly number[]): Promise<UserRecord[]>;
   /** The users who have verified one of these addresses, at most 350. */
   getUsersOfWallets(wallets: readonly string[]): Promise<UserRecord[]>;
@@ -22,17 +22,17 @@ const user = z.object({
   verified_addresses: z.object({ eth_addresses: z.array(address).nullish() }).nullish(),
 });
 
-/** The container's client of Neynar. */
+/** The Neynar client of this container. */
 export function getNeynar(): Promise<Neynar> {
   return connectUpstream(neynar, createNeynar);
 }
 
-/** A client of Neynar. */
+/** Creates a Neynar client. */
 export function createNeynar({ baseUrl, credentials, request }: Connection<typeof neynar>): Neynar {
   const get = async <T>(
     operation: string,
     query: Record<string, string>,
-    answer: z.ZodType<T>,
+    schema: z.ZodType<T>,
   ): Promise<T | undefined> => {
     const url = `${baseUrl}/v2/farcaster/user/${operation}/?${new URLSearchParams(query)}`;
     const found = await request({ operation, url, headers: { 'x-api-key': (await credentials()).apiKey } }).catch(
@@ -42,8 +42,8 @@ export function createNeynar({ baseUrl, credentials, request }: Connection<typeo
       },
     );
     if (found === undefined) return undefined;
-    const parsed = answer.safeParse(found);
-    if (!parsed.success) throw new Upstream(`neynar ${operation}: the answer is not as described.`);
+    const parsed = schema.safeParse(found);
+    if (!parsed.success) throw new Upstream(`neynar ${operation}: unexpected response.`);
     return parsed.data;
   };
   return {
