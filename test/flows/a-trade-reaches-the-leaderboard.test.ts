@@ -1,12 +1,13 @@
 import { afterAll, expect, test } from 'vitest';
 import { followJob, type Job } from '../../local/follow-job.ts';
+import { standIn as snowflake } from '../../local/upstreams/snowflake.ts';
 import { startTestRuntime } from '../support/runtime.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const runtime = await startTestRuntime();
 afterAll(() => runtime.stop());
 const { url, adminToken } = runtime;
-const { world } = runtime.upstreams.snowflake;
+const { world } = runtime.upstreams.get(snowflake);
 const get = async (path: string) => {
   const response = await fetch(url + path);
   return {
@@ -54,7 +55,7 @@ test('from the warehouse to the leaderboard: synced, announced, refreshed by the
   await waitFor('the snapshot', async () => (await get(`/v1/wallets/${wallet}/summary`)).source === null);
 });
 
-test('a large sync has the database looked after, and every run can be found', async () => {
+test('a large sync starts the database’s maintenance, and every run can be found', async () => {
   const maintained = await waitFor('the maintenance', async () => {
     const { json } = await get('/v1/jobs?job=platform.maintainDatabase&status=succeeded');
     return json.jobs[0];

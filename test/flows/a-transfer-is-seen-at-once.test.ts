@@ -6,14 +6,16 @@ import { promisify } from 'node:util';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, expect, test } from 'vitest';
 import { followJob } from '../../local/follow-job.ts';
+import { standIn } from '../../local/upstreams/alchemy.ts';
 import { ulid } from '../../shared/kernel/ulid.ts';
 import { startTestRuntime } from '../support/runtime.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const runtime = await startTestRuntime();
 afterAll(() => runtime.stop());
-const { url, upstreams, adminToken } = runtime;
-const { alchemy, signingKey } = upstreams;
+const { url, adminToken } = runtime;
+const alchemy = runtime.upstreams.get(standIn);
+const signingKey = alchemy.secret.webhookSigningKey;
 const collection = alchemy.collections[4]!;
 const get = async (path: string, headers: Record<string, string> = {}) => {
   const response = await fetch(`${url}${path}`, { headers });
@@ -91,12 +93,14 @@ test('the operator’s routes are closed without the token, and others are not t
   expect((await get('/v1/admin/queues')).status).toBe(401);
   expect((await get('/v1/admin/queues', { authorization: 'Bearer wrong' })).status).toBe(403);
   expect((await get('/v1/admin/queues', operator)).json.queues.map((one: { name: string }) => one.name)).toEqual([
+    'collections-prompt',
+    'collections-bulk',
+    'wallets-prompt',
+    'wallets-bulk',
+    'platform-bulk',
     'relay-outbox',
     'invalidate-cache',
     'invalidate-cache-again',
-    'collections-jobs',
-    'wallets-jobs',
-    'platform-jobs',
   ]);
   expect((await get('/v2')).status).toBe(404);
 });

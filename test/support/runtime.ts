@@ -3,17 +3,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Runtime, startRuntime } from '../../local/runtime.ts';
-import { startUpstreams, type Upstreams } from '../../local/upstreams/start.ts';
 import { tempFolder } from './temp-folder.ts';
-
-export interface TestRuntime extends Runtime {
-  upstreams: Upstreams;
-}
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The whole system, run from a template synthesized for it, with an empty state of its own. */
-export async function startTestRuntime(): Promise<TestRuntime> {
+export async function startTestRuntime(): Promise<Runtime> {
   const directory = await tempFolder('tributary-runtime');
   const template = join(directory, 'cdk.out');
   const { status, stderr } = spawnSync(
@@ -22,22 +17,11 @@ export async function startTestRuntime(): Promise<TestRuntime> {
     { cwd: root, encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(stderr);
-  const upstreams = await startUpstreams(join(directory, 'upstreams.json'));
-  const { settings, secrets } = upstreams;
-  const runtime = await startRuntime({
-    template,
-    directory,
-    port: 0,
-    upstreams: settings,
-    upstreamSecrets: secrets,
-    log: () => {},
-  });
+  const runtime = await startRuntime({ template, directory, port: 0, log: () => {} });
   return {
     ...runtime,
-    upstreams,
     async stop() {
       await runtime.stop();
-      await upstreams.stop();
       await rm(directory, { recursive: true, force: true });
     },
   };
