@@ -1,8 +1,8 @@
 /**
- * The settings of a function, and the only reader of `process.env`.
+ * The settings of a function. Nothing else reads `process.env`.
  *
- * Each variable is read when first asked for, checked, and kept. The stack sets them; `.env.example` is generated from
- * this list.
+ * Each variable is read and checked on first use, then cached. The stack sets them; `.env.example` is generated from this
+ * list.
  */
 import * as z from 'zod';
 import { Config } from './kernel/errors.ts';
@@ -22,42 +22,45 @@ export const variables = {
   SERVICE: variable(text, 'Name of the function, in logs and metrics.'),
   LOG_LEVEL: variable(
     z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'SILENT']).default('INFO'),
-    'The least severe logs that are kept.',
+    'Minimum severity of the logs that are written.',
   ),
   AWS_REGION: variable(text, 'Region; the Lambda runtime sets it.'),
-  AWS_ENDPOINT_URL_S3: variable(z.url().optional(), 'Endpoint of S3 where it is not the region’s.'),
+  AWS_ENDPOINT_URL_S3: variable(z.url().optional(), 'S3 endpoint, if it is not the default for the region.'),
   AWS_ENDPOINT_URL_SECRETS_MANAGER: variable(
     z.url().optional(),
-    'Endpoint of Secrets Manager where it is not the region’s.',
+    'Secrets Manager endpoint, if it is not the default for the region.',
   ),
   AWS_ACCESS_KEY_ID: variable(text, 'Credentials; the Lambda runtime sets them.'),
   AWS_SECRET_ACCESS_KEY: variable(text, 'Credentials; the Lambda runtime sets them.'),
   AWS_SESSION_TOKEN: variable(z.string().optional(), 'Credentials; the Lambda runtime sets them.'),
-  DATABASE_WRITER_HOST: variable(text, 'host[:port] that takes writes.'),
-  DATABASE_READER_HOST: variable(text, 'host[:port] that the API reads from.'),
-  DATABASE_ANALYTICS_HOST: variable(text, 'host[:port] for long reads.'),
+  DATABASE_WRITER_HOST: variable(text, 'host[:port] for writes.'),
+  DATABASE_READER_HOST: variable(text, 'host[:port] for API reads.'),
+  DATABASE_ANALYTICS_HOST: variable(text, 'host[:port] for long-running reads.'),
   DATABASE_NAME: variable(text, 'Name of the database.'),
-  DATABASE_READ_SECRET_ARN: variable(text, 'Secret {username, password} of the role that this function reads as.'),
-  DATABASE_WRITE_SECRET_ARN: variable(text, 'Secret {username, password} of the role that its transactions run as.'),
-  DATABASE_POOL_SIZE: variable(wholeNumber.default(2), 'Connections a container may open to each host.'),
+  DATABASE_READ_SECRET_ARN: variable(text, 'Secret {username, password} of the role for reads.'),
+  DATABASE_WRITE_SECRET_ARN: variable(text, 'Secret {username, password} of the role for transactions.'),
+  DATABASE_POOL_SIZE: variable(wholeNumber.default(2), 'Maximum connections per container to each host.'),
   DATABASE_TLS: variable(z.enum(['require', 'off']).default('require'), 'Whether connections are encrypted.'),
-  DATABASE_CLUSTER_ID: variable(text, 'Identity of the cluster; a restored copy has another one.'),
+  DATABASE_CLUSTER_ID: variable(text, 'Identity of the cluster. A restored copy has a different one.'),
   REPLICA_PROOFS: variable(
     z.enum(['status', 'snapshot', 'none']).default('status'),
-    'What a load from a replica is believed for: both proofs, its snapshot alone, or nothing (all loads go to the writer).',
+    'Proofs accepted from a replica: snapshot and transaction status, snapshot only, or none (every load reads from the primary).',
   ),
-  DATABASE_LAG_THRESHOLD_MS: variable(wholeNumber.default(50), 'Replica lag from which the API reads from the writer.'),
+  DATABASE_LAG_THRESHOLD_MS: variable(
+    wholeNumber.default(50),
+    'Replica lag above which the API reads from the primary.',
+  ),
   REDIS_URL: variable(text, 'redis:// or rediss:// address of the cache, without a password.'),
   REDIS_SECRET_ARN: variable(text.optional(), 'Secret {password} of the cache.'),
-  BUS_NAME: variable(text, 'Event bus the relay publishes on.'),
-  RELAY_QUEUE_URL: variable(text, 'Queue whose messages make the relay run at once.'),
+  BUS_NAME: variable(text, 'Event bus that the relay publishes to.'),
+  RELAY_QUEUE_URL: variable(text, 'Queue whose messages start the relay immediately.'),
   ADMIN_TOKEN_SECRET_ARN: variable(text, 'Secret {sha256} of the operator’s bearer token.'),
 };
 
 export type VariableName = keyof typeof variables;
 type ValueOf<N extends VariableName> = z.output<(typeof variables)[N]['schema']>;
 
-const known = new Map<string, unknown>();
+const cached = new Map<string, unknown>();
 
 /**
  * The checked value of a setting.
@@ -65,21 +68,21 @@ const known = new Map<string, unknown>();
  * @throws Config  it is missing or malformed; the message names it, never its value
  */
 export function env<N extends VariableName>(name: N): ValueOf<N> {
-  if (!known.has(name)) known.set(name, check<unknown>(name, variables[name].schema));
-  return known.get(name) as ValueOf<N>;
+  if (!cached.has(name)) cached.set(name, check<unknown>(name, variables[name].schema));
+  return cached.get(name) as ValueOf<N>;
 }
 
 /**
- * The queue of a job's lane, from `JOBS_QUEUE_URL_<DOMAIN>_<LANE>`.
+ * The queue URL of a job's lane, from `JOBS_QUEUE_URL_<DOMAIN>_<LANE>`.
  *
- * @throws Config  this function may not start jobs of that lane
+ * @throws Config  this function may not start jobs in that lane
  */
 export function jobsQueueUrl({ domain, lane }: JobDeclaration): string {
   return check(`JOBS_QUEUE_URL_${domain}_${lane}`.toUpperCase(), text);
 }
 
 /**
- * Where an upstream is and which secret holds its credentials, from `UPSTREAM_<NAME>_URL` and `…_SECRET_ARN`.
+ * The base URL of an upstream and the ARN of its credentials, from `UPSTREAM_<NAME>_URL` and `…_SECRET_ARN`.
  *
  * @throws Config  this function may not call the upstream
  */
@@ -88,7 +91,7 @@ export function upstreamSettings({ name }: Upstream): { url: string; secretArn: 
   return { url: check(`${prefix}_URL`, text), secretArn: check(`${prefix}_SECRET_ARN`, text) };
 }
 
-/** The names and addresses of all queues an operator may look into, from `QUEUES`: JSON of name → {url, deadLetterUrl}. */
+/** The queues that an operator may inspect, from `QUEUES`: JSON of name → {url, deadLetterUrl}. */
 export function operatedQueues(): Record<string, { url: string; deadLetterUrl: string }> {
   const queues = z.record(z.string(), z.object({ url: text, deadLetterUrl: text }));
   return check(
@@ -97,7 +100,7 @@ export function operatedQueues(): Record<string, { url: string; deadLetterUrl: s
   );
 }
 
-/** The secrets of the database roles, from `DATABASE_ROLE_SECRETS`: JSON of role → ARN; for the migration alone. */
+/** The secrets of the database roles, from `DATABASE_ROLE_SECRETS`: JSON of role → ARN. Only the migration has it. */
 export function roleSecrets(): Record<'writer' | 'worker' | 'reader' | 'console', string> {
   const secrets = z.object({ writer: text, worker: text, reader: text, console: text });
   return check(
@@ -106,9 +109,9 @@ export function roleSecrets(): Record<'writer' | 'worker' | 'reader' | 'console'
   );
 }
 
-/** Forgets what was read, so that a test can change the environment. */
+/** Clears the cached settings, so that a test can change the environment. */
 export function forgetEnv(): void {
-  known.clear();
+  cached.clear();
 }
 
 function check<T>(name: string, schema: z.ZodType<T, string | undefined>): T {

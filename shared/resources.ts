@@ -1,4 +1,4 @@
-/** The cache of this container, connected when first needed and kept between invocations. */
+/** The container's cache and Redis connection: opened on first use, reused across invocations. */
 import sql, { type Sql } from 'sql-template-tag';
 import * as z from 'zod';
 import type { Generation, GenerationSource } from './cache/generation.ts';
@@ -33,7 +33,7 @@ export function getCache(): Promise<Cache> {
     createCache({
       redis,
       generation,
-      // two clusters may share one Redis while one takes the other's place
+      // two clusters may share one Redis while one replaces the other
       generationKey: `tributary:generation:${env('DATABASE_CLUSTER_ID')}`,
       maxLoads: env('DATABASE_POOL_SIZE'),
       replicaProofs: env('REPLICA_PROOFS'),
@@ -43,7 +43,7 @@ export function getCache(): Promise<Cache> {
   return cache;
 }
 
-/** Ends the container's connections to Redis. */
+/** Closes the container's connection to Redis. */
 export async function closeResources(): Promise<void> {
   const open = redis;
   redis = undefined;
@@ -63,21 +63,21 @@ interface GenerationRow {
   since: string;
 }
 
-/** The generation in Postgres: always the primary's, since a replica's could be an old one. */
+/** The generation in Postgres, always read from the primary: a replica's could be outdated. */
 const generation: GenerationSource = {
-  takeUp: () => askWriter(sql`select * from platform.take_up_cache_generation(${env('DATABASE_CLUSTER_ID')})`),
-  look: () => askWriter(sql`select * from platform.current_cache_generation()`),
+  takeUp: () => askPrimary(sql`select * from platform.take_up_cache_generation(${env('DATABASE_CLUSTER_ID')})`),
+  look: () => askPrimary(sql`select * from platform.current_cache_generation()`),
   async revoke() {
     await readProvably(sql`select from platform.revoke_cache_generation()`, { host: 'writer' });
   },
 };
 
-/** @throws Unavailable  neither these connections nor new ones lead to the primary (retryable) */
-async function askWriter(statement: Sql): Promise<Generation> {
-  let found = await readProvably<GenerationRow>(statement, { host: 'writer' });
-  if (found.evidence.inRecovery)
-    found = await readProvably<GenerationRow>(statement, { host: 'writer', insteadOf: found.evidence });
-  if (found.evidence.inRecovery) throw new Unavailable('The database has no primary at the moment.');
-  const { generation: current, previous, since } = found.rows[0]!;
+/** @throws Unavailable  neither the open connections nor new ones lead to the primary (retryable) */
+async function askPrimary(statement: Sql): Promise<Generation> {
+  let result = await readProvably<GenerationRow>(statement, { host: 'writer' });
+  if (result.evidence.inRecovery)
+    result = await readProvably<GenerationRow>(statement, { host: 'writer', insteadOf: result.evidence });
+  if (result.evidence.inRecovery) throw new Unavailable('The database has no primary. Retry after the failover.');
+  const { generation: current, previous, since } = result.rows[0]!;
   return { current, previous, since: Number(since) };
 }

@@ -3,32 +3,33 @@ import * as z from 'zod';
 import { env } from './env.ts';
 import { Config, Unavailable } from './kernel/errors.ts';
 
-const lifetimeMs = 5 * 60_000;
-const kept = new Map<string, { value: Promise<unknown>; until: number }>();
+const cacheMs = 5 * 60_000;
+const cached = new Map<string, { value: Promise<unknown>; expiresAt: number }>();
 
 /**
- * The JSON of a secret, checked; kept in this container for five minutes, so that a rotation reaches it.
+ * The parsed JSON of a secret. Cached in this container for five minutes, so rotations are picked up.
  *
- * One signed request instead of the SDK's client, which costs an API function more at its start than all else it loads.
+ * Sends one signed request: loading the SDK client would cost an API function more cold-start time than everything else
+ * it loads.
  *
- * @throws Unavailable  Secrets Manager did not answer (retryable)
- * @throws Config       the secret has not the expected keys; the message names the secret, never its value
+ * @throws Unavailable  Secrets Manager did not respond (retryable)
+ * @throws Config       the secret lacks expected keys; the message names the secret, never its value
  */
 export async function secret<T>(arn: string, shape: z.ZodType<T>): Promise<T> {
-  let entry = kept.get(arn);
-  if (!entry || entry.until < Date.now()) {
-    entry = { value: fetchSecret(arn), until: Date.now() + lifetimeMs };
-    kept.set(arn, entry);
-    entry.value.catch(() => kept.delete(arn));
+  let entry = cached.get(arn);
+  if (!entry || entry.expiresAt < Date.now()) {
+    entry = { value: fetchSecret(arn), expiresAt: Date.now() + cacheMs };
+    cached.set(arn, entry);
+    entry.value.catch(() => cached.delete(arn));
   }
   const parsed = shape.safeParse(await entry.value);
-  if (!parsed.success) throw new Config(`The secret ${arn} has not the expected keys.`, { details: { arn } });
+  if (!parsed.success) throw new Config(`The secret ${arn} lacks expected keys.`, { details: { arn } });
   return parsed.data;
 }
 
-/** Forgets what is kept of a secret after its value was refused, so that the next call fetches it anew. */
+/** Drops a cached secret after its value was rejected, so that the next call fetches it again. */
 export function forgetSecret(arn: string): void {
-  kept.delete(arn);
+  cached.delete(arn);
 }
 
 async function fetchSecret(arn: string): Promise<unknown> {
@@ -43,11 +44,11 @@ async function fetchSecret(arn: string): Promise<unknown> {
       signal: AbortSignal.timeout(5_000),
     })
     .catch((cause: unknown) => {
-      throw new Unavailable('Secrets Manager did not answer.', { cause, details: { arn } });
+      throw new Unavailable('Secrets Manager did not respond.', { cause, details: { arn } });
     });
   if (!response.ok) {
     await response.body?.cancel();
-    throw new Unavailable(`Secrets Manager answered ${response.status}.`, { details: { arn } });
+    throw new Unavailable(`Secrets Manager responded with ${response.status}.`, { details: { arn } });
   }
   const { SecretString } = z.object({ SecretString: z.string() }).parse(await response.json());
   return JSON.parse(SecretString);

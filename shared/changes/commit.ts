@@ -10,13 +10,13 @@ interface Announced {
 }
 
 /**
- * Runs `write` in one transaction on the writer and makes what it changed visible to everybody.
+ * Runs `write` in one transaction on the primary, makes its changes visible to all readers, and returns its result.
  *
- * Before COMMIT it reads which entities the transaction's own outbox rows name; after COMMIT it raises their fences and
- * wakes the relay. Both are the speed; the outbox is the guarantee: should this container die after COMMIT, the relay's
+ * Before COMMIT it collects the entities that the transaction's outbox rows name; after COMMIT it raises their fences and
+ * wakes the relay. Both steps are for speed; the outbox is the guarantee. If this container dies after COMMIT, the relay's
  * next round announces the same change.
  *
- * @throws what `write` throws, after ROLLBACK; errors of the database translated
+ * @throws what `write` throws, after ROLLBACK; database errors are translated
  */
 export async function commit<T>(
   write: (tx: Transaction) => Promise<T>,
@@ -27,7 +27,8 @@ export async function commit<T>(
     const written = await write(tx);
     return [written, await announcedEntities(tx)] as const;
   }, isolation);
-  if (announced.xid !== null && announced.entities.length > 0) await spread(announced.entities, Number(announced.xid));
+  if (announced.xid !== null && announced.entities.length > 0)
+    await announce(announced.entities, Number(announced.xid));
   return result;
 }
 
@@ -39,9 +40,9 @@ async function announcedEntities(tx: Transaction): Promise<Announced> {
   return rows[0]!;
 }
 
-async function spread(entities: string[], xid: number): Promise<void> {
+async function announce(entities: string[], xid: number): Promise<void> {
   const outcomes = await Promise.allSettled([getCache().then((cache) => cache.raise(entities, xid)), nudgeRelay()]);
   for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') log.warn('a change is left to the relay', { error: outcome.reason });
+    if (outcome.status === 'rejected') log.warn('change not announced, left to the relay', { error: outcome.reason });
   }
 }

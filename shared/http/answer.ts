@@ -13,20 +13,20 @@ export function jsonAnswer(status: number, value: unknown, headers: Record<strin
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-/** Cached bytes as an answer: unpacked only for a client that does not accept gzip, left out if it has them already. */
+/** A cached entry as an answer: decompressed only if the client does not accept gzip, and 304 if it has the bytes already. */
 export async function cachedAnswer(
   { outcome, entry }: Served,
   requestHeaders: Record<string, string | undefined>,
 ): Promise<Answer> {
   const { status, body, asOf } = entry;
-  const isPacked = entry.encoding === 'gzip' && takesGzip(requestHeaders['accept-encoding']);
+  const isGzipped = entry.encoding === 'gzip' && acceptsGzip(requestHeaders['accept-encoding']);
   const headers: Record<string, string> = {
     'content-type': status === 404 ? 'application/problem+json' : 'application/json',
     'cache-control': 'public, no-cache',
     vary: 'accept-encoding',
     'x-cache': outcome,
-    // a strong tag identifies the bytes, and packed bytes differ
-    etag: `"${entry.hash}${isPacked ? '-gzip' : ''}"`,
+    // a strong ETag identifies the bytes, and compressed bytes differ
+    etag: `"${entry.hash}${isGzipped ? '-gzip' : ''}"`,
     age: String(Math.max(0, Math.floor((Date.now() - entry.loadedAt) / 1_000))),
   };
   if (entry.live) headers['x-source'] = 'live';
@@ -34,12 +34,12 @@ export async function cachedAnswer(
   if (status === 200 && isUnchanged(headers.etag!, requestHeaders['if-none-match']))
     return { status: 304, headers, body: '' };
   if (entry.encoding === 'identity') return { status, headers, body };
-  if (isPacked) return { status, headers: { ...headers, 'content-encoding': 'gzip' }, body };
+  if (isGzipped) return { status, headers: { ...headers, 'content-encoding': 'gzip' }, body };
   const { gunzipSync } = await import('node:zlib');
   return { status, headers, body: gunzipSync(body) };
 }
 
-/** The answer as API Gateway expects it: text as it is, bytes in base64. */
+/** The answer in API Gateway's format: text as is, bytes in base64. */
 export function toResult(answer: Answer): APIGatewayProxyStructuredResultV2 {
   const { status: statusCode, headers, body } = answer;
   if (typeof body === 'string') return { statusCode, headers, body };
@@ -55,7 +55,7 @@ function isUnchanged(etag: string, ifNoneMatch: string | undefined): boolean {
   return ifNoneMatch === '*' || ifNoneMatch.split(',').some((tag) => strong(tag) === strong(etag));
 }
 
-function takesGzip(acceptEncoding: string | undefined): boolean {
+function acceptsGzip(acceptEncoding: string | undefined): boolean {
   return (acceptEncoding ?? '')
     .split(',')
     .some((coding) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(coding));

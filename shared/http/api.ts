@@ -7,7 +7,7 @@ import { traced } from '../observability/trace.ts';
 import { toResult } from './answer.ts';
 import { authorize } from './authorize.ts';
 import type { Endpoint } from './endpoint.ts';
-import { answerProblems } from './problem.ts';
+import { respondWithProblems } from './problem.ts';
 import { parseInput, toRequest } from './request.ts';
 import { logRequest } from './request-log.ts';
 
@@ -16,14 +16,14 @@ export type Endpoints<D extends Domain> = {
   readonly [Id in keyof D['operations'] & string]: Endpoint<Id>;
 };
 
-/** The event of an HTTP API, and what its authorizer said. */
+/** An HTTP API event, with the authorizer's context. */
 export type HttpEvent = APIGatewayProxyEventV2 & {
   requestContext: { authorizer?: { lambda?: { role?: string } | null } };
 };
 
 /**
- * The Lambda handler of a domain's HTTP operations. Reads as it runs: headers are normalized, the endpoint is found by the
- * route, the operator is authorized, the input is parsed, and errors become problem+json.
+ * The Lambda handler of a domain's HTTP operations: normalizes headers, finds the endpoint by route, authorizes the
+ * operator, parses the input, and turns errors into problem+json.
  */
 export function createApi<D extends Domain>(domain: D, endpoints: Endpoints<D>) {
   const byRoute = new Map(
@@ -40,7 +40,7 @@ export function createApi<D extends Domain>(domain: D, endpoints: Endpoints<D>) 
   return invocation<HttpEvent, APIGatewayProxyStructuredResultV2>(correlationOf)
     .use(httpHeaderNormalizer())
     .use(logRequest(({ routeKey }) => byRoute.get(routeKey)?.operation.operationId))
-    .use(answerProblems())
+    .use(respondWithProblems())
     .use(authorize((event) => endpointOf(event).operation.access))
     .handler((event, context) => {
       const endpoint = endpointOf(event);
@@ -57,7 +57,7 @@ async function answer(
   return toResult(await endpoint.handle(parseInput(endpoint.operation, event, request), request));
 }
 
-/** The client's id, if it is a plausible one. Runs before the headers are normalized. */
+/** The client's correlation id, if it is well-formed. Runs before the headers are normalized. */
 function correlationOf({ headers }: HttpEvent): string | undefined {
   const given = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'x-correlation-id')?.[1];
   return given !== undefined && /^[\w-]{8,64}$/.test(given) ? given : undefined;

@@ -19,21 +19,21 @@ export interface Endpoint<Id extends string = string> {
   statement?(input: OperationInput<Operation>): Sql;
 }
 
-/** The one row of a read: the answer's JSON as text, and the data's own time if it has one. */
+/** The single row of a read: the answer as JSON text, and the time of the data if it has one. */
 export interface BodyRow {
   body: string;
   as_of?: Date | null;
-  /** Computed for this request because no read model covers the last change: the answer says `x-source: live`. */
+  /** Computed for this request because no read model covers the latest change: the answer has `x-source: live`. */
   live?: boolean | null;
-  /** It exists, but was never fetched from its upstream. */
+  /** It exists, but was never fetched from the upstream. */
   incomplete?: boolean;
 }
 
 /** How a read is answered from the database. */
 export interface StatementReading<O extends Operation> {
-  /** Returns the answer as one row of JSON text, or no row if there is nothing. */
+  /** Returns the answer as one row of JSON text, or no row if nothing was found. */
   statement(input: OperationInput<O>): Sql;
-  /** Fetches what is missing or incomplete from its upstream. True if the statement should run again. */
+  /** Fetches what is missing or incomplete from the upstream. True if the statement should run again. */
   fetchMissing?(input: OperationInput<O>, request: Request): Promise<boolean>;
   /** Called with every answer before it is sent. */
   onServed?(input: OperationInput<O>): Promise<void>;
@@ -48,8 +48,8 @@ export interface UpstreamReading<O extends Operation> {
 type Reading<O extends Operation> = O extends { source: 'statement' } ? StatementReading<O> : UpstreamReading<O>;
 
 /**
- * A cached read, in this order: the cache; on a miss its source, which is one statement on a replica (on the primary if
- * the replica cannot prove that it shows the last change) or a call of its upstream; then the bytes as they are.
+ * A cached read. On a miss it loads from its source: one statement on a replica (on the primary if the replica cannot
+ * prove that it shows the latest change), or a call to its upstream. Cached bytes are sent as they are.
  */
 export function read<O extends Operation>(operation: O, reading: Reading<O>): Endpoint<O['operationId']> {
   const view = operation.cache;
@@ -113,7 +113,7 @@ async function readThrough(
   return cachedAnswer(served, request.headers);
 }
 
-/** An operation that is answered anew each time: a write, or a read of what must not be cached. */
+/** An uncached operation: a write, or a read that must not be cached. */
 export function respond<O extends Operation>(
   operation: O,
   handle: (input: OperationInput<O>, request: Request) => Promise<OperationResponse<O>>,
@@ -127,7 +127,7 @@ export function respond<O extends Operation>(
   };
 }
 
-/** The cached view of one request: the templates filled in, in a field that identifies the code behind it. */
+/** The cached view for a request: its entities, and a field that identifies the operation, the query, and the code. */
 export function viewOf(
   operation: Operation,
   view: View,
@@ -137,7 +137,7 @@ export function viewOf(
   const [entity, ...dependsOn] = entitiesOf(view, input.path);
   return {
     entity: entity!,
-    field: `${fieldPrefix(operation, input.query)}${codeOf(operation, statement)}`,
+    field: `${fieldPrefix(operation, input.query)}${codeHashOf(operation, statement)}`,
     dependsOn,
     ttlSeconds: ttlSecondsOf(view),
     isFenced: view.kind !== 'ttlOnly',
@@ -145,28 +145,28 @@ export function viewOf(
   };
 }
 
-/** The entity that a view is stored under, and those it depends on, for one request's path parameters. */
+/** The entity that a view is stored under, then those it depends on, for a request's path parameters. */
 export function entitiesOf(view: View, path: unknown): string[] {
   return entityTemplatesOf(view).map((template) => expandTemplate(template, path as Record<string, unknown>));
 }
 
-/** A view's field up to the hash of its code: the operation, and its query in a canonical order. */
+/** A view's field up to the hash of its code: the operation and its query in canonical order. */
 export function fieldPrefix({ operationId }: Operation, query: unknown): string {
   return `${operationId}${canonicalQuery(query as Record<string, unknown>)}~`;
 }
 
-const codes = new Map<string, string>();
+const codeHashes = new Map<string, string>();
 
-/** A hash of the statement and the contract, so that a deployment never serves an answer of older code. */
-function codeOf({ operationId, response }: Operation, statement: string): string {
+/** A hash of the statement and the contract, so that a deployment never serves an answer from older code. */
+function codeHashOf({ operationId, response }: Operation, statement: string): string {
   const key = `${operationId}\n${statement}`;
-  let code = codes.get(key);
-  if (code === undefined) {
+  let hash = codeHashes.get(key);
+  if (hash === undefined) {
     const contract = JSON.stringify(z.toJSONSchema(response, { unrepresentable: 'any', io: 'input' }));
-    code = createHash('sha256').update(key).update(contract).digest('base64url').slice(0, 8);
-    codes.set(key, code);
+    hash = createHash('sha256').update(key).update(contract).digest('base64url').slice(0, 8);
+    codeHashes.set(key, hash);
   }
-  return code;
+  return hash;
 }
 
 function canonicalQuery(query: Record<string, unknown>): string {
@@ -187,31 +187,31 @@ async function loadBody<O extends Operation>(
   request: Request,
   source: Source,
 ): Promise<Loaded> {
-  const isWanting = ([row]: BodyRow[]) =>
+  const isMissingOrIncomplete = ([row]: BodyRow[]) =>
     reading.fetchMissing !== undefined && (row === undefined || row.incomplete === true);
   const { workload } = operation;
-  const fromWriter = () => readProvably<BodyRow>(statement, { host: 'writer' }, workload);
-  let found = await readProvably<BodyRow>(statement, source, workload);
+  const readPrimary = () => readProvably<BodyRow>(statement, { host: 'writer' }, workload);
+  let result = await readProvably<BodyRow>(statement, source, workload);
   // a replica may lack what was already committed
-  if (isWanting(found.rows) && source.host === 'replica') found = await fromWriter();
-  if (isWanting(found.rows)) {
-    const isMissing = found.rows.length === 0;
+  if (isMissingOrIncomplete(result.rows) && source.host === 'replica') result = await readPrimary();
+  if (isMissingOrIncomplete(result.rows)) {
+    const isMissing = result.rows.length === 0;
     const fetched = await reading.fetchMissing!(input, request).catch((error: unknown) => {
       // an incomplete answer is better than none
       if (isMissing) throw error;
       return false;
     });
-    if (fetched) found = await fromWriter();
+    if (fetched) result = await readPrimary();
   }
-  const { evidence, asOf } = found;
-  const [row] = found.rows;
+  const { evidence, asOf } = result;
+  const [row] = result.rows;
   if (!row) return { evidence, status: 404, body: notFoundBody(operation), asOf };
   return { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false };
 }
 
-/** The same bytes for every client, so that "not found" can be cached: no correlation id. */
+/** The same bytes for every client, without a correlation id, so that "not found" can be cached. */
 function notFoundBody(operation: Operation): string {
-  const detail = `${operation.operationId} found nothing by that name.`;
+  const detail = `${operation.operationId} found nothing for these parameters.`;
   return JSON.stringify({ type: problemType('not_found'), title: 'Not found', status: 404, detail });
 }
 

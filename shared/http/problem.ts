@@ -5,7 +5,7 @@ import { correlationId } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import type { HttpEvent } from './api.ts';
 
-/** An RFC 9457 problem, with the fields that were wrong and the id to find it in the logs. */
+/** An RFC 9457 problem, with the invalid fields and the correlation id for finding it in the logs. */
 export interface Problem {
   type: string;
   title: string;
@@ -15,7 +15,7 @@ export interface Problem {
   correlationId: string;
 }
 
-/** The request's body is larger than operations accept. */
+/** The request body exceeds the size limit. */
 export class BodyTooLarge extends InvalidInput {}
 
 const known: Record<ErrorCode, { status: number; title: string }> = {
@@ -36,8 +36,8 @@ export function problemType(code: string): string {
   return `urn:tributary:problem:${code.replaceAll('_', '-')}`;
 }
 
-/** Answers what was thrown with problem+json. Of a bug it says nothing but the correlation id, and logs the rest. */
-export function answerProblems(): MiddlewareObj<HttpEvent, APIGatewayProxyStructuredResultV2> {
+/** Responds to errors with problem+json. For a bug, it reveals only the correlation id and logs the rest. */
+export function respondWithProblems(): MiddlewareObj<HttpEvent, APIGatewayProxyStructuredResultV2> {
   return {
     onError: (request) => {
       const { problem, headers } = toProblem(request.error, correlationId());
@@ -51,13 +51,13 @@ export function answerProblems(): MiddlewareObj<HttpEvent, APIGatewayProxyStruct
   };
 }
 
-/** The problem that an error becomes, with its headers. */
+/** The problem for an error, with its headers. */
 export function toProblem(
   error: unknown,
   correlationId: string,
 ): { problem: Problem; headers: Record<string, string> } {
   if (!(error instanceof TributaryError) || known[error.code].status === 500) {
-    const detail = 'The request failed because of a fault in the service. Report the correlation id.';
+    const detail = 'The request failed because of a bug in the service. Report the correlation id.';
     return {
       problem: { type: problemType('internal'), title: 'Internal error', status: 500, detail, correlationId },
       headers: {},

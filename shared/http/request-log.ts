@@ -5,11 +5,11 @@ import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
 import type { HttpEvent } from './api.ts';
 
-/** Logs and measures each request, and puts the correlation id into its response. */
+/** Logs each request, records its latency, and adds the correlation id to the response. */
 export function logRequest(
   operationOf: (event: HttpEvent) => string | undefined,
 ): MiddlewareObj<HttpEvent, APIGatewayProxyStructuredResultV2, Error, Context, { startedAt: number }> {
-  const conclude: NonNullable<ReturnType<typeof logRequest>['after']> = ({ event, response, internal }) => {
+  const finish: NonNullable<ReturnType<typeof logRequest>['after']> = ({ event, response, internal }) => {
     const operation = operationOf(event) ?? 'unknown';
     const { statusCode: status = 500, headers = {} } = response!;
     const elapsedMs = performance.now() - internal.startedAt;
@@ -21,7 +21,7 @@ export function logRequest(
     before: ({ internal }) => {
       internal.startedAt = performance.now();
     },
-    after: conclude,
-    onError: conclude,
+    after: finish,
+    onError: finish,
   };
 }

@@ -4,25 +4,25 @@ import { type FieldProblem, InvalidInput } from '../kernel/errors.ts';
 import type { Operation, OperationInput } from '../kernel/operation.ts';
 import { BodyTooLarge } from './problem.ts';
 
-const bodyLimitBytes = 1_048_576;
+const maxBodyBytes = 1_048_576;
 
-/** What a handler may need of the request beyond its parsed input. */
+/** What a handler may need from the request besides its parsed input. */
 export interface Request {
   /** Lower-case names. */
   headers: Record<string, string | undefined>;
   /** The body as received, for signatures over it. */
   rawBody: Buffer;
-  /** The client's address, as the gateway saw it. */
+  /** The client's IP address, as seen by the gateway. */
   clientIp: string;
   /** When the response is due. */
   deadline: Date;
 }
 
-/** The event's request, its body decoded. @throws BodyTooLarge over 1 MiB */
+/** The event's request, with its body decoded. @throws BodyTooLarge  the body exceeds 1 MiB */
 export function toRequest(event: APIGatewayProxyEventV2, deadline: Date): Request {
   const rawBody = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
-  if (rawBody.length > bodyLimitBytes) {
-    throw new BodyTooLarge(`The body is larger than ${bodyLimitBytes} bytes.`, [
+  if (rawBody.length > maxBodyBytes) {
+    throw new BodyTooLarge(`The body exceeds the limit of ${maxBodyBytes} bytes.`, [
       { field: 'body', message: 'is too large' },
     ]);
   }
@@ -30,9 +30,9 @@ export function toRequest(event: APIGatewayProxyEventV2, deadline: Date): Reques
 }
 
 /**
- * The operation's input, each part checked against its contract.
+ * The operation's input, with each part checked against the contract.
  *
- * @throws InvalidInput  naming every field that is wrong, missing, repeated or unknown
+ * @throws InvalidInput  lists every field that is invalid, missing, repeated, or unknown
  */
 export function parseInput<O extends Operation>(
   operation: O,
@@ -64,7 +64,7 @@ function fieldProblems(part: string, issue: z.core.$ZodIssue, schema: z.ZodType)
   return [{ field: [part, ...issue.path].join('.'), message: issue.message }];
 }
 
-/** Parameters that the contract lists take one value; those it only allows (`trait.…`) take several, as an array. */
+/** Parameters listed in the contract take one value. Those allowed only by its catchall (`trait.…`) become arrays. */
 function parseQuery(
   schema: z.ZodObject,
   rawQuery: string,
@@ -73,12 +73,12 @@ function parseQuery(
   const values: Record<string, string | string[]> = {};
   for (const [name, value] of new URLSearchParams(rawQuery)) {
     if (!(name in schema.shape)) {
-      const others = (values[name] ?? []) as string[];
-      values[name] = [...others, value];
+      const previous = (values[name] ?? []) as string[];
+      values[name] = [...previous, value];
     } else if (values[name] === undefined) {
       values[name] = value;
     } else {
-      problems.push({ field: `query.${name}`, message: 'is given more than once' });
+      problems.push({ field: `query.${name}`, message: 'appears more than once' });
     }
   }
   return values;

@@ -3,21 +3,21 @@ import { toSnakeCase } from './event.ts';
 
 interface DatasetSpec {
   summary: string;
-  /** One row after parsing. Its keys are the file's columns; others are refused unless it has a catchall. */
+  /** The schema of one row. Its keys are the file's columns; other columns are rejected unless it has a catchall. */
   row: z.ZodType;
-  /** Other names that a file may have for a column: `token_id` → `moment_id`. */
+  /** Alternative column names in files: `token_id` → `moment_id`. */
   aliases?: Readonly<Record<string, string>>;
   /** Columns that `--set` may supply for every row. */
   settable?: readonly string[];
-  /** The share of rejected rows above which the run fails. Default 0.01. */
+  /** The run fails if more than this share of the rows is rejected. Default 0.01. */
   maxRejectedShare?: number;
 }
 
-/** A kind of file that may be dropped into the imports bucket. */
+/** A kind of file that can be uploaded to the imports bucket. */
 export interface DatasetDeclaration<Key extends string = string, Row extends z.ZodType = z.ZodType>
   extends DatasetSpec {
   key: Key;
-  /** Its name within the domain, as files and the API have it: `set_tiers` for the key `setTiers`. */
+  /** Its name within the domain, as used in file keys and the API: `set_tiers` for the key `setTiers`. */
   name: string;
   row: Row;
   settable: readonly string[];

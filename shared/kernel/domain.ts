@@ -1,6 +1,6 @@
 /**
- * What a domain declares: pure values from which routes, functions, queues, schedules, rules, alarms, the OpenAPI
- * document and the README tables are derived. Nothing here does I/O.
+ * What a domain declares: plain values from which routes, functions, queues, schedules, rules, alarms, the OpenAPI
+ * document, and the README tables are derived. Nothing here does I/O.
  */
 import type { DatasetDeclaration } from './dataset.ts';
 import type { EventDeclaration } from './event.ts';
@@ -12,12 +12,12 @@ import type { Upstream } from './upstream.ts';
 
 /** A domain: one folder in `functions/`, one line in `functions/registry.ts`. */
 export interface Domain {
-  /** Also its folder, its Postgres schema and the prefix of its functions. */
+  /** Also the name of its folder and its Postgres schema, and the prefix of its functions. */
   name: string;
   summary: string;
   /**
-   * The kinds of entities the domain owns, each with what a fence on one voids. A kind is the part of an entity's name
-   * before the first colon (`collections` of `collections:{address}`). It has one owner, so that no change in one
+   * The kinds of entities that the domain owns, each with what a fence on one voids. A kind is the part of an entity's
+   * name before the first colon (`collections` in `collections:{address}`). It has one owner, so that no change in one
    * domain fences, or fails to fence, a view of another.
    */
   entities: Readonly<Record<string, string>>;
@@ -31,26 +31,26 @@ export interface Domain {
   api?: FunctionSettings;
   /** Settings of the function that runs its jobs and imports. */
   etl?: FunctionSettings;
-  /** Functions of their own. */
+  /** Its other functions. */
   functions?: Readonly<Record<string, FunctionDeclaration>>;
 }
 
-/** The part of an entity's name that says what kind of thing it is: `nfts` of `nfts:{address}:{tokenId}`. */
+/** The kind of an entity, from its name: `nfts` for `nfts:{address}:{tokenId}`. */
 export function kindOf(entity: string): string {
   return entity.split(':')[0]!;
 }
 
-/** Every job of a domain, the import of its datasets included. */
+/** Every job of a domain, including the import job if it has datasets. */
 export function jobsOf({ name, jobs, datasets }: Domain): JobDeclaration[] {
   return [...Object.values(jobs), ...(Object.keys(datasets).length > 0 ? [importJobOf(name)] : [])];
 }
 
-/** The job of this name (`collections.loadCollection`), if a domain has it. */
+/** The job with this name (`collections.loadCollection`), or undefined. */
 export function jobNamed(domains: readonly Domain[], name: string): JobDeclaration | undefined {
   return domains.flatMap(jobsOf).find((job) => jobNameOf(job) === name);
 }
 
-/** The lanes that a domain's jobs need. */
+/** The lanes that a domain's jobs use. */
 export function lanesOf(domain: Domain): Lane[] {
   const used = new Set(jobsOf(domain).map(({ lane }) => lane));
   return (['prompt', 'bulk'] as const).filter((lane) => used.has(lane));
@@ -66,14 +66,14 @@ export function upstreamsOfEtl({ jobs }: Domain): Upstream[] {
   return unique(Object.values(jobs).flatMap(({ upstreams = [] }) => upstreams));
 }
 
-/** The tables of some domains that declare partitions. */
+/** The partitioned tables of the given domains. */
 export function partitionedTablesOf(domains: readonly Domain[]): PartitionedTable[] {
   return domains.flatMap(({ name: schema, tables }) =>
     Object.entries(tables).flatMap(([name, { partitions }]) => (partitions ? [{ schema, name, partitions }] : [])),
   );
 }
 
-/** Whether the domain's API function writes at all: only then does it connect as `writer`. */
+/** Whether any operation of the domain writes. Only then does its API function connect as `writer`. */
 export function isWritingApi({ operations }: Domain): boolean {
   return Object.values(operations).some(isWriting);
 }

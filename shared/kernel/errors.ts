@@ -1,6 +1,6 @@
 /**
- * The one tree of errors. Transport is not in it: how a code becomes an HTTP status, a queue decision or a job
- * outcome is decided by the mappers in `shared/http`, `shared/events` and `shared/jobs`.
+ * The error hierarchy. It is independent of transport: the mappers in `shared/http`, `shared/events`, and `shared/jobs`
+ * decide how a code becomes an HTTP status, a redelivery, or a job outcome.
  */
 export type ErrorCode =
   | 'invalid_input'
@@ -16,11 +16,11 @@ export type ErrorCode =
 
 export interface ErrorOptions {
   cause?: unknown;
-  /** What a caller can use to act: the field, the limit, the id. Never a secret. */
+  /** What a caller needs to act: the field, the limit, the id. Never a secret. */
   details?: Record<string, unknown>;
 }
 
-/** The base of every error Tributary throws on purpose; anything else that is thrown is a bug. */
+/** The base class of every error that Tributary throws on purpose. Any other error is a bug. */
 export class TributaryError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
@@ -35,13 +35,13 @@ export class TributaryError extends Error {
   }
 }
 
-/** One rejected value: where it was (`query.pageSize`, `row.token_id`) and what would have been right. */
+/** A rejected value: its location (`query.pageSize`, `row.token_id`) and what is wrong with it. */
 export interface FieldProblem {
   field: string;
   message: string;
 }
 
-/** The caller sent something that cannot be right. Not retryable. */
+/** The input is invalid. Not retryable. */
 export class InvalidInput extends TributaryError {
   readonly fields: FieldProblem[];
 
@@ -51,31 +51,31 @@ export class InvalidInput extends TributaryError {
   }
 }
 
-/** Who asks is not known, or a signature does not match. Not retryable. */
+/** The caller is not authenticated, or a signature does not match. Not retryable. */
 export class Unauthorized extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('unauthorized', false, message, options);
   }
 }
 
-/** What was asked for does not exist. Not retryable. */
+/** The requested thing does not exist. Not retryable. */
 export class NotFound extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('not_found', false, message, options);
   }
 }
 
-/** It contradicts what stands: a lease held by another, a state that does not allow it. Not retryable as it is. */
+/** The current state does not allow it: a duplicate, a job that has already ended. Not retryable. */
 export class Conflict extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('conflict', false, message, options);
   }
 }
 
-/** Another run does this work, or it was called off: this one leaves and writes nothing more. */
+/** Another run took over the work, or it was cancelled: this run must stop and write nothing more. */
 export class Superseded extends Conflict {}
 
-/** A budget is used up: ours (`side: 'ours'`) or an upstream's. Retryable after `retryAfterSeconds`. */
+/** A rate limit was hit: ours (`side: 'ours'`) or an upstream's. Retryable after `retryAfterSeconds`. */
 export class RateLimited extends TributaryError {
   readonly side: 'ours' | 'upstream';
   readonly retryAfterSeconds: number;
@@ -87,35 +87,35 @@ export class RateLimited extends TributaryError {
   }
 }
 
-/** A third party answered wrongly or not at all. Retryable. */
+/** An upstream failed or sent an invalid response. Retryable. */
 export class Upstream extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('upstream', true, message, options);
   }
 }
 
-/** The time given was not enough. Retryable; a job stops at its checkpoint. */
+/** Time ran out. Retryable; a job resumes from its checkpoint. */
 export class Deadline extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('deadline', true, message, options);
   }
 }
 
-/** One of our own parts is not to be had: the database, a queue, a file. Retryable. */
+/** A service of ours is unavailable: the database, Redis, a queue, a bucket. Retryable. */
 export class Unavailable extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('unavailable', true, message, options);
   }
 }
 
-/** Data contradicts an invariant. Not retryable, and somebody has to look. */
+/** The data violates an invariant. Not retryable; someone has to investigate. */
 export class Integrity extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('integrity', false, message, options);
   }
 }
 
-/** A setting is missing or wrong: the function does not start. */
+/** A setting is missing or invalid. Not retryable. */
 export class Config extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {
     super('config', false, message, options);

@@ -1,13 +1,13 @@
-/** A fact about a committed change, in the past tense: one type of outbox row and of message on the bus. */
+/** A fact about a committed change, named in the past tense: a type of outbox row, published on the bus. */
 export interface EventDeclaration {
   /** `holdings_changed`. */
   type: string;
   summary: string;
-  /** The templates of the entities it names. An event says nothing else: consumers read what they need. */
+  /** Templates of the entities it names. An event carries nothing else: consumers read what they need. */
   entities: readonly string[];
 }
 
-/** Declares the events of a domain. The key gives the type: `holdingsChanged` is `holdings_changed`. */
+/** Declares the events of a domain. The type is the key in snake_case: `holdings_changed` for `holdingsChanged`. */
 export function defineEvents<Specs extends Record<string, Omit<EventDeclaration, 'type'>>>(
   specs: Specs,
 ): { readonly [Key in keyof Specs & string]: EventDeclaration } {

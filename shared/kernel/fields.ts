@@ -1,11 +1,11 @@
-/** Fields that contracts share. */
+/** Fields shared by contracts. */
 import * as z from 'zod';
 
-/** A whole number that is not negative. */
+/** A nonnegative integer. */
 export const count = z.int().nonnegative();
 
 /** A time in UTC: `2026-11-21T09:00:00Z`. */
 export const timestamp = z.iso.datetime();
 
-/** How many items a page of a list has: 1 to 200, 50 by default. */
+/** The maximum number of items per page: 1 to 200, 50 by default. */
 export const limit = z.coerce.number().int().min(1).max(200).default(50);

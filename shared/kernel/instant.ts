@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** `2021-07-31`, `2017-06-23 21:05:06`, ISO 8601, `2019-11-06 00:30:00 +0000 UTC`; without a zone it is UTC. */
+/** Accepts `2021-07-31`, `2017-06-23 21:05:06`, ISO 8601, and `2019-11-06 00:30:00 +0000 UTC`. The default zone is UTC. */
 function parse(text: string): Date {
   const iso = text
     .trim()
@@ -9,18 +9,18 @@ function parse(text: string): Date {
   return new Date(/([zZ]|[+-]\d\d:?\d\d)$/.test(iso) || !iso.includes('T') ? iso : `${iso}Z`);
 }
 
-const isSeconds = /^\d{9,11}$/;
+const unixSeconds = /^\d{9,11}$/;
 const message = 'must be a time: ISO 8601, or seconds since 1970';
 
-/** A time in a file, to the millisecond. */
+/** A time in a file, truncated to milliseconds. */
 export const instant = z
   .string()
-  .transform((text) => (isSeconds.test(text) ? new Date(Number(text) * 1_000) : parse(text)))
+  .transform((text) => (unixSeconds.test(text) ? new Date(Number(text) * 1_000) : parse(text)))
   .refine((date) => !Number.isNaN(date.getTime()), message);
 
-/** A time in a file as microseconds since 1970; what is finer is cut off. */
+/** A time in a file as microseconds since 1970, truncated. */
 export const instantMicros = z.string().transform((text, context) => {
-  const at = isSeconds.test(text) ? new Date(Number(text) * 1_000) : parse(text.replace(/(:\d\d)\.\d+/, '$1'));
+  const at = unixSeconds.test(text) ? new Date(Number(text) * 1_000) : parse(text.replace(/(:\d\d)\.\d+/, '$1'));
   if (Number.isNaN(at.getTime())) {
     context.addIssue({ code: 'custom', message });
     return z.NEVER;

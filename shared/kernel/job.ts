@@ -2,22 +2,22 @@ import * as z from 'zod';
 import type { EventDeclaration } from './event.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Each lane has its own queue: what is `prompt` (refreshes, alerts, warming) never waits for `bulk` (syncs, imports). */
+/** Each lane has its own queue, so that `prompt` jobs (refreshes, alerts, warming) never wait for `bulk` (syncs, imports). */
 export type Lane = 'prompt' | 'bulk';
 
 interface JobSpec {
   summary: string;
   lane: Lane;
-  /** Default: none. Parsing must be idempotent: parameters are parsed when a job is queued and again when it runs. */
+  /** Default: none. Parsing must be idempotent: parameters are parsed when the job is queued and again when it runs. */
   params?: z.ZodObject;
   /** An EventBridge Scheduler expression in UTC: `rate(15 minutes)`, `cron(0 3 * * ? *)`. */
   schedule?: string;
   /**
-   * Events that start it, with no parameters. One that arrives while it runs makes it run once more, so that its last
-   * run began after every event.
+   * Events that start it, without parameters. If one arrives while it is running, it runs once more, so that its last run
+   * begins after every event.
    */
   on?: readonly EventDeclaration[];
-  /** Left out where the database may pause (stage `dev`), like every schedule more frequent than hourly. */
+  /** Not scheduled in stages where the database may pause (`dev`), like any schedule more frequent than hourly. */
   keepsDatabaseAwake?: boolean;
   /** The upstreams it calls. */
   upstreams?: readonly Upstream[];
@@ -45,7 +45,7 @@ export function defineJobs<Specs extends Record<string, JobSpec>>(
   ) as never;
 }
 
-/** The name that jobs have in the API, in messages and in `platform.jobs`: `collections.loadCollection`. */
+/** A job's name in the API, in messages, and in `platform.jobs`: `collections.loadCollection`. */
 export function jobNameOf({ domain, name }: JobDeclaration): string {
   return `${domain}.${name}`;
 }

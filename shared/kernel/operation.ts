@@ -5,16 +5,16 @@ import type { TtlView, View } from './view.ts';
 /** `admin` needs the operator's bearer token; `signed` checks a signature over the raw body itself. */
 export type Access = 'public' | 'admin' | 'signed';
 
-/** The role that the authorizer gives to requests with the operator's token. */
+/** The role that the authorizer assigns to requests with the operator's token. */
 export const operator = 'operator';
 
-/** What a read is for: `analytics` runs on the reader that is kept apart for long queries. */
+/** What a read is for: `analytics` runs on the reader reserved for long queries. */
 export type ReadWorkload = 'api' | 'analytics';
 
-/** Where an answer comes from: a SQL statement, or an upstream's API. */
+/** Where an answer comes from: a SQL statement or an upstream's API. */
 export type AnswerSource = 'statement' | Upstream;
 
-/** An operation as a contract writes it: its key is its operationId, and what is left out has a default. */
+/** An operation as written in a contract. Its key is the operationId; omitted fields have defaults. */
 interface OperationSpec {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
@@ -30,13 +30,13 @@ interface OperationSpec {
   /** Default 200. */
   status?: 200 | 202 | 204;
   response: z.ZodType;
-  /** Errors beyond 400 and 5xx that a client has to expect. */
+  /** Errors, besides 400 and 5xx, that a client must handle. */
   problems?: readonly (401 | 404 | 409 | 413 | 429)[];
-  /** The media type of the answer, unless it is JSON. */
+  /** The media type of the answer. Default `application/json`. */
   contentType?: string;
   /** Default `api`. */
   workload?: ReadWorkload;
-  /** Upstreams it may call beside its source: for a first read, or to check a signature. */
+  /** Upstreams that it may call in addition to its source: for a first read, or to check a signature. */
   upstreams?: readonly Upstream[];
 }
 
@@ -45,7 +45,7 @@ type Sourced = { source?: 'statement'; cache?: View } | { source: Upstream; cach
 const nothing = z.strictObject({});
 type Nothing = typeof nothing;
 
-/** One HTTP operation: what comes in, what goes out, where its answer comes from and where it is cached. */
+/** An HTTP operation: its input, its output, where its answer comes from, and where that is cached. */
 export interface Operation<
   Id extends string = string,
   Path extends z.ZodObject = z.ZodObject,
@@ -106,7 +106,7 @@ export function defineOperations<const Specs extends Record<string, OperationSpe
   return Object.fromEntries(operations);
 }
 
-/** What the handler of an operation gets, parsed and normalized. */
+/** The parsed and normalized input of an operation's handler. */
 export interface OperationInput<O extends Operation> {
   path: z.output<O['pathParameters']>;
   query: z.output<O['query']>;
@@ -115,7 +115,7 @@ export interface OperationInput<O extends Operation> {
 
 export type OperationResponse<O extends Operation> = z.input<O['response']>;
 
-/** Whether answering may write: a GET does so only to record what it fetched from an upstream. */
+/** Whether the operation may write. A GET writes only to record what it fetched from an upstream. */
 export function isWriting({ method, source, upstreams }: Operation): boolean {
   return method !== 'GET' || (source === 'statement' && upstreams.length > 0);
 }

@@ -1,8 +1,8 @@
 /**
  * A Postgres snapshot, as `pg_current_snapshot()` prints it: `xmin:xmax:xip,xip,…`.
  *
- * Every transaction below `xmin` had ended; none at or above `xmax` had; those in `xip` were still running. The ids are
- * 64-bit without wraparound; a cluster that writes a million times a second passes 2^53 after 285 years.
+ * Every transaction below `xmin` had ended, none at or above `xmax` had, and those in `xip` were still running. The ids
+ * are 64-bit and never wrap around; at a million writes per second, a cluster takes 285 years to exceed 2^53.
  */
 export interface PgSnapshot {
   xmin: number;
@@ -21,10 +21,10 @@ export function parseSnapshot(text: string): PgSnapshot | undefined {
 }
 
 /**
- * Whether a read under the snapshot saw the changes of the transaction `xid`, provided that it committed.
+ * Whether a read under the snapshot saw the changes of transaction `xid`, assuming that it committed.
  *
- * An empty `xip` counts as `xmax = xmin`: a replica leaves `xip` empty although transactions between the two are
- * running, so nothing from `xmin` on is known to be visible there. On the writer the rule changes nothing.
+ * An empty `xip` counts as `xmax = xmin`: a replica leaves `xip` empty even if transactions between the two are running,
+ * so nothing from `xmin` on is known to be visible there. On the primary the rule makes no difference.
  */
 export function visible(xid: number, { xmin, xmax, xip }: PgSnapshot): boolean {
   if (xid < xmin) return true;

@@ -3,7 +3,7 @@ import * as z from 'zod';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** A new ULID: 26 characters, sorted by time (ms) and then at random. */
+/** A new ULID: 26 characters that sort by time (ms), then randomly. */
 export function ulid(now: number = Date.now()): string {
   let value = (BigInt(now) << 80n) | BigInt(`0x${randomBytes(10).toString('hex')}`);
   let text = '';
@@ -14,5 +14,5 @@ export function ulid(now: number = Date.now()): string {
   return text;
 }
 
-/** A ULID, as ids of jobs are. */
+/** A ULID as a string. Job ids are ULIDs. */
 export const ulidText = z.string().regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, 'must be a ULID');

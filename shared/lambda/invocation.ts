@@ -3,14 +3,14 @@ import { Deadline } from '../kernel/errors.ts';
 import { enterCorrelation } from '../observability/correlation.ts';
 import { flushMetrics } from '../observability/metrics.ts';
 
-/** Left for the response, or for the report of what failed, before Lambda ends the process. */
+/** Time reserved for the response, or for reporting failures, before Lambda ends the process. */
 export const earlyEndMs = 500;
 
 /**
- * The stack that every handler starts from: ends early rather than be cut off, puts the work under a correlation id, and
- * writes the metrics at the end.
+ * The middleware that every handler starts with: ends the work shortly before Lambda's timeout, sets the correlation id,
+ * and writes the metrics at the end.
  *
- * @param correlationOf  the id that the event carries, if it carries one
+ * @param correlationOf  the correlation id in the event, if it has one
  */
 export function invocation<Event, Result>(
   correlationOf: (event: Event) => string | undefined = () => undefined,

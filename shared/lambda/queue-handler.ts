@@ -3,10 +3,10 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { log } from '../observability/log.ts';
 import { invocation } from './invocation.ts';
 
-/** What became of each record of a batch, in their order. */
+/** The outcome of each record in a batch, in order. */
 export type BatchOutcome = readonly PromiseSettledResult<unknown>[];
 
-/** The handler of a function that queues invoke. What `work` could not do is delivered again, record by record. */
+/** The handler of a function invoked by queues. Records whose outcome is a rejection are delivered again. */
 export function queueHandler(
   work: (event: SQSEvent, context: Context) => Promise<BatchOutcome>,
 ): (event: SQSEvent, context: Context) => Promise<SQSBatchResponse> {
@@ -14,7 +14,7 @@ export function queueHandler(
   return handler as (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 }
 
-/** Reports which records failed, so that SQS delivers only these again: all of them if the handler threw or timed out. */
+/** Reports which records failed, so that SQS delivers only those again. If the handler threw or timed out, that is all. */
 function partialBatch(): MiddlewareObj<SQSEvent, BatchOutcome | SQSBatchResponse> {
   const failuresIn = (event: SQSEvent, isFailed: (i: number) => boolean): SQSBatchResponse => ({
     batchItemFailures: event.Records.filter((_, i) => isFailed(i)).map(({ messageId }) => ({

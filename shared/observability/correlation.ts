@@ -3,12 +3,12 @@ import { ulid } from '../kernel/ulid.ts';
 
 const current = new AsyncLocalStorage<string>();
 
-/** Runs `work` under a correlation id: that of the request or event that caused it. */
+/** Runs `work` under the correlation id of the request or event that caused it, or under a new one. */
 export function withCorrelation<T>(id: string | undefined, work: () => T): T {
   return current.run(id ?? ulid(), work);
 }
 
-/** Puts the rest of the current invocation under a correlation id. */
+/** Sets the correlation id for the rest of the current invocation. */
 export function enterCorrelation(id: string | undefined): void {
   current.enterWith(id ?? ulid());
 }

@@ -7,9 +7,9 @@ let logger: Logger | undefined;
 type Fields = Record<string, unknown>;
 
 /**
- * Structured logs, one JSON line each, with the correlation id of the work they belong to.
+ * Structured logs: one JSON line per message, with the current correlation id.
  *
- * Errors go in as `error`; their details and causes are written out. What is secret has no business in either.
+ * Pass errors as `error`; their details and causes are logged too. Never log a secret.
  */
 export const log = {
   debug: (message: string, fields: Fields = {}) => write('debug', message, fields),

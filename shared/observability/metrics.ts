@@ -3,14 +3,14 @@ import { env } from '../env.ts';
 
 export type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];
 
-/** What was counted since the last flush, by its dimensions. */
+/** Metrics since the last flush, by dimensions. */
 const pending = new Map<string, Metrics>();
 
 /**
- * Counts a figure in the namespace `Tributary` with its dimensions beside `service`. It is written as EMF at the end of
- * the invocation.
+ * Records a value in the namespace `Tributary`, with the given dimensions in addition to `service`. Metrics are written as
+ * EMF at the end of the invocation.
  *
- * Dimensions come from a small set (an operation, an outcome, a queue), never an id.
+ * Dimension values come from a small set (an operation, an outcome, a queue); never use an id.
  */
 export function count(name: string, unit: Unit, value: number, dimensions: Record<string, string> = {}): void {
   const key = JSON.stringify(dimensions);
@@ -23,9 +23,9 @@ export function count(name: string, unit: Unit, value: number, dimensions: Recor
   metrics.addMetric(name, unit, value);
 }
 
-/** Writes what was counted, one line for each set of dimensions. */
+/** Writes the recorded metrics, one line per set of dimensions. */
 export function flushMetrics(): void {
-  const counted = [...pending.values()];
+  const recorded = [...pending.values()];
   pending.clear();
-  for (const metrics of counted) metrics.publishStoredMetrics();
+  for (const metrics of recorded) metrics.publishStoredMetrics();
 }

@@ -3,7 +3,7 @@ import { correlationId } from './correlation.ts';
 
 let tracer: Tracer | undefined;
 
-/** Runs `work` as a subsegment of the invocation's X-Ray trace, with the correlation id as its annotation. */
+/** Runs `work` as a subsegment of the invocation's X-Ray trace, annotated with the correlation id. */
 export async function traced<T>(name: string, work: () => Promise<T>): Promise<T> {
   tracer ??= new Tracer();
   if (!tracer.isTracingEnabled()) return work();

@@ -4,24 +4,24 @@ import { RateLimited } from '../kernel/errors.ts';
 
 export interface BudgetSettings {
   redis: Redis;
-  /** Names it in Redis: `alchemy`, `first-reads`. */
+  /** Its name in Redis: `alchemy`, `first-reads`. */
   name: string;
   points: number;
   perSeconds: number;
 }
 
-/** So many points in so many seconds, for all containers together. */
+/** A number of points per period, shared by all containers. */
 export interface Budget {
-  /** Takes a point, waiting for the next period if need be. @throws RateLimited  after `maxWaitMs` */
+  /** Takes a point, waiting for the next period if necessary. @throws RateLimited  the wait would exceed `maxWaitMs` */
   wait(key: string, maxWaitMs: number): Promise<void>;
-  /** Takes a point if there is one. @throws RateLimited  there is none (`side`: ours) */
+  /** Takes a point without waiting. @throws RateLimited  none is left (`side`: ours) */
   take(key: string): Promise<void>;
 }
 
-/** While Redis is away each container has this share of the budget for itself. */
+/** Each container's own share of the budget while Redis is down. */
 const shareWithoutRedis = 0.2;
 
-/** A budget shared through Redis. */
+/** Creates a budget that is shared through Redis. */
 export function createBudget({ redis, name, points, perSeconds }: BudgetSettings): Budget {
   const limiter = new RateLimiterRedis({
     storeClient: redis,
@@ -33,12 +33,13 @@ export function createBudget({ redis, name, points, perSeconds }: BudgetSettings
       duration: perSeconds,
     }),
   });
+  /** Milliseconds to wait; 0 if a point was taken. */
   const consume = (key: string) =>
     limiter.consume(key).then(
       () => 0,
-      (refusal: unknown) => {
-        if (refusal instanceof RateLimiterRes) return Math.max(1, refusal.msBeforeNext);
-        throw refusal;
+      (rejection: unknown) => {
+        if (rejection instanceof RateLimiterRes) return Math.max(1, rejection.msBeforeNext);
+        throw rejection;
       },
     );
   return {
@@ -48,13 +49,13 @@ export function createBudget({ redis, name, points, perSeconds }: BudgetSettings
         const waitMs = await consume(key);
         if (waitMs === 0) return;
         if (Date.now() + waitMs > until)
-          throw new RateLimited(`The request budget of ${name} is exhausted.`, 'ours', waitMs / 1_000);
+          throw new RateLimited(`The request budget for ${name} is exhausted.`, 'ours', waitMs / 1_000);
         await new Promise((resolve) => setTimeout(resolve, waitMs * (1 + Math.random() * 0.2)));
       }
     },
     async take(key) {
       const waitMs = await consume(key);
-      if (waitMs > 0) throw new RateLimited(`The request budget of ${name} is exhausted.`, 'ours', waitMs / 1_000);
+      if (waitMs > 0) throw new RateLimited(`The request budget for ${name} is exhausted.`, 'ours', waitMs / 1_000);
     },
   };
 }

@@ -7,11 +7,11 @@ import { secret } from '../secrets.ts';
 import { createBudget } from './budget.ts';
 import { createRequest, type RequestJson } from './request.ts';
 
-/** What the client of an upstream is made of. */
+/** What an upstream's client is built from. */
 export interface Connection<U extends Upstream> {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   baseUrl: string;
-  /** The current credentials. @throws Unavailable, Config */
+  /** The current credentials. @throws Unavailable, Config  see `secret` */
   credentials(): Promise<z.output<U['secret']>>;
   request: RequestJson;
 }
@@ -20,11 +20,11 @@ const defaultMaxWaitMs = 20_000;
 const connections = new Map<string, Promise<unknown>>();
 
 /**
- * The client of an upstream: made once per container, under the budget that all containers share.
+ * The client of an upstream, created once per container. Its requests share one budget across all containers.
  *
- * @param create  makes the client from its connection
- * @throws Config       this function may not call the upstream, or its secret lacks a key
- * @throws Unavailable  Secrets Manager did not answer (retryable)
+ * @param create  creates the client from its connection
+ * @throws Config       this function may not call the upstream, or the secret lacks a key
+ * @throws Unavailable  Secrets Manager did not respond (retryable)
  */
 export function connectUpstream<U extends Upstream, Client>(
   upstream: U,

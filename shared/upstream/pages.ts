@@ -1,6 +1,6 @@
 import type { Batch } from '../jobs/sync.ts';
 
-/** One page of an upstream: its good rows, what was wrong with the others, and the key of the next page. */
+/** One page from an upstream: its valid rows, the rejected ones with reasons, and the key of the next page. */
 export interface Page<Row> {
   rows: Row[];
   rejected: { reason: string; row: unknown }[];
@@ -12,7 +12,7 @@ interface Position {
   rows: number;
 }
 
-/** The pages of an upstream as batches of a sync, from a position on. The next page is fetched while one is applied. */
+/** The pages of an upstream as batches of a sync, starting at a position. Fetches one page ahead. */
 export async function* pagesOf<Row>(
   position: unknown,
   fetchPage: (key: string | null) => Promise<Page<Row>>,
@@ -23,7 +23,7 @@ export async function* pagesOf<Row>(
   while (fetching) {
     const page: Page<Row> = await fetching;
     fetching = page.next === null ? undefined : fetchPage(page.next);
-    // an error of the page fetched ahead surfaces when its turn comes
+    // an error in the page fetched ahead surfaces when that page is awaited
     fetching?.catch(() => {});
     const rejected = page.rejected.map(({ reason, row }, i) => ({
       position: count + page.rows.length + i + 1,

@@ -1,4 +1,4 @@
-/** Requests to upstreams: retried where that is safe, bounded in time and size, never with a key in an error. */
+/** Requests to upstreams: retried if that is safe, and bounded in time and size. Errors never contain a key. */
 import {
   BrokenCircuitError,
   ConsecutiveBreaker,
@@ -14,12 +14,12 @@ import { Deadline, InvalidInput, NotFound, RateLimited, TributaryError, Upstream
 import type { Upstream as UpstreamDeclaration } from '../kernel/upstream.ts';
 
 export interface UpstreamRequest {
-  /** Its name in errors, without a key: `getContractMetadata`. */
+  /** Its name in error messages, without a key: `getContractMetadata`. */
   operation: string;
-  /** A function of the attempt, from 0, if a repeated call has to say that it is one. */
+  /** Or a function of the attempt, counted from 0, if a retry needs a different URL. */
   url: string | ((attempt: number) => string);
   headers?: Record<string, string>;
-  /** Sent as JSON by POST. The call must be safe to repeat. */
+  /** Sent as JSON in a POST. The call must be safe to repeat. */
   body?: unknown;
 }
 
@@ -40,10 +40,11 @@ const retryableStatus = new Set([408, 425, 500, 502, 503, 504]);
  * Sends requests to one upstream.
  *
  * @param takeBudget  takes a point of the shared budget; called before each attempt
- * @throws NotFound     404
- * @throws RateLimited  429 for longer than 30 s, or a quota is exceeded, which is not retried here
- * @throws Upstream     5xx, a lost connection, a truncated response (retryable), after the last attempt
- * @throws Deadline     no response in time (retryable)
+ * @throws NotFound      404
+ * @throws InvalidInput  the upstream rejected the request
+ * @throws RateLimited   429 with a wait of more than 30 s, or an exceeded quota; neither is retried here (retryable)
+ * @throws Upstream      5xx, a lost connection, or a truncated response, after the last attempt (retryable)
+ * @throws Deadline      no response within the timeout, after the last attempt (retryable)
  */
 export function createRequest(upstream: RequestSettings, takeBudget: () => Promise<void>): RequestJson {
   const { name, maxAttempts = defaults.maxAttempts } = upstream;
@@ -64,7 +65,7 @@ export function createRequest(upstream: RequestSettings, takeBudget: () => Promi
     return policy.execute(attempt).catch((error: unknown) => {
       if (error instanceof BrokenCircuitError)
         throw new Upstream(
-          `${name}: paused for ${breakForMs / 1_000} s after ${breakAfterFailures} failures in a row.`,
+          `${name}: paused for ${breakForMs / 1_000} s after ${breakAfterFailures} consecutive failures.`,
         );
       throw error;
     });
@@ -72,7 +73,7 @@ export function createRequest(upstream: RequestSettings, takeBudget: () => Promi
 }
 
 function createPolicy(maxAttempts: number): IPolicy {
-  const worthRetrying = handleWhen(
+  const isRetryable = handleWhen(
     (error) =>
       error instanceof TributaryError &&
       error.retryable &&
@@ -80,14 +81,14 @@ function createPolicy(maxAttempts: number): IPolicy {
   );
   const backoff = new DelegateBackoff<IRetryBackoffContext<unknown>>(({ attempt, result }) => {
     const error = 'error' in result ? result.error : undefined;
-    const wanted = error instanceof RateLimited ? error.retryAfterSeconds * 1_000 : 0;
-    return wanted + Math.random() * Math.min(maxBackoffMs, initialBackoffMs * 2 ** attempt);
+    const retryAfterMs = error instanceof RateLimited ? error.retryAfterSeconds * 1_000 : 0;
+    return retryAfterMs + Math.random() * Math.min(maxBackoffMs, initialBackoffMs * 2 ** attempt);
   });
-  const retries = retry(worthRetrying, { maxAttempts: maxAttempts - 1, backoff });
-  const broken = handleWhen((error) => error instanceof Upstream || error instanceof Deadline);
+  const retries = retry(isRetryable, { maxAttempts: maxAttempts - 1, backoff });
+  const isFailure = handleWhen((error) => error instanceof Upstream || error instanceof Deadline);
   return wrap(
     retries,
-    circuitBreaker(broken, { halfOpenAfter: breakForMs, breaker: new ConsecutiveBreaker(breakAfterFailures) }),
+    circuitBreaker(isFailure, { halfOpenAfter: breakForMs, breaker: new ConsecutiveBreaker(breakAfterFailures) }),
   );
 }
 
@@ -100,7 +101,7 @@ async function send(what: string, url: string, upstream: RequestSettings, init: 
     text = await readText(what, response, maxBytes);
   } catch (error) {
     if (error instanceof TributaryError) throw error;
-    // no cause: the message of a failed fetch may contain the URL, and the URL the key
+    // no cause: a failed fetch's message may contain the URL, which may contain the key
     const timedOut = (error as Error).name === 'TimeoutError';
     throw timedOut
       ? new Deadline(`${what}: no response within ${timeoutMs} ms.`)
@@ -133,10 +134,10 @@ function errorOf(what: string, { status, headers }: Response, text: string, reas
   }
   if (status === 404) return new NotFound(`${what}: not found.`);
   if (retryableStatus.has(status)) return new Upstream(`${what}: responded with ${status}.`);
-  return new InvalidInput(`${what}: refused with ${status}${reason === undefined ? '.' : `: ${reason}`}`);
+  return new InvalidInput(`${what}: rejected with ${status}${reason === undefined ? '.' : `: ${reason}`}`);
 }
 
-/** Seconds to wait by a Retry-After header, which is a number or a date; one second if there is none. */
+/** Seconds to wait according to a Retry-After header, which is a number or a date; 1 if there is none. */
 function retryAfterOf(header: string | null): number {
   if (header === null) return 1;
   if (/^\d+$/.test(header)) return Number(header);

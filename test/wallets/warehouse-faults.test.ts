@@ -247,6 +247,6 @@ test('a key that Snowflake does not know is told as such', async () => {
     stranger.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),
   ).rejects.toMatchObject({
     code: 'invalid_input',
-    message: 'snowflake statements: refused with 401: 390144: JWT token is invalid.',
+    message: 'snowflake statements: rejected with 401: 390144: JWT token is invalid.',
   });
 });
