@@ -1,4 +1,4 @@
-/** The collections room's HTTP operations. An answer's amounts and token ids are decimal texts, its times ISO in UTC. */
+/** The HTTP operations of the collections domain. Amounts and token ids are decimal strings, times ISO 8601 in UTC. */
 import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
 import { cursor } from '../../shared/kernel/cursor.ts';
@@ -14,7 +14,7 @@ export const operations = defineOperations({
   listCollections: {
     method: 'GET',
     path: '/v1/collections',
-    summary: 'The directory of collections.',
+    summary: 'All collections, sorted.',
     query: z.strictObject({
       sort: z.enum(['name', '-holders', '-tokens', '-refreshed']).default('name'),
       limit,
@@ -39,7 +39,7 @@ export const operations = defineOperations({
       entity: 'collection-directory:all',
       ttl: 60,
       kind: 'ttlOnly',
-      staleness: 'Counts and order of the directory may be one minute old.',
+      staleness: 'Counts and order may be up to one minute old.',
       graceSeconds: 3_600,
     },
   },
@@ -47,7 +47,7 @@ export const operations = defineOperations({
   getCollection: {
     method: 'GET',
     path: '/v1/collections/{address}',
-    summary: 'One collection. One nobody has asked for yet is fetched from upstream first.',
+    summary: 'One collection. If it is not stored yet, it is fetched from upstream first.',
     pathParameters: byCollection,
     upstreams: [alchemy],
     response: collection,
@@ -62,8 +62,8 @@ export const operations = defineOperations({
   listNfts: {
     method: 'GET',
     path: '/v1/collections/{address}/nfts',
-    summary: 'The tokens of a collection by token id, filtered by owner and by any number of traits.',
-    description: 'Traits are given as `trait.<Type>=<Value>`; several of one or of different types must all be there.',
+    summary: 'The tokens of a collection, ordered by token id. Can be filtered by owner and traits.',
+    description: 'Filter by trait with `trait.<Type>=<Value>`. Tokens must match every trait filter.',
     pathParameters: byCollection,
     query: z
       .object({
@@ -96,7 +96,7 @@ export const operations = defineOperations({
   getTraits: {
     method: 'GET',
     path: '/v1/collections/{address}/traits',
-    summary: 'How often each trait value occurs; rarity is its share of the tokens, from 0 to 1.',
+    summary: 'How many tokens have each trait value. Rarity is the share of tokens, from 0 to 1.',
     pathParameters: byCollection,
     response: z.strictObject({
       tokenCount: count,
@@ -114,8 +114,9 @@ export const operations = defineOperations({
   listHolders: {
     method: 'GET',
     path: '/v1/collections/{address}/holders',
-    summary: 'Who holds the collection, most tokens first.',
-    description: 'A collection known by its holder lists keeps each of them: `asOf` asks for the latest not after it.',
+    summary: 'The holders of a collection, most tokens first.',
+    description:
+      'For a collection known from imported lists of holders, `asOf` selects the latest list at or before that time.',
     pathParameters: byCollection,
     query: z.strictObject({ limit, cursor: cursor.optional(), asOf: z.iso.datetime().optional() }),
     response: z.strictObject({
@@ -132,7 +133,7 @@ export const operations = defineOperations({
   getNft: {
     method: 'GET',
     path: '/v1/collections/{address}/nfts/{tokenId}',
-    summary: 'One token with its traits and what else its source says of it.',
+    summary: 'One token with its traits and other attributes.',
     pathParameters: byToken,
     response: nft.extend({
       collection: z.string(),
@@ -152,12 +153,12 @@ export const operations = defineOperations({
   getNftOwner: {
     method: 'GET',
     path: '/v1/collections/{address}/nfts/{tokenId}/owner',
-    summary: 'Who owns a token: one address, or for ERC-1155 each holder with the amount.',
+    summary: 'The owner of a token. For ERC-1155, each holder with the amount.',
     pathParameters: byToken,
     response: z.strictObject({
       collection: z.string(),
       tokenId: uint256,
-      /** The only owner; null where there are several or none is known. */
+      /** The only owner. Null if there are several, or none is known. */
       owner: z.string().nullable(),
       owners: z.array(
         z.strictObject({
@@ -208,7 +209,7 @@ export const operations = defineOperations({
   getUser: {
     method: 'GET',
     path: '/v1/users/{fid}',
-    summary: 'A Farcaster user and the wallets verified for them.',
+    summary: 'A Farcaster user with their verified wallets.',
     pathParameters: z.strictObject({ fid }),
     upstreams: [neynar],
     response: z.strictObject({
@@ -226,7 +227,7 @@ export const operations = defineOperations({
   listUserCollections: {
     method: 'GET',
     path: '/v1/users/{fid}/collections',
-    summary: 'The collections held by all the wallets of a Farcaster user.',
+    summary: 'The collections held by all wallets of a Farcaster user, most tokens first.',
     pathParameters: z.strictObject({ fid }),
     response: z.strictObject({ fid: count, wallets: z.array(z.string()), collections: z.array(heldCollection) }),
     problems: [404],
@@ -246,7 +247,7 @@ export const operations = defineOperations({
   refreshCollection: {
     method: 'POST',
     path: '/v1/collections/{address}/refresh',
-    summary: 'Fetches the collection from upstream again; the job can be followed by its id.',
+    summary: 'Queues a refresh of the collection from upstream. Returns the id of the job.',
     pathParameters: z.strictObject({ address }),
     status: 202,
     upstreams: [alchemy],
@@ -257,7 +258,7 @@ export const operations = defineOperations({
   receiveAlchemyWebhook: {
     method: 'POST',
     path: '/v1/webhooks/alchemy',
-    summary: 'Takes NFT activity from Alchemy, signed over the raw body.',
+    summary: 'Receives NFT activity from Alchemy, signed over the raw body.',
     access: 'signed',
     body: z.unknown(),
     upstreams: [alchemy],

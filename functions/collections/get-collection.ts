@@ -6,15 +6,14 @@ import { fetchCollection } from './fetch-collection.ts';
 import { countRead } from './popularity.ts';
 
 /**
- * One collection: its metadata as its source last gave it, and how many tokens and holders of it are known.
+ * One collection: its metadata as its source last reported it, and its known numbers of tokens and holders.
  *
- * Amounts are decimal texts, times UTC. Fresh: a change hides the cached answer at once.
+ * Amounts are decimal strings, times UTC. A change shows at once.
  *
- * One that nobody has asked for yet, or that is known by an import alone, is fetched first: its metadata at once, the
- * rest by a job.
+ * A collection that is not stored yet, or only by an import, is fetched first: its metadata at once, the rest in a job.
  *
- * @throws NotFound     nobody knows it (remembered for 30 seconds)
- * @throws RateLimited  it would have to be fetched, and the budget for that is used up
+ * @throws NotFound     the collection is unknown (remembered for 30 seconds)
+ * @throws RateLimited  the collection must be fetched, and the budget for that is exhausted
  * @source Alchemy getContractMetadata, or an import
  */
 export const getCollection = read(operations.getCollection, {

@@ -1,18 +1,18 @@
-/** What the answers and parameters of the collections API are made of. */
+/** The schemas shared by the operations and datasets of the collections domain. */
 import * as z from 'zod';
 import { address } from '../../shared/kernel/address.ts';
 import { decimal, uint256 } from '../../shared/kernel/decimal.ts';
 import { count, timestamp } from '../../shared/kernel/fields.ts';
 
-/** How a collection is named: by its contract's address, or by its slug if its contract is unknown. */
+/** The id of a collection: its contract's address, or its slug if the contract is unknown. */
 export const collectionId = z
   .union([address, z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/)], {
     error: 'must be a contract address (0x and 40 hex digits) or a slug (a-z, 0-9 and -)',
   })
-  .refine((text) => !text.startsWith('0x') || text.length === 42, 'must be 0x and 40 hex digits')
+  .refine((text) => !text.startsWith('0x') || text.length === 42, 'must be a contract address (0x and 40 hex digits)')
   .meta({ id: 'CollectionId' });
 
-export const fid = z.string().regex(/^[1-9]\d{0,14}$/, 'must be a Farcaster id: a positive whole number');
+export const fid = z.string().regex(/^[1-9]\d{0,14}$/, 'must be a Farcaster id (a positive whole number)');
 
 export const traitName = /^trait\..{1,100}$/;
 
