@@ -2,12 +2,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { domains } from '../../functions/registry.ts';
 import { databaseOwner, startPostgres } from '../../local/postgres.ts';
 import { startQueues } from '../../local/queues.ts';
 import { startRedis } from '../../local/redis.ts';
 import { startSecrets } from '../../local/secrets.ts';
 import { migrate } from './migrate.ts';
 import { tempFolder } from './temp-folder.ts';
+import { testCredentials, upstreamsOf } from './upstreams.ts';
 
 export interface Services {
   writer: string;
@@ -34,8 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const secrets = await startSecrets(
     new Map<string, Record<string, unknown>>([
       ['owner', { username: databaseOwner.user, password: databaseOwner.password }],
-      ['alchemy', { apiKey: 'alchemy-test-key', webhookSigningKey: 'whsec-test' }],
-      ['neynar', { apiKey: 'neynar-test-key' }],
+      ...domains.flatMap(upstreamsOf).map((upstream) => [upstream.name, testCredentials(upstream)] as const),
       ['admin', { sha256: '0'.repeat(64) }],
     ]),
   );

@@ -7,6 +7,7 @@ import { ulid } from '../../shared/kernel/ulid.ts';
 import { createCaller } from './api.ts';
 import { createDatabase } from './database.ts';
 import { createBucket, createQueue, drain, putObject } from './queues.ts';
+import { upstreamEnvironment } from './upstreams.ts';
 
 export interface JobRow {
   id: string;
@@ -26,6 +27,7 @@ export async function createRoom(name: string, environment: Record<string, strin
     ...Object.fromEntries(['PROMPT', 'BULK'].map((lane) => [`JOBS_QUEUE_URL_${name.toUpperCase()}_${lane}`, jobs.url])),
     RELAY_QUEUE_URL: relay.url,
     IMPORTS_BUCKET: bucket,
+    ...upstreamEnvironment(domain),
     ...environment,
   });
   const { handler: api } = await import(`../../functions/${name}/api.ts`);

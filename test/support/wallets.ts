@@ -18,7 +18,6 @@ export async function createWallets(size: MomentsSize) {
   afterAll(() => Promise.all([warehouse.stop(), secrets.stop()]));
   const environment = {
     UPSTREAM_SNOWFLAKE_URL: warehouse.url,
-    UPSTREAM_SNOWFLAKE_SECRET_ARN: 'snowflake',
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
   };
   const { snowflake } = await import('../../functions/upstreams/snowflake.ts');

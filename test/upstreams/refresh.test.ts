@@ -1,27 +1,27 @@
 import { afterAll, expect, test } from 'vitest';
+import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
+import { neynar as declaredNeynar } from '../../functions/upstreams/neynar.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
 import type { Collection } from '../../local/upstreams/world.ts';
 import { createCollections } from '../support/collections.ts';
 import { drain } from '../support/queues.ts';
+import { testCredentials } from '../support/upstreams.ts';
 
-const alchemy = await startAlchemy({ apiKey: 'alchemy-test-key' });
-const neynar = await startNeynar({ world: alchemy.world, apiKey: 'neynar-test-key' });
+const credentials = testCredentials(declaredAlchemy);
+const alchemy = await startAlchemy({ apiKey: credentials.apiKey });
+const neynar = await startNeynar({ world: alchemy.world, apiKey: testCredentials(declaredNeynar).apiKey });
 const { call, runMessage, jobRow, jobsQueue, database } = await createCollections({
   UPSTREAM_ALCHEMY_URL: alchemy.url,
   UPSTREAM_NEYNAR_URL: neynar.url,
 });
 afterAll(() => Promise.all([alchemy.stop(), neynar.stop()]));
-const [declaredAlchemy, declaredNeynar] = await Promise.all([
-  import('../../functions/upstreams/alchemy.ts'),
-  import('../../functions/upstreams/neynar.ts'),
-]);
 // the budgets of the real upstreams would make the tests wait
-declaredAlchemy.alchemy.requestsPerSecond = 1_000;
-declaredNeynar.neynar.requestsPerSecond = 1_000;
+declaredAlchemy.requestsPerSecond = 1_000;
+declaredNeynar.requestsPerSecond = 1_000;
 
 const [small, shared] = [alchemy.collections[4]!, alchemy.collections[5]!];
-const webhook = { webhookUrl: '', signingKey: 'whsec-test' };
+const webhook = { webhookUrl: '', signingKey: credentials.webhookSigningKey };
 
 async function refresh({ address }: Collection) {
   const { json } = await call(`/v1/collections/${address}/refresh`, { method: 'POST' });
@@ -83,7 +83,7 @@ test('an upstream that stays away is told as such, without its key', async () =>
   alchemy.faults.set({ kind: 'server-error', count: 1_000 });
   const { status, json, text } = await call(`/v1/collections/${alchemy.collections[0]!.address}`);
   expect([status, json.type]).toEqual([502, 'urn:tributary:problem:upstream']);
-  expect(text).not.toContain('alchemy-test-key');
+  expect(text).not.toContain(credentials.apiKey);
   alchemy.faults.set(undefined);
 });
 

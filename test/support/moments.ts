@@ -1,0 +1,54 @@
+/** The wallets room with moments of a test's own, without a warehouse. */
+import { recordHoldings } from '../../functions/wallets/record-holdings.ts';
+import { type MomentRecord, recordMoments } from '../../functions/wallets/record-moments.ts';
+import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
+import { recordPurchases } from '../../functions/wallets/record-purchases.ts';
+import type { Transaction } from '../../shared/db/transaction.ts';
+import { createRoom } from './room.ts';
+
+export async function createMoments() {
+  const room = await createRoom('wallets');
+  /** Runs one round of refresh-snapshots. */
+  const refresh = () => room.runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
+  return { ...room, refresh };
+}
+
+/** The address of wallet n; addresses sort like their numbers. */
+export const wallet = (n: number) => `0x${n.toString(16).padStart(16, '0')}`;
+
+/** Noon of a day of January 2026, in microseconds since 1970. */
+export const noon = (day: number) => BigInt(Date.UTC(2026, 0, day, 12)) * 1_000n;
+
+/** What `noon(day)` is in an answer. */
+export const noonText = (day: number) => new Date(Date.UTC(2026, 0, day, 12)).toISOString();
+
+/** A moment of the edition `1-<playId>`. */
+export const describeMoment = (tx: Transaction, nft: number, playId: number, more: Partial<MomentRecord> = {}) =>
+  recordMoments(tx, [{ nftId: String(nft), setId: 1, playId, serialNumber: nft, ...more }]);
+
+export const hold = (tx: Transaction, nft: number, owner: number, day: number, isLocked = false) =>
+  recordHoldings(tx, [{ nftId: String(nft), wallet: wallet(owner), isLocked, lastEventMicros: noon(day) }]);
+
+export const price = (
+  tx: Transaction,
+  playId: number,
+  day: number,
+  floorUsd: string | null,
+  averageSaleUsd: string | null = null,
+) =>
+  recordEditionPrices(tx, [
+    { setId: 1, playId, scrapedMicros: noon(day), floorUsd, averageSaleUsd, saleCount: averageSaleUsd === null ? null : 1 },
+  ]);
+
+/** A sale to a buyer, who then holds the moment. */
+export const sell = (tx: Transaction, nft: number, buyer: number, day: number, priceUsd: string) =>
+  recordPurchases(tx, [
+    {
+      nftId: String(nft),
+      purchasedMicros: noon(day),
+      seller: wallet(0xff),
+      buyer: wallet(buyer),
+      priceUsd,
+      blockHeight: null,
+    },
+  ]);

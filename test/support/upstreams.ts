@@ -1,0 +1,22 @@
+import { type Domain, upstreamsOfApi, upstreamsOfEtl } from '../../shared/kernel/domain.ts';
+import type { Upstream } from '../../shared/kernel/upstream.ts';
+
+/** Every upstream that a domain calls, once. */
+export function upstreamsOf(domain: Domain): Upstream[] {
+  return [...new Set([...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)])];
+}
+
+/** What an upstream's secret holds in tests: `alchemy-apiKey`. */
+export function testCredentials<U extends Upstream>({ name, secret }: U): Record<keyof U['secret']['shape'], string> {
+  return Object.fromEntries(Object.keys(secret.shape).map((key) => [key, `${name}-${key}`])) as never;
+}
+
+/** The settings of a domain's upstreams. Nothing listens at their addresses. */
+export function upstreamEnvironment(domain: Domain): Record<string, string> {
+  return Object.fromEntries(
+    upstreamsOf(domain).flatMap(({ name }) => [
+      [`UPSTREAM_${name.toUpperCase()}_URL`, 'http://127.0.0.1:1'],
+      [`UPSTREAM_${name.toUpperCase()}_SECRET_ARN`, name],
+    ]),
+  );
+}
