@@ -1,4 +1,4 @@
-/** The wallets room's HTTP operations. Prices and values are USD as decimal texts, times ISO in UTC. */
+/** The HTTP operations of the wallets domain. Prices and values are decimal strings in USD, times ISO 8601 in UTC. */
 import * as z from 'zod';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { cursor } from '../../shared/kernel/cursor.ts';
@@ -11,8 +11,8 @@ export const operations = defineOperations({
   getWalletSummary: {
     method: 'GET',
     path: '/v1/wallets/{address}/summary',
-    summary: 'What a wallet holds, counted and valued.',
-    description: 'An answer that was computed on the spot, since no snapshot of it stands, says `x-source: live`.',
+    summary: 'The moments that a wallet holds, counted and valued.',
+    description: 'If no snapshot covers the wallet, the response is computed on demand and has `x-source: live`.',
     pathParameters: byWallet,
     response: z.strictObject({
       address: z.string(),
@@ -21,12 +21,12 @@ export const operations = defineOperations({
       lockedCount: count,
       unlockedCount: count,
       tiers: z.strictObject({ COMMON: count, UNCOMMON: count, RARE: count, LEGENDARY: count, ULTIMATE: count }),
-      /** The sum of the floor prices, and of the average sale prices, of the moments whose edition has one. */
+      /** The sums of the floor prices and average sale prices of the moments whose editions have them. */
       floorValueUsd: decimal,
       averageSaleValueUsd: decimal,
       pricedMoments: count,
       lastSyncedAt: timestamp.nullable(),
-      /** When the snapshot was computed; null where the answer was computed on the spot. */
+      /** When the snapshot was computed. Null if the response was computed on demand. */
       updatedAt: timestamp.nullable(),
     }),
     problems: [404],
@@ -36,9 +36,9 @@ export const operations = defineOperations({
   listHoldings: {
     method: 'GET',
     path: '/v1/wallets/{address}/holdings',
-    summary: 'The moments a wallet holds.',
+    summary: 'The moments that a wallet holds.',
     description:
-      'Prices are of the latest scrape of the edition, as of the last refresh of the read models: normally seconds old.',
+      'Prices are from the latest scrape of the edition, as of the last refresh of the read models, normally seconds ago.',
     pathParameters: byWallet,
     query: z.strictObject({
       locked: z.enum(['true', 'false']).optional(),
@@ -73,10 +73,10 @@ export const operations = defineOperations({
   listTopWallets: {
     method: 'GET',
     path: '/v1/leaderboards/wallets',
-    summary: 'Wallets by how many moments they hold, what these are worth, or how many of a tier or a team.',
+    summary: 'Wallets ranked by moments, floor value, or moments of one tier or team.',
     description:
-      'Equal wallets stand in the order of their addresses, highest first. `wallet` asks for the rank of one of them, ' +
-      'which is null where it is not on the board. Without snapshots it is computed on the spot: `x-source: live`.',
+      'Ties are ordered by address, descending. `wallet` adds the rank of one wallet, null if it is not on the board. ' +
+      'If there are no snapshots yet, the response is computed on demand and has `x-source: live`.',
     query: z.strictObject({
       by: board.default('moments'),
       limit,
@@ -96,7 +96,7 @@ export const operations = defineOperations({
     method: 'GET',
     path: '/v1/editions',
     summary: 'Editions with their supply, holders and prices.',
-    description: 'Without snapshots it is computed on the spot: `x-source: live`.',
+    description: 'If there are no snapshots yet, the response is computed on demand and has `x-source: live`.',
     query: z.strictObject({
       tier: tier.optional(),
       team: name.optional(),
@@ -118,7 +118,7 @@ export const operations = defineOperations({
       category: z.string().nullable(),
       season: z.string().nullable(),
       momentAt: timestamp.nullable(),
-      /** What else is known of the play. */
+      /** Other attributes of the play. */
       play: z.record(z.string(), z.unknown()),
     }),
     problems: [404],
@@ -129,8 +129,7 @@ export const operations = defineOperations({
     method: 'GET',
     path: '/v1/editions/{id}/price-history',
     summary: 'Prices of an edition over [from, to), oldest first.',
-    description:
-      'Where nobody has scraped the edition itself, the sales of its player’s moments stand in: `scope` says which.',
+    description: 'If the edition was never scraped, the prices are sales of its player’s moments. `scope` says which.',
     pathParameters: byEdition,
     query: z.strictObject({
       from: timestamp.optional(),
@@ -146,7 +145,7 @@ export const operations = defineOperations({
         z.strictObject({
           at: timestamp,
           floorUsd: decimal.nullable(),
-          /** The average of an edition's sales; the median of a player's. */
+          /** The average sale price of an edition, or the median sale price of a player. */
           saleUsd: decimal.nullable(),
           saleCount: count.nullable(),
         }),
@@ -160,7 +159,7 @@ export const operations = defineOperations({
   getExplorerFilters: {
     method: 'GET',
     path: '/v1/explorer/filters',
-    summary: 'The tiers, teams, players and sets there are, with how many editions and moments each has.',
+    summary: 'All tiers, teams, players, and sets, each with its number of editions and moments.',
     response: z.strictObject({ tiers: counted, teams: counted, players: counted, sets: counted }),
     cache: { entity: 'edition-list:all', dependsOn: ['edition-catalogue:all'], ttl: 1_800 },
   },
@@ -168,9 +167,9 @@ export const operations = defineOperations({
   search: {
     method: 'GET',
     path: '/v1/search',
-    summary: 'Wallets by display name or the beginning of their address, players and teams by name; the best first.',
+    summary: 'Wallets by display name or address prefix, players and teams by name. Best matches first.',
     query: z.strictObject({
-      q: z.string().trim().min(2, 'must have two characters at least').max(100),
+      q: z.string().trim().min(2, 'must have at least 2 characters').max(100),
       limit: z.coerce.number().int().min(1).max(50).default(10),
     }),
     response: z.strictObject({

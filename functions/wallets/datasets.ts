@@ -1,4 +1,4 @@
-/** The files that may be dropped into the imports bucket for the wallets room; a file's columns are the keys. */
+/** The files that the wallets domain imports from the imports bucket. The keys of `row` are a file's columns. */
 import * as z from 'zod';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { defineDatasets } from '../../shared/kernel/dataset.ts';
@@ -7,33 +7,33 @@ import { editionId, tier } from './shapes.ts';
 
 const text = z.string().trim().min(1).max(500);
 const id = z.coerce.number().int().min(0).max(2_147_483_647);
-const largestMoment = 2n ** 63n;
+const momentIdLimit = 2n ** 63n;
 
-/** A moment's id: a uint64 on Flow; those we can keep are below 2^63. */
+/** The id of a moment. Flow has uint64 ids; a bigint column holds those below 2^63. */
 export const momentId = z
   .string()
   .regex(/^(0|[1-9]\d{0,18})$/, { error: 'must be a whole number from 0 to 2^63 - 1', abort: true })
-  .refine((digits) => BigInt(digits) < largestMoment, 'must be below 2^63');
+  .refine((digits) => BigInt(digits) < momentIdLimit, 'must be below 2^63');
 
-/** A Flow address as the number it is: a uint64 in decimal. */
+/** A Flow address as a uint64 in decimal. */
 const numericAddress = z
   .string()
   .regex(/^(0|[1-9]\d{0,19})$/, { error: 'must be a uint64 in decimal', abort: true })
   .refine((digits) => BigInt(digits) < 2n ** 64n, 'must be below 2^64')
   .transform((digits) => `0x${BigInt(digits).toString(16).padStart(16, '0')}`);
 
-const price = z.string().regex(/^\d{1,15}(\.\d{1,18})?$/, 'must be a decimal number that is not negative');
+const price = z.string().regex(/^\d{1,15}(\.\d{1,18})?$/, 'must be a nonnegative decimal number');
 const flag = z
   .enum(['true', 'false', '1', '0', 't', 'f'], 'must be true or false')
   .transform((value) => ['true', '1', 't'].includes(value));
 
 export const datasets = defineDatasets({
   moments: {
-    summary: 'Moments: the set, the play and the serial number of each.',
+    summary: 'Moments, each with its set, play, and serial number.',
     row: z.strictObject({ moment_id: momentId, set_id: id, play_id: id, serial_number: id.min(1) }),
   },
   plays: {
-    summary: 'Plays. Columns beyond the named ones are kept as the play’s details.',
+    summary: 'Plays. Other columns are stored as details of the play.',
     row: z
       .object({
         play_id: id,
@@ -47,15 +47,15 @@ export const datasets = defineDatasets({
     aliases: { moment_id: 'play_id' },
   },
   sets: {
-    summary: 'Sets and their names.',
+    summary: 'The names of sets.',
     row: z.strictObject({ set_id: id, set_name: text }),
   },
   setTiers: {
-    summary: 'The tier of each set, by its name.',
+    summary: 'The tiers of sets, by set name.',
     row: z.strictObject({ set_name: text, tier }),
   },
   holdings: {
-    summary: 'Who holds which moment as of its last event; an older one than what stands changes nothing.',
+    summary: 'The holder of each moment as of its last event. Events older than the stored one change nothing.',
     row: z.strictObject({
       wallet_address: flowAddress,
       moment_id: momentId,
@@ -66,8 +66,7 @@ export const datasets = defineDatasets({
     settable: ['last_event_ts', 'is_locked'],
   },
   prices: {
-    summary:
-      'Prices over time, in USD: of an edition (`edition_id`), or of all the moments of a player (`player_name`).',
+    summary: 'Prices over time, in USD, of an edition (`edition_id`) or of all moments of a player (`player_name`).',
     row: z
       .strictObject({
         snapshot_at: instantMicros,
@@ -85,15 +84,23 @@ export const datasets = defineDatasets({
         if (isEdition === (row.player_name !== undefined)) {
           context.addIssue({ code: 'custom', message: 'must have either edition_id or player_name' });
         } else if (isEdition && row.floor_usd === undefined && row.average_sale_usd === undefined) {
-          context.addIssue({ code: 'custom', path: ['floor_usd'], message: 'or average_sale_usd must be there' });
+          context.addIssue({
+            code: 'custom',
+            path: ['floor_usd'],
+            message: 'is required if average_sale_usd is missing',
+          });
         } else if (!isEdition && row.median_recent_sale_cents === undefined) {
-          context.addIssue({ code: 'custom', path: ['median_recent_sale_cents'], message: 'must be there' });
+          context.addIssue({
+            code: 'custom',
+            path: ['median_recent_sale_cents'],
+            message: 'is required with player_name',
+          });
         }
       }),
     settable: ['snapshot_at'],
   },
   purchases: {
-    summary: 'Sales. The buyer holds the moment then; where only the seller is known, the seller does not any more.',
+    summary: 'Sales. The buyer becomes the holder. If only the seller is known, the moment has no known holder.',
     row: z
       .strictObject({
         moment_id: momentId,

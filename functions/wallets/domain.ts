@@ -1,4 +1,4 @@
-/** What the wallets room is, in pure values: moments, the wallets that hold them, editions and what they cost. */
+/** The declaration of the wallets domain: moments, the wallets that hold them, editions, and prices. */
 import type { Domain } from '../../shared/kernel/domain.ts';
 import { operations } from './contract.ts';
 import { datasets } from './datasets.ts';
@@ -8,20 +8,20 @@ import { tables } from './tables.ts';
 
 export const wallets = {
   name: 'wallets',
-  summary: 'Moments held by wallets, their editions and prices, and the leaderboards over them, fed from a warehouse.',
+  summary: 'Moments, the wallets that hold them, editions, prices, and leaderboards, synced from a warehouse.',
   entities: {
-    wallets: 'One wallet: the moments it holds, what they are worth, and its name.',
-    'wallet-leaderboards': 'The leaderboards of wallets, as of the last refresh of the read models.',
+    wallets: 'One wallet: its moments, their value, and its display name.',
+    'wallet-leaderboards': 'The leaderboards, as of the last refresh of the read models.',
     editions: 'One edition: its names, counts, prices and sales.',
-    'edition-catalogue': 'What moments and editions there are, and their names.',
+    'edition-catalogue': 'The set of moments and editions, and their names.',
     'edition-list': 'The counts and prices of all editions, as of the last refresh of the read models.',
-    search: 'The display names that a search finds.',
+    search: 'The display names of wallets.',
   },
   operations,
   events,
   jobs,
   datasets,
   tables,
-  // a sync of any length runs in 256 MB; the memory is for the CPU that comes with it
+  // a sync of any length fits in 256 MB; Lambda allots CPU in proportion to memory
   etl: { memoryMb: 1_024, heapMb: 128 },
 } satisfies Domain;

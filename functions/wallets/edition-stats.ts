@@ -1,4 +1,4 @@
-/** How the supply, holders, and sales of editions are counted, both for rebuilding the snapshot and for live answers. */
+/** Counts the supply, holders, and sales of editions, both to rebuild the snapshot and to compute responses on demand. */
 import sql, { type Sql } from 'sql-template-tag';
 
 /** The columns of `editions_snapshot` without its key and timestamp. */
@@ -39,7 +39,7 @@ export const countedEditions: Sql = sql`
       group by m.edition_id
     ) as s on s.edition_id = e.id`;
 
-/** The snapshot's rows, or live counts while the snapshot is empty; `live` tells the two apart. */
+/** The snapshot's rows, or live counts (`live` is true) while the snapshot is empty. */
 export const editionStats: Sql = sql`
   select edition_id, supply, held, holders, locked, floor_usd, average_sale_usd, sale_count, last_sale_usd, last_sale_at,
     updated_at, false as live
@@ -50,7 +50,7 @@ export const editionStats: Sql = sql`
   from (${countedEditions}) as counted
   where not exists (select 1 from wallets.editions_snapshot)`;
 
-/** An edition as a JSON object of an answer, from `e` (the edition) and `s` (its counts). */
+/** An edition as JSON in responses, from `e` (the edition) and `s` (its counts). */
 export const editionJson: Sql = sql`jsonb_build_object(
   'id', wallets.edition_name(e.set_id, e.play_id), 'setId', e.set_id, 'playId', e.play_id, 'setName', e.set_name,
   'playerName', e.player_name, 'teamName', e.team_name, 'tier', e.tier, 'supply', coalesce(s.supply, 0),

@@ -5,9 +5,9 @@ import { editionNamed } from './edition-named.ts';
 import { editionJson, editionStats } from './edition-stats.ts';
 
 /**
- * One edition: its play, supply, holders, prices and sales.
+ * One edition: its play, supply, holders, prices, and sales.
  *
- * Counts and prices are those of the snapshot's last refresh. Fresh: a change hides the cached answer.
+ * Counts and prices are as of the snapshot's last refresh. A change, or a refresh of the edition, shows at once.
  *
  * @throws NotFound  there is no such edition
  */

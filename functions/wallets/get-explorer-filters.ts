@@ -4,9 +4,9 @@ import { operations } from './contract.ts';
 import { editionStats } from './edition-stats.ts';
 
 /**
- * The tiers, teams, players and sets there are, by name, with how many editions and moments each has.
+ * All tiers, teams, players, and sets, ordered by name, each with its number of editions and moments.
  *
- * Counts are those of the snapshot's last refresh; new or renamed editions hide the cached answer at once.
+ * Counts are as of the snapshot's last refresh. New or renamed editions show at once.
  */
 export const getExplorerFilters = read(operations.getExplorerFilters, {
   statement: () => sql`

@@ -10,18 +10,20 @@ import { editionNamed } from './edition-named.ts';
 const position = z.tuple([z.iso.datetime()]);
 
 /**
- * Prices of one edition over [from, to), oldest first; USD as decimal texts, times UTC. Where the edition was never
- * scraped, the sales of its player’s moments: `scope` says which.
+ * Prices of one edition over [from, to), oldest first. Prices are decimal strings in USD, times UTC. If the edition was
+ * never scraped, the prices are sales of its player's moments; `scope` says which.
  *
- * At most 5,000 a page. Fresh: a new price hides the cached answer at once.
+ * At most 5,000 per page. A new price shows at once.
  *
  * @throws NotFound      there is no such edition
- * @throws InvalidInput  the range is inverted, or the cursor is of another list
+ * @throws InvalidInput  the range is inverted, or the cursor belongs to another list
  */
 export const getPriceHistory = read(operations.getPriceHistory, {
   statement: ({ path, query: { from, to, limit, cursor } }) => {
     if (from !== undefined && to !== undefined && from >= to) {
-      throw new InvalidInput('The range is inverted.', [{ field: 'query.to', message: 'must be after from' }]);
+      throw new InvalidInput('The range is inverted. `to` must be after `from`.', [
+        { field: 'query.to', message: 'must be after from' },
+      ]);
     }
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position)[0];
     const range = sql`

@@ -5,12 +5,12 @@ import { operations } from './contract.ts';
 import { countEditions, summarize } from './summaries.ts';
 
 /**
- * What a wallet holds, counted and valued, as its snapshot has it; values are USD as decimal texts.
+ * The moments that a wallet holds, counted and valued. Values are decimal strings in USD.
  *
- * Fresh: a change of the wallet's holdings hides the cached answer at once, and until the snapshot has taken the change
- * up the answer is computed on the spot (`x-source: live`). Prices are those of the snapshot's last refresh, seconds ago.
+ * A change to the wallet's holdings shows at once: until a refresh applies it to the snapshot, the response is computed on
+ * demand (`x-source: live`). Prices are as of the snapshot's last refresh, normally seconds ago.
  *
- * @throws NotFound  nobody knows the wallet: it holds nothing and has no profile
+ * @throws NotFound  the wallet is unknown: it holds nothing and has no profile
  */
 export const getWalletSummary = read(operations.getWalletSummary, {
   statement: ({ path }) => {

@@ -5,9 +5,9 @@ import { snowflake } from '../upstreams/snowflake.ts';
 import { events } from './events.ts';
 
 const syncParams = z.strictObject({
-  /** `full` reads everything and removes what is gone; `incremental` reads what changed since the last sync. */
+  /** `full` reads all rows and removes missing ones; `incremental` reads the rows changed since the last sync. */
   mode: z.enum(['full', 'incremental']).default('incremental'),
-  /** The share of the rows that a full sync may remove. If more are gone, it removes none and fails. */
+  /** The share of rows that a full sync may remove. If more are missing, it fails and removes none. */
   maxRemovedShare: z.number().min(0).max(1).default(0.05),
 });
 
@@ -16,12 +16,12 @@ const sync = { lane: 'bulk', params: syncParams, upstreams: [snowflake] } as con
 export const jobs = defineJobs('wallets', {
   syncHoldings: {
     ...sync,
-    summary: 'Syncs holdings: what changed, or with `mode: full` everything, removing what is gone.',
+    summary: 'Syncs the changed holdings, or with `mode: full` all of them, removing the missing ones.',
     schedule: 'rate(15 minutes)',
     keepsDatabaseAwake: true,
   },
   verifyHoldings: {
-    summary: 'Syncs all holdings, and removes those that are gone from the warehouse.',
+    summary: 'Syncs all holdings, and removes those missing from the warehouse.',
     lane: 'bulk',
     schedule: 'cron(10 5 * * ? *)',
     upstreams: [snowflake],
@@ -44,7 +44,7 @@ export const jobs = defineJobs('wallets', {
     schedule: 'rate(6 hours)',
   },
   refreshSnapshots: {
-    summary: 'Applies changes to the summaries, leaderboards and editions: changed keys only.',
+    summary: 'Refreshes the changed wallets and editions of the read models.',
     lane: 'prompt',
     on: [
       events.holdingsChanged,
@@ -55,7 +55,7 @@ export const jobs = defineJobs('wallets', {
     ],
   },
   rebuildSnapshots: {
-    summary: 'Recomputes every wallet and edition, reports drift and repairs it.',
+    summary: 'Recounts every wallet and edition, reports drift from the read models, and repairs it.',
     lane: 'bulk',
     schedule: 'cron(20 3 ? * SUN *)',
   },

@@ -7,7 +7,7 @@ import type { OperationInput } from '../../shared/kernel/operation.ts';
 import { operations } from './contract.ts';
 import { editionJson, editionStats } from './edition-stats.ts';
 
-/** What sorts: `asc` with nothing at the end, `desc` too. */
+/** The sort keys. Missing values sort last. */
 const orders = {
   id: { key: '0', direction: 'asc' },
   '-floor': { key: 'coalesce(s.floor_usd, -1)', direction: 'desc' },
@@ -21,18 +21,18 @@ const orders = {
 const position = z.tuple([z.string().regex(/^(-?\d+(\.\d+)?|Infinity)$/), z.int(), z.int()]);
 
 /**
- * Editions with supply, holders and prices; by id, floor price, last sale, holders, supply or locked share.
+ * Editions with supply, holders, and prices, sorted by id, floor price, last sale, holders, supply, or locked share.
  *
- * At most 200 a page. Counts and prices are those of the snapshot's last refresh, which hides the cached answer.
+ * At most 200 per page. Counts and prices are as of the snapshot's last refresh, which shows at once.
  *
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listEditions = read(operations.listEditions, {
   statement: ({ query }) => {
     const { key, direction } = orders[query.sort];
     const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, position);
     const compare = raw(direction === 'asc' ? '>' : '<');
-    const beyond = after
+    const afterCursor = after
       ? [sql`((${raw(key)})::numeric, e.set_id, e.play_id) ${compare} (${after[0]}::numeric, ${after[1]}, ${after[2]})`]
       : [];
     const order = raw(`(${key})::numeric ${direction}, e.set_id ${direction}, e.play_id ${direction}`);
@@ -47,7 +47,7 @@ export const listEditions = read(operations.listEditions, {
           ${cursorSql(sql`((${raw(key)})::numeric)::text`, sql`e.set_id`, sql`e.play_id`)} as next,
           ${editionJson} as item
         from wallets.editions e left join stats s on s.edition_id = e.id
-        ${where([...conditions(query), ...beyond])}
+        ${where([...conditions(query), ...afterCursor])}
         order by ${order} limit ${query.limit + 1}
       ) as page`;
   },

@@ -19,22 +19,22 @@ const orders = {
 const position = z.tuple([z.string(), z.string().regex(/^\d{1,19}$/)]);
 
 /**
- * The moments a wallet holds, with what each is and costs; none for a wallet that holds nothing we know of.
+ * The moments that a wallet holds, with their editions and prices. The list is empty for an unknown wallet.
  *
- * At most 200 a page; sorted by when it was acquired, by serial number, by floor price, or by moment. Prices are USD as
- * decimal texts, of the edition's latest scrape: null where it was never scraped.
+ * At most 200 per page, sorted by time of acquisition, serial number, floor price, or moment. Prices are decimal strings
+ * in USD from the edition's latest scrape, null if it was never scraped.
  *
- * Fresh: a change of what it holds, or of what a moment is, hides the cached answer at once. Prices are those of the read
- * models' last refresh, normally seconds after a scrape; the refresh that shows a new price, or the round after it, hides
- * the cached answer.
+ * A change to the wallet's holdings, or to a moment, shows at once. Prices are as of the last refresh of the read models,
+ * normally seconds after a scrape. The round of the refresh that applies a new price, or the next one, voids the cached
+ * answer.
  *
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listHoldings = read(operations.listHoldings, {
   statement: ({ path, query }) => {
     const { key, type, direction } = orders[query.sort];
     const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, position);
-    const beyond = after
+    const afterCursor = after
       ? sql`and (${raw(key)}, h.nft_id) ${raw(direction === 'asc' ? '>' : '<')} (${after[0]}::${raw(type)}, ${after[1]}::bigint)`
       : empty;
     return sql`
@@ -55,7 +55,7 @@ export const listHoldings = read(operations.listHoldings, {
           left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
           left join wallets.editions e on e.id = m.edition_id
           left join wallets.edition_prices_snapshot price on price.edition_id = e.id
-        where h.wallet_address = ${toBytes(path.address)} ${conditions(query)} ${beyond}
+        where h.wallet_address = ${toBytes(path.address)} ${conditions(query)} ${afterCursor}
         order by ${raw(key)} ${raw(direction)}, h.nft_id ${raw(direction)} limit ${query.limit + 1}
       ) as page`;
   },

@@ -10,7 +10,7 @@ import { countEditions, countTeams, everyWallet, summarize } from './summaries.t
 
 const position = z.tuple([decimal, flowAddress, z.int().positive()]);
 
-/** The columns of the summary that have a leaderboard, each with its index. */
+/** The summary column of each leaderboard. Each column has an index. */
 const columns: Record<string, string> = {
   moments: 'moments_total',
   floorValue: 'floor_value',
@@ -22,12 +22,12 @@ const columns: Record<string, string> = {
 };
 
 /**
- * Wallets by what a board counts, highest first, ranked from 1; and where one wallet stands on it.
+ * A leaderboard of wallets, highest value first, ranked from 1, with the rank of one wallet on request.
  *
- * At most 200 a page. Wallets that have none are not on the board; equal ones stand in the order of their addresses. A
- * board is the state after one refresh of the snapshots, never between two: a refresh hides the cached answer.
+ * At most 200 per page. Wallets with a value of zero are not on the board; ties are ordered by address, descending. A
+ * board is the state after one refresh of the snapshots, never a mix of two. A refresh shows at once.
  *
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listTopWallets = read(operations.listTopWallets, {
   statement: ({ query: { by, limit, cursor, wallet } }) => {
@@ -35,13 +35,13 @@ export const listTopWallets = read(operations.listTopWallets, {
       ? teamStandings(by.slice('team.'.length))
       : columnStandings(columns[by]!);
     const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
-    const beyond = after
+    const afterCursor = after
       ? sql`where (s.value, s.wallet_address) < (${after[0]}::${raw(by === 'floorValue' ? 'numeric' : 'integer')}, ${toBytes(after[1])})`
       : empty;
     const start = after?.[2] ?? 0;
-    // each by itself, so that the snapshot's index gives the page
+    // snapshot and live are queried separately, so that the snapshot's index serves the page
     const pageOf = (standings: Sql) => sql`
-      (select * from (${standings}) as s ${beyond} order by s.value desc, s.wallet_address desc limit ${limit + 1})`;
+      (select * from (${standings}) as s ${afterCursor} order by s.value desc, s.wallet_address desc limit ${limit + 1})`;
     const ownOf = (standings: Sql) => sql`
       select s.wallet_address, s.value from (${standings}) as s where s.wallet_address = ${toBytes(wallet ?? '0x')}`;
     const aheadOf = (standings: Sql) => sql`
@@ -70,8 +70,8 @@ export const listTopWallets = read(operations.listTopWallets, {
 });
 
 /**
- * `wallet_address`, `display_name`, `value`, `updated_at`, `live`: from the snapshot; and counted live, which gives
- * nothing unless there is no snapshot at all.
+ * Rows of `wallet_address`, `display_name`, `value`, `updated_at`, `live`, from the snapshot and counted live. The live
+ * query returns rows only if the snapshot is empty.
  */
 function columnStandings(column: string): [snapshot: Sql, live: Sql] {
   const value = raw(column);

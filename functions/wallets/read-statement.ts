@@ -2,28 +2,28 @@ import { createHash } from 'node:crypto';
 import { InvalidInput, Upstream } from '../../shared/kernel/errors.ts';
 import type { Cell, ResultSet, Snowflake } from './sources/snowflake.ts';
 
-/** A statement's place in its result; as a checkpoint keeps it. */
+/** A position in a statement's result. Stored in checkpoints. */
 export interface StatementPosition {
   handle: string;
   partition: number;
-  /** Rows of the partition that are done. */
+  /** The number of processed rows of the partition. */
   row: number;
-  /** Rows done in all. */
+  /** The total number of processed rows. */
   done: number;
 }
 
-/** Where a run is with its statement. */
-export interface StatementPlace {
-  /** Names the run: the same run submits the same statement once. */
+/** A run of a statement, and how far it has gotten. */
+export interface StatementRun {
+  /** Identifies the run. A run submits a statement only once, even when it resumes. */
   run: string;
   position: StatementPosition | undefined;
   deadline: Date;
 }
 
-/** Rows of a result, in order; a result without rows is one chunk without rows. */
+/** Consecutive rows of a result. An empty result has one empty chunk. */
 export interface Chunk {
   cells: Cell[][];
-  /** The number of the first, from 1. */
+  /** The number of the first row, starting at 1. */
   firstRow: number;
   createdAt: Date;
   totalRows: number;
@@ -31,37 +31,37 @@ export interface Chunk {
   isLast: boolean;
 }
 
-/** What a statement gives for each column: Snowflake's type, with all timestamps as one. */
-export interface WantedColumn {
+/** A column that a statement must return, with Snowflake's type; all its timestamp types count as one. */
+export interface ExpectedColumn {
   name: string;
   type: 'fixed' | 'text' | 'timestamp' | 'boolean';
 }
 
 const partitionsInFlight = 3;
-const rowsAChunk = 50_000;
+const chunkSize = 50_000;
 
 /**
- * The rows of a statement from a position on, at most 50,000 at a time. Three partitions are fetched ahead of the one that
- * is being worked on; they come out in order. A result that Snowflake keeps no more is asked for anew, from its beginning.
+ * The rows of a statement, in order, from a position on, at most 50,000 at a time. Up to three partitions are fetched
+ * concurrently. If Snowflake no longer has the result, the statement is submitted again and read from the start.
  *
- * @throws Deadline      the warehouse is not done with it in time (retryable: the same run finds it again)
- * @throws InvalidInput  Snowflake refuses the statement, or a column is not what it should be
+ * @throws Deadline      Snowflake did not finish in time (retryable: the same run finds the statement again)
+ * @throws InvalidInput  Snowflake rejected the statement, or the columns differ from the expected ones
  */
 export async function* readStatement(
   snowflake: Snowflake,
-  statement: { text: string; bindings: readonly string[]; columns: readonly WantedColumn[] },
-  { run, position, deadline }: StatementPlace,
+  statement: { text: string; bindings: readonly string[]; columns: readonly ExpectedColumn[] },
+  { run, position, deadline }: StatementRun,
 ): AsyncIterable<Chunk> {
-  const requestId = requestIdOf(`${run} ${statement.text} ${statement.bindings.join(' ')}`);
-  const kept = position && (await snowflake.find(position.handle, deadline));
+  const requestId = requestIdFor(`${run} ${statement.text} ${statement.bindings.join(' ')}`);
+  const existing = position && (await snowflake.find(position.handle, deadline));
   const result =
-    kept ??
+    existing ??
     (await snowflake.run(
-      { ...statement, requestId: position ? requestIdOf(`${requestId} ${position.handle}`) : requestId },
+      { ...statement, requestId: position ? requestIdFor(`${requestId} ${position.handle}`) : requestId },
       deadline,
     ));
   checkColumns(result, statement.columns);
-  const from = kept ? position! : { handle: result.handle, partition: 0, row: 0, done: 0 };
+  const from = existing ? position! : { handle: result.handle, partition: 0, row: 0, done: 0 };
   const totalRows = result.partitions.reduce((all, rows) => all + rows, 0);
   if (totalRows === 0) {
     yield { cells: [], firstRow: 1, createdAt: result.createdAt, totalRows, next: from, isLast: true };
@@ -71,13 +71,13 @@ export async function* readStatement(
   let { row, done } = from;
   for (let partition = from.partition; partition < result.partitions.length; partition++) {
     const cells = (await partitions.next()).value!;
-    for (; row < cells.length; row += rowsAChunk) {
-      const chunk = cells.slice(row, row + rowsAChunk);
-      const isPartitionsEnd = row + chunk.length >= cells.length;
+    for (; row < cells.length; row += chunkSize) {
+      const chunk = cells.slice(row, row + chunkSize);
+      const endsPartition = row + chunk.length >= cells.length;
       const next = {
         handle: result.handle,
-        partition: isPartitionsEnd ? partition + 1 : partition,
-        row: isPartitionsEnd ? 0 : row + chunk.length,
+        partition: endsPartition ? partition + 1 : partition,
+        row: endsPartition ? 0 : row + chunk.length,
         done: done + chunk.length,
       };
       const common = { createdAt: result.createdAt, totalRows, next, isLast: next.done >= totalRows };
@@ -88,30 +88,34 @@ export async function* readStatement(
   }
 }
 
-/** The partitions from one on, in order, three of them on their way at a time. */
+/** The partitions from one on, in order. Fetches up to three at a time. */
 async function* fetchAhead(snowflake: Snowflake, result: ResultSet, from: number): AsyncGenerator<Cell[][], undefined> {
-  const coming: Promise<Cell[][]>[] = [];
-  for (let next = from; next < result.partitions.length || coming.length > 0; ) {
-    while (coming.length < partitionsInFlight && next < result.partitions.length) {
+  const inFlight: Promise<Cell[][]>[] = [];
+  for (let next = from; next < result.partitions.length || inFlight.length > 0; ) {
+    while (inFlight.length < partitionsInFlight && next < result.partitions.length) {
       const fetched = snowflake.fetchPartition(result, next++);
-      // it is looked at when its turn comes
+      // avoids an unhandled rejection; the error is thrown where the partition is awaited
       fetched.catch(() => {});
-      coming.push(fetched);
+      inFlight.push(fetched);
     }
-    yield await coming.shift()!;
+    yield await inFlight.shift()!;
   }
   return undefined;
 }
 
-function checkColumns({ columns }: ResultSet, wanted: readonly WantedColumn[]): void {
-  const found = columns.map(({ name, type }) => `${name} ${type.startsWith('timestamp') ? 'timestamp' : type}`);
-  const expected = wanted.map(({ name, type }) => `${name} ${type}`);
-  if (found.join() === expected.join()) return;
-  throw new InvalidInput(`The warehouse gives the columns ${found.join(', ')}; wanted are ${expected.join(', ')}.`);
+function checkColumns({ columns }: ResultSet, expected: readonly ExpectedColumn[]): void {
+  const actualList = columns
+    .map(({ name, type }) => `${name} ${type.startsWith('timestamp') ? 'timestamp' : type}`)
+    .join(', ');
+  const expectedList = expected.map(({ name, type }) => `${name} ${type}`).join(', ');
+  if (actualList === expectedList) return;
+  throw new InvalidInput(
+    `The warehouse returned the columns ${actualList}. Expected: ${expectedList}. Correct the table in the warehouse.`,
+  );
 }
 
-/** A UUID that follows from a text. */
-function requestIdOf(text: string): string {
+/** A UUID derived from a string. */
+function requestIdFor(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
@@ -119,14 +123,14 @@ function requestIdOf(text: string): string {
 const epochText = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?(?: \d{1,4})?$/;
 
 /**
- * A timestamp of any kind and precision (`1613864607.123456789`, with a zone `… 1440`) in microseconds since 1970; what is
- * finer is cut off towards the past.
+ * Converts a Snowflake timestamp of any type and precision (`1613864607.123456789`, with a time zone `… 1440`) to
+ * microseconds since 1970, rounded down.
  *
- * @throws Upstream  it is none
+ * @throws Upstream  the cell is not a timestamp
  */
-export function microsOf(cell: string): bigint {
+export function toMicros(cell: string): bigint {
   const match = epochText.exec(cell);
-  if (!match) throw new Upstream(`${cell} is no timestamp of Snowflake's.`);
+  if (!match) throw new Upstream(`snowflake: ${cell} is not a timestamp.`);
   const [, sign, seconds, fraction = ''] = match;
   const nanos = BigInt(seconds!) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
   const signed = sign === '-' ? -nanos : nanos;

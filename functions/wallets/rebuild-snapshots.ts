@@ -9,10 +9,10 @@ import { count } from '../../shared/observability/metrics.ts';
 import { countedEditions, statColumns } from './edition-stats.ts';
 import { jobs } from './jobs.ts';
 import {
+  assertNotEmptied,
   counted,
   countWallets,
   priceColumns,
-  refusePlunge,
   takeChanges,
   writePrices,
   writeWallets,
@@ -28,7 +28,7 @@ import {
 } from './round-tables.ts';
 import { countTeams, summarize } from './summaries.ts';
 
-/** The numbers of keys whose snapshot differed from a recount without a pending refresh. Each should be zero. */
+/** The number of keys whose snapshot differed from a recount although no refresh was pending. Each should be zero. */
 export interface Drift {
   wallets: number;
   teamCounts: number;
@@ -37,9 +37,9 @@ export interface Drift {
 
 /**
  * Recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
- * In one transaction: readers see the snapshots before it or after it.
+ * It is one transaction, so readers see the snapshots either before or after it.
  *
- * @throws Integrity  no wallet holds anything; the snapshots stay unchanged
+ * @throws Integrity  no wallet holds any moments; nothing changes
  */
 export const rebuildSnapshots = handleJob(jobs.rebuildSnapshots, async ({ step, ...run }) => {
   await step('counting');
@@ -63,7 +63,7 @@ export async function rebuild(
   tx: Transaction,
 ): Promise<{ checked: { wallets: number; editions: number }; drift: Drift }> {
   await takeChanges(tx);
-  await refusePlunge(tx);
+  await assertNotEmptied(tx);
   await allWallets.createAs(
     tx,
     sql`select wallet_address from wallets.wallet_holdings where wallet_address is not null
@@ -129,7 +129,7 @@ async function measureDrift(tx: Transaction): Promise<Drift> {
   return rows[0]!;
 }
 
-/** Adds the wallets whose lists show drifted prices; the holders of `taken_editions` are announced already. */
+/** Announces the wallets that hold editions with drifted prices. Holders of `taken_editions` are announced already. */
 async function announceHoldersOfDriftedPrices(tx: Transaction): Promise<void> {
   await tx.query(sql`
     insert into ${refreshedWallets}

@@ -1,4 +1,4 @@
-/** Sets, their tiers, and plays; and the names of editions, which are derived from them. */
+/** Stores sets, their tiers, and plays, and derives the names of editions from them. */
 import sql, { raw } from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
 import { columnList, differ, setExcluded } from '../../shared/db/column-lists.ts';
@@ -59,13 +59,13 @@ export async function recordPlays(tx: Transaction, plays: readonly PlayRecord[])
   return upsert(tx, 'wallets.plays', 'id', stagedPlays, plays.length);
 }
 
-/** Writes the rows that are new or different, the last one of each key, and updates the editions' names. */
+/** Writes the new and changed rows, the last one of each key, and updates the names of editions. */
 async function upsert<Columns extends ColumnTypes>(
   tx: Transaction,
   table: string,
   key: keyof Columns & string,
   staged: TemporaryTable<Columns>,
-  given: number,
+  recordCount: number,
 ): Promise<Changed> {
   const described = staged.columnsExcept(key);
   const { rowCount } = await tx.query(sql`
@@ -77,10 +77,10 @@ async function upsert<Columns extends ColumnTypes>(
     on conflict (${raw(key)}) do update set ${setExcluded(described)}`);
   const applied = rowCount ?? 0;
   if (applied > 0) await updateEditionNames(tx);
-  return { applied, unchanged: given - applied };
+  return { applied, unchanged: recordCount - applied };
 }
 
-/** Derives the names of each edition from its set, tier, and play. A name that none of these has stays unchanged. */
+/** Derives the names of each edition from its set, tier, and play. A name that they do not have stays unchanged. */
 export async function updateEditionNames(tx: Transaction): Promise<void> {
   await tx.query(sql`
     update wallets.editions e

@@ -9,7 +9,7 @@ import { toBytes } from '../../shared/kernel/address.ts';
 export interface HoldingRecord {
   /** A uint64 below 2^63, in decimal. */
   nftId: string;
-  /** Null: sold to an unknown wallet. */
+  /** Null if sold to an unknown wallet. */
   wallet: string | null;
   isLocked: boolean;
   /** In microseconds since 1970. */
@@ -25,17 +25,17 @@ const stagedHoldings = new TemporaryTable('staged_holdings', {
 const holdingColumns = stagedHoldings.columnsExcept('nft_id');
 
 /**
- * Stores the holders of moments. The latest event of a moment counts, whatever the order of arrival; of events at the
- * same time, one with a known wallet, then the one with the higher address. Unchanged holdings are not written again.
+ * Stores the holders of moments. The latest event of a moment counts, in any order of arrival. Of simultaneous events, one
+ * with a known wallet counts, then the one with the higher address. Unchanged holdings are not written.
  *
- * The lock admits one writer of holdings at a time, so a row that the statement does not find cannot appear before it
- * inserts. That saves ON CONFLICT, which would take a third of the statement's time.
+ * A lock admits one writer of holdings at a time, so a row that the statement does not find cannot appear before it
+ * inserts. That avoids ON CONFLICT, which would take a third of the statement's time.
  *
  * @source Snowflake WALLET_HOLDINGS, the imports `wallets.holdings` and `wallets.purchases`
  */
 export async function recordHoldings(tx: Transaction, records: readonly HoldingRecord[]): Promise<Changed> {
   await lockHoldings(tx);
-  // the moments of a batch are neighbors in the table: looking up each key beats a sequential scan
+  // the moments of a batch are neighbors in the table, so index lookups beat a sequential scan
   await tx.query('set local random_page_cost = 1');
   await stagedHoldings.fill(tx, latestOfEach(records), (one) => ({
     nft_id: one.nftId,
@@ -70,7 +70,7 @@ export async function lockHoldings(tx: Transaction): Promise<void> {
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))`);
 }
 
-/** The record of each moment that counts, in order of arrival. */
+/** The record that counts for each moment, in order of arrival. */
 function latestOfEach(records: readonly HoldingRecord[]): Iterable<HoldingRecord> {
   const latest = new Map<string, HoldingRecord>();
   for (const one of records) {

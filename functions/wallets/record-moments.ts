@@ -5,7 +5,7 @@ import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { updateEditionNames } from './record-catalogue.ts';
 
-/** A moment: its edition and serial number. The names are present where the source lists them with the moment. */
+/** A moment: its edition and serial number, and names if the source lists them with the moment. */
 export interface MomentRecord {
   nftId: string;
   setId: number;
@@ -30,8 +30,7 @@ const stagedMoments = new TemporaryTable('staged_moments', {
 const editionColumns = columnList(stagedMoments.columnsExcept('nft_id', 'serial_number'));
 
 /**
- * Stores moments, and creates their editions where these are not stored yet. Rows that are stored already are not
- * written again.
+ * Stores moments, and creates missing editions. Unchanged rows are not written.
  *
  * @source Snowflake NFT_CORE_METADATA, or the import `wallets.moments`
  */

@@ -26,8 +26,7 @@ const stagedPrices = new TemporaryTable('staged_prices', {
 const editionPriceColumns = stagedPrices.columnsExcept('set_id', 'play_id', 'scraped_at');
 
 /**
- * Adds prices to the history of their editions, and corrects stored prices that differ. Creates editions that are not
- * stored yet.
+ * Adds prices to the history of editions, corrects stored prices that differ, and creates missing editions.
  *
  * @source Snowflake EDITION_PRICE_SCRAPE, or the import `wallets.prices`
  */
@@ -59,7 +58,7 @@ export async function recordEditionPrices(tx: Transaction, prices: readonly Edit
   return { applied, unchanged: prices.length - applied };
 }
 
-/** The prices that a player's moments sold for around one time. */
+/** Sale prices of a player's moments around one time, in USD. */
 export interface PlayerPrice {
   playerName: string;
   scrapedMicros: bigint;
@@ -77,7 +76,7 @@ const stagedPlayerPrices = new TemporaryTable('staged_player_prices', {
 });
 const playerPriceColumns = stagedPlayerPrices.columnsExcept('player_name', 'scraped_at');
 
-/** Adds prices to the history of their players. @source the import `wallets.prices` */
+/** Adds prices to the history of players. @source the import `wallets.prices` */
 export async function recordPlayerPrices(tx: Transaction, prices: readonly PlayerPrice[]): Promise<Changed> {
   await stagedPlayerPrices.fill(tx, prices, (one) => ({
     player_name: one.playerName,

@@ -11,7 +11,7 @@ export interface PurchaseRecord {
   nftId: string;
   purchasedMicros: bigint;
   seller: string;
-  /** Null where the source names only the seller. */
+  /** Null if the source has only the seller. */
   buyer: string | null;
   priceUsd: string;
   blockHeight: number | null;
@@ -27,8 +27,8 @@ const stagedPurchases = new TemporaryTable('staged_purchases', {
 });
 
 /**
- * Stores sales, each once: moment, time, and seller identify a sale. The buyer of a moment's last event holds it; where
- * only the seller is known, the moment has no known holder.
+ * Stores each sale once, identified by moment, time, and seller. If a sale is the last event of a moment, its buyer holds
+ * the moment, or no known wallet if only the seller is known.
  *
  * @source the import `wallets.purchases`
  */

@@ -1,11 +1,11 @@
 /**
- * The job that refreshes the read models: it processes the changes since its last round, and nothing else.
+ * The job that refreshes the read models. It processes only the changes since its last round.
  *
- * Triggers append changes to the dirty sets. A round deletes the changes that its snapshot sees and recomputes their keys
- * under the same snapshot (REPEATABLE READ), so both describe the same state; later commits belong to the next round. A
+ * Triggers append changes to the dirty sets. A round deletes the changes that its snapshot sees, and recomputes their keys
+ * under the same snapshot (REPEATABLE READ), so both describe the same state. Later commits belong to the next round. A
  * round is one transaction, so no reader sees a moment in two wallets, or in none.
  *
- * Each wallet is recounted from its own holdings. Editions are not recounted; see `move-editions.ts`.
+ * Each wallet is recounted from its own holdings. Editions are not recounted; see `update-edition-counters.ts`.
  */
 import sql, { type Sql } from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
@@ -16,7 +16,6 @@ import { addProgress, type Run } from '../../shared/jobs/job.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { Integrity } from '../../shared/kernel/errors.ts';
 import { jobs } from './jobs.ts';
-import { moveEditions } from './move-editions.ts';
 import {
   countedHoldings,
   editionChanges,
@@ -27,20 +26,21 @@ import {
   takenSales,
 } from './round-tables.ts';
 import { countEditions, countTeams, summarize, summaryColumns } from './summaries.ts';
+import { updateEditionCounters } from './update-edition-counters.ts';
 
-/** How many keys a round processed. */
+/** The number of keys that a round processed. */
 export interface Refreshed {
   wallets: number;
   editions: number;
 }
 
-/** Limits a run while changes continue; a later change has its own event, which starts another run. */
+/** Limits a run while changes keep arriving. A later change has its own event, which starts another run. */
 const maxRunMs = 10_000;
 
 export const refreshSnapshots = handleJob(jobs.refreshSnapshots, async (run) => {
   const result = { wallets: 0, editions: 0, rounds: 0 };
-  const until = Date.now() + maxRunMs;
-  while (Date.now() < until) {
+  const deadlineMs = Date.now() + maxRunMs;
+  while (Date.now() < deadlineMs) {
     const { wallets, editions } = await commit(refreshOnce, 'repeatable read');
     if (wallets + editions === 0) break;
     await count(run, wallets + editions);
@@ -56,14 +56,14 @@ async function count(run: Run, rows: number): Promise<void> {
   await inTransaction((tx) => addProgress(tx, run, { read: rows, applied: rows, unchanged: 0, rejected: 0 }));
 }
 
-/** One round, in a REPEATABLE READ transaction. @throws Integrity  no wallet holds anything; the snapshots stay unchanged */
+/** One round, in a REPEATABLE READ transaction. @throws Integrity  no wallet holds any moments; nothing changes */
 export async function refreshOnce(tx: Transaction): Promise<Refreshed> {
   await takeChanges(tx);
-  await refusePlunge(tx);
+  await assertNotEmptied(tx);
   const scope = sql`select wallet_address from ${refreshedWallets}`;
   await countWallets(tx, scope);
   const wallets = await writeWallets(tx, scope);
-  const editions = await moveEditions(tx);
+  const editions = await updateEditionCounters(tx);
   await writePrices(tx, sql`select edition_id from ${takenEditions}`);
   await announceRefresh(tx);
   return { wallets, editions };
@@ -71,7 +71,7 @@ export async function refreshOnce(tx: Transaction): Promise<Refreshed> {
 
 /** Deletes the changes that this snapshot sees, and keeps them in temporary tables. */
 export async function takeChanges(tx: Transaction): Promise<void> {
-  // the changes are few compared with the tables, so that lookups by key beat scans
+  // there are few changes compared with the tables, so index lookups beat scans
   await tx.query('set local random_page_cost = 1');
   await tx.query(sql`
     ${takenHoldings.creation};
@@ -115,16 +115,16 @@ export async function takeChanges(tx: Transaction): Promise<void> {
     analyze ${refreshedWallets}`);
 }
 
-/** @throws Integrity  no wallet holds anything: an empty response of the warehouse must not empty the read models */
-export async function refusePlunge(tx: Transaction): Promise<void> {
-  const { rows } = await tx.query<{ plunges: boolean }>(`
+/** @throws Integrity  no wallet holds any moments: an empty response from the warehouse must not empty the read models */
+export async function assertNotEmptied(tx: Transaction): Promise<void> {
+  const { rows } = await tx.query<{ emptied: boolean }>(`
     select exists (select 1 from wallets.wallet_summary_snapshot)
-      and not exists (select 1 from wallets.wallet_holdings where wallet_address is not null) as plunges`);
-  if (rows[0]!.plunges)
-    throw new Integrity('No wallet holds anything. The snapshots were not changed; check the sync of holdings.');
+      and not exists (select 1 from wallets.wallet_holdings where wallet_address is not null) as emptied`);
+  if (rows[0]!.emptied)
+    throw new Integrity('No wallet holds any moments. The snapshots were not changed. Check the sync of holdings.');
 }
 
-/** Counts the moments of each edition that the wallets of a scope hold. The later steps of the round read these counts. */
+/** Counts the moments of each edition held by each wallet in a scope. Later steps of the round read these counts. */
 export async function countWallets(tx: Transaction, scope: Sql): Promise<void> {
   await tx.query(countedHoldings.creation);
   await tx.query(sql`insert into ${countedHoldings} ${countEditions(scope)}`);
@@ -179,7 +179,7 @@ export const priceColumns = ['floor_usd', 'average_sale_usd'] as const;
 
 /** Copies the latest prices of a scope of editions to the snapshot, and returns how many differed. */
 export async function writePrices(tx: Transaction, scope: Sql): Promise<number> {
-  const gone = await tx.query(sql`
+  const removed = await tx.query(sql`
     delete from wallets.edition_prices_snapshot s using (${scope}) as scope
     where s.edition_id = scope.edition_id
       and not exists (select 1 from wallets.edition_prices p where p.edition_id = s.edition_id)`);
@@ -191,10 +191,10 @@ export async function writePrices(tx: Transaction, scope: Sql): Promise<number> 
     where s.edition_id is null or ${differ(priceColumns, 's', 'p')}
     order by p.edition_id
     on conflict (edition_id) do update set ${setExcluded(priceColumns)}`);
-  return (gone.rowCount ?? 0) + (written.rowCount ?? 0);
+  return (removed.rowCount ?? 0) + (written.rowCount ?? 0);
 }
 
-/** Names every wallet and edition of the round: a live answer, cached before the commit, may differ from the snapshot. */
+/** Announces every wallet and edition of the round: a live answer, cached before the commit, may differ from the snapshot. */
 async function announceRefresh(tx: Transaction): Promise<void> {
   await tx.query(sql`
     select platform.announce('snapshots_refreshed', array_agg(entity))

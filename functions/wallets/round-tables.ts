@@ -1,14 +1,14 @@
 /** The temporary tables of a round of `refresh-snapshots` or `rebuild-snapshots`. */
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 
-/** Changed holdings as the last round saw them. */
+/** Changed holdings, as of the last round. */
 export const takenHoldings = new TemporaryTable('taken_holdings', {
   nft_id: 'bigint',
   wallet_address: 'bytea',
   is_locked: 'boolean',
 });
 
-/** Moments whose edition changed, with the edition that the last round saw. */
+/** Moments whose edition changed, with their edition as of the last round. */
 export const takenMoments = new TemporaryTable('taken_moments', { nft_id: 'bigint', edition_id: 'integer' });
 
 /** Sales since the last round. */
@@ -18,7 +18,7 @@ export const takenSales = new TemporaryTable('taken_sales', {
   purchased_at: 'timestamptz',
 });
 
-/** Editions whose description or price changed. */
+/** Editions whose price or names changed. */
 export const takenEditions = new TemporaryTable('taken_editions', { edition_id: 'integer' });
 
 /** The wallets that the round announces. */

@@ -1,16 +1,16 @@
-/** What the answers and parameters of the wallets API are made of. */
+/** The schemas shared by the operations and datasets of the wallets domain. */
 import * as z from 'zod';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { decimal } from '../../shared/kernel/decimal.ts';
 import { count, timestamp } from '../../shared/kernel/fields.ts';
 
-/** How rare a moment's edition is, from the most common on. */
+/** How rare an edition is, most common first. */
 export const tier = z.enum(['COMMON', 'UNCOMMON', 'RARE', 'LEGENDARY', 'ULTIMATE']).meta({ id: 'Tier' });
 
-/** An edition: the ids of its set and its play, `26-565`; without leading zeros from then on. */
+/** The id of an edition: the ids of its set and play, such as `26-565`. Leading zeros are removed. */
 export const editionId = z
   .string()
-  .regex(/^\d{1,9}-\d{1,9}$/, 'must be the ids of a set and a play: 26-565')
+  .regex(/^\d{1,9}-\d{1,9}$/, 'must be a set id and a play id, such as 26-565')
   .transform((text) => text.split('-').map(Number).join('-'))
   .meta({ id: 'EditionId' });
 
@@ -18,7 +18,7 @@ export const name = z.string().min(1).max(100);
 export const byWallet = z.strictObject({ address: flowAddress });
 export const byEdition = z.strictObject({ id: editionId });
 
-/** What a leaderboard counts: moments, their floor value, those of one tier, those of one team. */
+/** What a leaderboard ranks by: moments, their floor value, or moments of one tier or team. */
 export const board = z
   .string()
   .regex(
@@ -37,11 +37,11 @@ export const edition = z
     playerName: z.string().nullable(),
     teamName: z.string().nullable(),
     tier: tier.nullable(),
-    /** Moments of it that are known; of these: held by wallets that are known, and locked. */
+    /** Known moments; those held by known wallets; of these, those locked. */
     supply: count,
     held: count,
     locked: count,
-    /** Locked of held, 0 to 1. */
+    /** `locked / held`, 0 to 1. */
     lockedShare: decimal,
     holders: count,
     floorUsd: decimal.nullable(),

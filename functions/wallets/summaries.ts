@@ -1,4 +1,4 @@
-/** How wallets are counted and valued, both for the snapshots and for live answers. */
+/** Counts and values the holdings of wallets, both for the snapshots and to compute responses on demand. */
 import sql, { type Sql } from 'sql-template-tag';
 
 /**

@@ -27,7 +27,7 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
     { name: 'UPDATED_AT', type: 'timestamp' },
   ],
   changedAt: 'UPDATED_AT',
-  // wallet by wallet: a batch names few of them, and each wallet's change is announced once
+  // by wallet, so that a batch contains few wallets and each wallet's change is announced once
   orderBy: '1, 2',
   row,
   changedMicros: ({ UPDATED_AT }) => UPDATED_AT,
@@ -43,13 +43,13 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
     ),
   removal: {
     sortKey: ({ WALLET_ADDRESS, NFT_ID }) => WALLET_ADDRESS + NFT_ID.padStart(19, '0'),
-    async note(tx, run, after, upTo, before) {
+    async noteMissing(tx, run, after, upTo, before) {
       await tx.query(
         `insert into wallets.missing_rows (run, key)
          select $1, encode(h.wallet_address, 'hex') || h.nft_id
          from wallets.wallet_holdings h
          where h.wallet_address between $2 and $4 and (h.wallet_address, h.nft_id) > ($2, $3) and (h.wallet_address, h.nft_id) <= ($4, $5)
-           -- what has happened since is not known to the statement
+           -- the statement does not see later events
            and h.last_event_ts < $6
            and not exists (select 1 from pg_temp.staged_holdings s where s.nft_id = h.nft_id and s.wallet_address = h.wallet_address)
          on conflict do nothing`,
@@ -74,7 +74,7 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
     },
     async remove(tx, keys) {
       await lockHoldings(tx);
-      // one that another wallet holds meanwhile was only moved
+      // a moment that another wallet holds by now was moved, not removed
       const { rowCount } = await tx.query(
         `delete from wallets.wallet_holdings h using unnest($1::text[]) as key
          where h.nft_id = substr(key, 17)::bigint and h.wallet_address = decode(left(key, 16), 'hex')`,
@@ -87,8 +87,8 @@ export const holdingsTable: WarehouseTable<HoldingRow> = {
 };
 
 /**
- * Syncs who holds which moment. A full sync removes what is gone from the warehouse, unless it happened after the statement
- * was submitted.
+ * Syncs the holders of moments. A full sync removes the holdings missing from the warehouse, except those newer than its
+ * statement.
  *
  * @source Snowflake WALLET_HOLDINGS
  */

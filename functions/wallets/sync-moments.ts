@@ -54,7 +54,7 @@ const momentsTable: WarehouseTable<z.output<typeof row>> = {
     ),
   removal: {
     sortKey: ({ NFT_ID }) => NFT_ID.padStart(19, '0'),
-    async note(tx, run, after, upTo) {
+    async noteMissing(tx, run, after, upTo) {
       await tx.query(
         `insert into wallets.missing_rows (run, key)
          select $1, m.nft_id::text from wallets.nft_core_metadata m
@@ -74,5 +74,5 @@ const momentsTable: WarehouseTable<z.output<typeof row>> = {
   },
 };
 
-/** Syncs moments and their editions. A full sync removes burnt moments. @source Snowflake NFT_CORE_METADATA */
+/** Syncs moments and their editions. A full sync removes burned moments. @source Snowflake NFT_CORE_METADATA */
 export const syncMoments = handleJob(jobs.syncMoments, (context) => syncTable(momentsTable, context));

@@ -43,5 +43,5 @@ const pricesTable: WarehouseTable<z.output<typeof row>> = {
     ),
 };
 
-/** Syncs the prices scraped since the last sync. History only grows. @source Snowflake EDITION_PRICE_SCRAPE */
+/** Syncs the prices scraped since the last sync. Nothing is removed. @source Snowflake EDITION_PRICE_SCRAPE */
 export const syncPrices = handleJob(jobs.syncPrices, (context) => syncTable(pricesTable, context));

@@ -31,7 +31,7 @@ const profilesTable: WarehouseTable<z.output<typeof row>> = {
     ),
   removal: {
     sortKey: ({ WALLET_ADDRESS }) => WALLET_ADDRESS,
-    async note(tx, run, after, upTo) {
+    async noteMissing(tx, run, after, upTo) {
       await tx.query(
         `insert into wallets.missing_rows (run, key)
          select $1, encode(p.wallet_address, 'hex') from wallets.wallet_profiles p

@@ -2,12 +2,12 @@ import type { JobContext, JobOutcome } from '../../shared/jobs/run-job.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { raiseWatermark, watermarkOf } from '../../shared/jobs/watermark.ts';
 import type { SyncParams } from './jobs.ts';
-import { forgetEndedRuns, removalsOf, takeNotes } from './missing-rows.ts';
+import { deleteNotesOfEndedRuns, removalBatches, takeMissingKeys } from './missing-rows.ts';
 import { readStatement } from './read-statement.ts';
 import { getSnowflake } from './sources/snowflake.ts';
 import { toBatch } from './table-batch.ts';
 import {
-  beginningOf,
+  initialPosition,
   type Position,
   planSync,
   type SyncPlan,
@@ -15,17 +15,17 @@ import {
   type WarehouseTable,
 } from './warehouse-table.ts';
 
-/** Changes that commit late, or by a slow clock, are found by looking back. */
+/** How far an incremental sync looks back, to find changes that committed late or under a slow clock. */
 const overlapMinutes = 15;
 
 /**
- * Syncs a table of the warehouse: all of it, or what changed. Plan, batches, end: the batches of a run commit in order,
- * each with its checkpoint, and a run of any length continues after its last batch; at the end a full run removes what is
- * gone, and the watermark rises.
+ * Syncs a warehouse table, either all rows or the changed ones. The batches of a run commit in order, each with its
+ * checkpoint, so a run that is cut off resumes after its last batch. At the end, a full run removes missing rows, and the
+ * watermark advances.
  *
  * @throws Superseded    another sync of the table is running
- * @throws InvalidInput  Snowflake refuses the statement, or a column is not as expected
- * @throws Integrity     too many rows were rejected, or more would be removed than is allowed
+ * @throws InvalidInput  Snowflake rejected the statement, or the columns differ from the expected ones
+ * @throws Integrity     too many rows were rejected, or more rows are missing than may be removed
  */
 export async function syncTable<Row>(
   table: WarehouseTable<Row>,
@@ -40,22 +40,22 @@ export async function syncTable<Row>(
     {
       name: plan.name,
       read(position) {
-        const kept = position as Position | null;
-        const at = kept?.run === run.jobId ? kept : beginningOf(run.jobId);
+        const stored = position as Position | null;
+        const at = stored?.run === run.jobId ? stored : initialPosition(run.jobId);
         high = at.high;
         return batchesOf(table, plan, at, run.deadline);
       },
       async apply(tx, rows, batch) {
         high = batch.next?.high ?? high;
         if (batch.remove) {
-          const gone = await table.removal!.remove(tx, await takeNotes(tx, run.jobId));
-          removed += gone;
-          return { applied: gone, unchanged: 0 };
+          const count = await table.removal!.remove(tx, await takeMissingKeys(tx, run.jobId));
+          removed += count;
+          return { applied: count, unchanged: 0 };
         }
         const changed = await table.record(tx, rows);
         if (batch.note) {
           const { after, upTo, before } = batch.note;
-          await table.removal!.note(tx, run.jobId, after, upTo, before);
+          await table.removal!.noteMissing(tx, run.jobId, after, upTo, before);
         }
         return changed;
       },
@@ -77,10 +77,10 @@ async function* batchesOf<Row>(
 ): AsyncIterable<TableBatch<Row>> {
   let at = from;
   if (at.phase === 'reading') {
-    if (at.statement === null) await forgetEndedRuns();
+    if (at.statement === null) await deleteNotesOfEndedRuns();
     const snowflake = await getSnowflake();
-    const place = { run: at.run, position: at.statement ?? undefined, deadline };
-    for await (const chunk of readStatement(snowflake, plan.statement, place)) {
+    const statementRun = { run: at.run, position: at.statement ?? undefined, deadline };
+    for await (const chunk of readStatement(snowflake, plan.statement, statementRun)) {
       // a result that had to be requested again starts over
       if (chunk.firstRow === 1) at = { ...at, lastRow: null, rejected: 0 };
       const batch = toBatch(table, at, chunk, plan.findsRemoved);
@@ -88,5 +88,5 @@ async function* batchesOf<Row>(
       yield batch;
     }
   }
-  if (plan.findsRemoved) yield* removalsOf(table, plan.maxRemovedShare, at);
+  if (plan.findsRemoved) yield* removalBatches(table, plan.maxRemovedShare, at);
 }

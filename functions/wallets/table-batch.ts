@@ -4,9 +4,9 @@ import type { Chunk } from './read-statement.ts';
 import type { Position, TableBatch, WarehouseTable } from './warehouse-table.ts';
 
 /**
- * A chunk of the result as a batch: its rows parsed, those that cannot be parsed rejected, and the position after it.
+ * Turns a chunk of a result into a batch: the parsed rows, the rejected ones, and the position after it.
  *
- * @throws Integrity  the rows are not in the statement's order, by which a full sync finds what is gone
+ * @throws Integrity  the rows are out of order, so a full sync could not find missing rows
  */
 export function toBatch<Row>(
   table: WarehouseTable<Row>,
@@ -20,7 +20,7 @@ export function toBatch<Row>(
   const next: Position = {
     run: at.run,
     statement: chunk.next,
-    high: highest(table, rows, at.high),
+    high: latestChange(table, rows, at.high),
     lastRow: lastRow ?? at.lastRow,
     rejected: at.rejected + rejected.length,
     phase: chunk.isLast ? 'checking' : 'reading',
@@ -53,8 +53,8 @@ function parseCells<Row>(table: WarehouseTable<Row>, chunk: Chunk) {
   return { rows, rejected, lastRow };
 }
 
-/** The latest change of the rows and of those before them. */
-function highest<Row>(table: WarehouseTable<Row>, rows: readonly Row[], before: string | null): string | null {
+/** The time of the latest change in these and all earlier rows. */
+function latestChange<Row>(table: WarehouseTable<Row>, rows: readonly Row[], before: string | null): string | null {
   let high = before === null ? null : BigInt(before);
   for (const row of rows) {
     const changed = table.changedMicros(row);
@@ -67,7 +67,10 @@ function checkOrder<Row>({ name, removal }: WarehouseTable<Row>, after: Row | un
   let last = after === undefined ? '' : removal!.sortKey(after);
   for (const row of rows) {
     const key = removal!.sortKey(row);
-    if (key < last) throw new Integrity(`${name} came out of order: ${key} after ${last}.`);
+    if (key < last)
+      throw new Integrity(
+        `Rows of ${name} are out of order: ${key} follows ${last}. Check how the warehouse sorts them.`,
+      );
     last = key;
   }
 }

@@ -4,9 +4,9 @@ import { holdingsTable } from './sync-holdings.ts';
 import { syncTable } from './sync-table.ts';
 
 /**
- * A full sync of the holdings. An incremental one does not see what is gone from the warehouse, because no change shows it.
+ * A full sync of holdings. An incremental sync cannot find rows that were deleted from the warehouse.
  *
- * @throws Integrity  more is gone than is plausible; nothing is removed
+ * @throws Integrity  more rows are missing than may be removed; nothing is removed
  * @source Snowflake WALLET_HOLDINGS
  */
 export const verifyHoldings = handleJob(jobs.verifyHoldings, (context) =>

@@ -2,49 +2,49 @@ import type * as z from 'zod';
 import type { Changed } from '../../shared/db/changed.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Batch } from '../../shared/jobs/sync.ts';
-import type { StatementPosition, WantedColumn } from './read-statement.ts';
+import type { ExpectedColumn, StatementPosition } from './read-statement.ts';
 
-/** A table of the warehouse and how its rows are applied. */
+/** A table of the warehouse, and how its rows are applied. */
 export interface WarehouseTable<Row> {
   name: string;
-  columns: readonly WantedColumn[];
-  /** The column that grows with every change: where an incremental sync begins. */
+  columns: readonly ExpectedColumn[];
+  /** The column that increases with every change. An incremental sync filters by it. */
   changedAt: string;
   orderBy: string;
-  /** A row by the names of its columns, parsed. */
+  /** Parses a row, keyed by column name. */
   row: z.ZodType<Row, Record<string, string | null>>;
   changedMicros(row: Row): bigint;
   record(tx: Transaction, rows: Row[]): Promise<Changed>;
   removal?: Removal<Row>;
 }
 
-/** How a full sync finds what is gone from the warehouse: stored rows between two consecutive rows of its result. */
+/** How a full sync finds missing rows: stored rows that sort between two consecutive rows of its result. */
 export interface Removal<Row> {
-  /** The row's place in the statement's order, as a text that sorts the same way. */
+  /** A string that sorts like the row in the statement's order. */
   sortKey(row: Row): string;
   /**
-   * Notes the stored rows after one row, up to another (undefined: from the first, to the last), that were not just
-   * staged.
+   * Notes the stored rows that sort after one row (undefined: the first) through another (undefined: the last), and that
+   * are not in the batch just staged. `before` is when the statement was submitted.
    */
-  note(tx: Transaction, run: string, after: Row | undefined, upTo: Row | undefined, before: Date): Promise<void>;
-  /** Drops the notes of rows that a later batch of the run moved: they are not gone. */
+  noteMissing(tx: Transaction, run: string, after: Row | undefined, upTo: Row | undefined, before: Date): Promise<void>;
+  /** Deletes the notes of rows that a later batch of the run moved, because they are not missing. */
   forgetMoved?(tx: Transaction, run: string): Promise<void>;
-  /** Removes rows by the keys they were noted under. Returns how many. */
+  /** Removes rows by the keys they were noted under, and returns how many. */
   remove(tx: Transaction, keys: string[]): Promise<number>;
-  /** Counts the stored rows. */
+  /** A query that counts the stored rows. */
   count: string;
 }
 
-/** How far a run has come; what its checkpoint stores. */
+/** How far a run has gotten. Stored in its checkpoint. */
 export interface Position {
-  /** The job that it belongs to: another job has another statement. */
+  /** The id of its job. Another job has its own statement. */
   run: string;
   statement: StatementPosition | null;
   /** The latest change seen, in microseconds. */
   high: string | null;
   lastRow: unknown;
   rejected: number;
-  /** `checking`: everything is read; the run decides whether to remove what is missing. */
+  /** `checking`: all rows are read, and the run decides whether to remove the missing ones. */
   phase: 'reading' | 'checking' | 'removing';
 }
 
@@ -54,19 +54,19 @@ export interface TableBatch<Row> extends Batch<Row> {
   remove?: true;
 }
 
-/** What one run does. */
+/** What a run does. */
 export interface SyncPlan {
   name: string;
   mode: 'full' | 'incremental';
-  /** Where an incremental run begins. */
+  /** The start of an incremental run. */
   since: Date | undefined;
-  /** Whether it looks for rows that are gone. */
+  /** Whether it looks for missing rows. */
   findsRemoved: boolean;
   maxRemovedShare: number;
-  statement: { text: string; bindings: string[]; columns: readonly WantedColumn[] };
+  statement: { text: string; bindings: string[]; columns: readonly ExpectedColumn[] };
 }
 
-/** Plans a run. Without a watermark an incremental run reads everything. */
+/** Plans a run. Without a watermark (`since`), it reads all rows. */
 export function planSync<Row>(table: WarehouseTable<Row>, since: Date | undefined, maxRemovedShare: number): SyncPlan {
   const { name, columns, changedAt, orderBy } = table;
   const selected = columns.map((column) =>
@@ -87,7 +87,7 @@ export function planSync<Row>(table: WarehouseTable<Row>, since: Date | undefine
   };
 }
 
-/** The position at which a run begins. */
-export function beginningOf(run: string): Position {
+/** The position at which a run starts. */
+export function initialPosition(run: string): Position {
   return { run, statement: null, high: null, lastRow: null, rejected: 0, phase: 'reading' };
 }

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { jobs } from '../../functions/wallets/jobs.ts';
-import { microsOf } from '../../functions/wallets/read-statement.ts';
+import { toMicros } from '../../functions/wallets/read-statement.ts';
 import { insertJob } from '../../shared/jobs/job.ts';
 import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
 import { standing, told } from '../support/holdings.ts';
@@ -82,7 +82,7 @@ test('a row with a NULL where none may be is rejected with its reason; nothing i
   expect(job).toMatchObject({
     status: 'failed',
     rows_rejected: 2,
-    error: { message: expect.stringContaining('none was removed: 2 rows were rejected') },
+    error: { message: expect.stringContaining('None were removed, because 2 rows were rejected') },
   });
   expect(await rejectedOf(job.id)).toEqual([
     { position: 8, reason: expect.stringContaining('IS_LOCKED') },
@@ -139,8 +139,8 @@ test('timestamps of every precision are what they say', () => {
     ['0', 0n],
     ['-1.000000001', -1_000_001n],
   ] as const)
-    expect([cell, microsOf(cell)]).toEqual([cell, micros]);
-  expect(() => microsOf('2021-02-20')).toThrow('no timestamp');
+    expect([cell, toMicros(cell)]).toEqual([cell, micros]);
+  expect(() => toMicros('2021-02-20')).toThrow('is not a timestamp');
 });
 
 test('a run of any length goes on in message after message, under one statement', async () => {

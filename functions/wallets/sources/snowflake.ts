@@ -1,8 +1,9 @@
 /**
- * Snowflake's SQL API v2: statements submitted, waited for, and read partition by partition; parsed at the door.
+ * A client for Snowflake's SQL API v2: submits statements, waits for them, and reads their results partition by partition.
+ * Responses are validated.
  *
- * A statement is submitted under a request id: the same id again finds the same statement, so that a call whose answer was
- * lost, or a run that was cut off, starts nothing twice. Results are kept for a day.
+ * A statement is submitted with a request id. Submitting the same id again finds the same statement, so a lost response
+ * or a run that was cut off starts nothing twice. Snowflake stores results for a day.
  */
 import { importPKCS8, SignJWT } from 'jose';
 import * as z from 'zod';
@@ -12,40 +13,40 @@ import { snowflake } from '../../upstreams/snowflake.ts';
 
 type SnowflakeConnection = Connection<typeof snowflake>;
 
-/** A value as the API has it: a text of its digits, its characters, its seconds since 1970; or null. */
+/** A value as the API returns it: digits, text, or seconds since 1970 as a string; or null. */
 export type Cell = string | null;
 
 export interface Statement {
   text: string;
-  /** Texts for its question marks, in order. */
+  /** The values of its `?` placeholders, in order. */
   bindings: readonly string[];
-  /** A UUID; the same one again is the same statement. */
+  /** A UUID. The same id always refers to the same statement. */
   requestId: string;
 }
 
-/** A statement that has been carried out. */
+/** The result of a finished statement. */
 export interface ResultSet {
   handle: string;
   columns: { name: string; type: string }[];
-  /** Rows of each partition. */
+  /** The number of rows in each partition. */
   partitions: number[];
-  /** When it was submitted: what it shows is no older. */
+  /** When the statement was submitted. The data is at least this recent. */
   createdAt: Date;
-  /** The first partition's rows; undefined where they came cut short, and have to be fetched. */
+  /** The rows of the first partition. Undefined if they arrived incomplete and must be fetched. */
   first: Cell[][] | undefined;
 }
 
 export interface Snowflake {
   /**
-   * Carries out a statement.
+   * Runs a statement.
    *
-   * @throws InvalidInput  Snowflake refuses it; the message has its reason
-   * @throws Deadline      it is not done in time (retryable)
+   * @throws InvalidInput  Snowflake rejected it; the message has the reason
+   * @throws Deadline      it did not finish in time (retryable)
    */
   run(statement: Statement, deadline: Date): Promise<ResultSet>;
-  /** A statement of before, by its handle; undefined if Snowflake does not keep its result any more. */
+  /** The result of an earlier statement, by its handle. Undefined if Snowflake no longer has it. */
   find(handle: string, deadline: Date): Promise<ResultSet | undefined>;
-  /** The rows of a partition. @throws Upstream  it has not as many rows as it should (retryable) */
+  /** The rows of a partition. @throws Upstream  the partition is incomplete (retryable) */
   fetchPartition(result: ResultSet, partition: number): Promise<Cell[][]>;
 }
 
@@ -64,43 +65,44 @@ const pending = z.object({ statementHandle: z.string() });
 const partition = z.object({ data: rows });
 
 const statementTimeoutSeconds = 600;
-const tokenLifeSeconds = 3_600;
-const shortestPollMs = 250;
-const longestPollMs = 5_000;
+const tokenTtlSeconds = 3_600;
+const minPollMs = 250;
+const maxPollMs = 5_000;
 const partitionAttempts = 3;
 
-/** The container's client of Snowflake. */
+/** The Snowflake client of this container. */
 export function getSnowflake(): Promise<Snowflake> {
   return connectUpstream(snowflake, createSnowflake);
 }
 
-/** A client of Snowflake. */
+/** Creates a Snowflake client. */
 export function createSnowflake({ baseUrl, credentials, request }: SnowflakeConnection): Snowflake {
-  const token = createTokens(credentials);
-  const ask = async (operation: string, path: string | ((attempt: number) => string), body?: unknown) =>
+  const getToken = createTokenSource(credentials);
+  const call = async (operation: string, path: string | ((attempt: number) => string), body?: unknown) =>
     request({
       operation,
       url: typeof path === 'string' ? baseUrl + path : (attempt) => baseUrl + path(attempt),
       headers: {
-        authorization: `Bearer ${await token()}`,
+        authorization: `Bearer ${await getToken()}`,
         'x-snowflake-authorization-token-type': 'KEYPAIR_JWT',
         'user-agent': 'tributary/1',
       },
       ...(body === undefined ? {} : { body }),
     });
 
-  /** The result once it is there; until then the API answers with a handle alone. */
-  async function settled(answer: unknown, deadline: Date): Promise<ResultSet> {
-    let current = answer;
-    for (let pollMs = shortestPollMs; ; pollMs = Math.min(pollMs * 2, longestPollMs)) {
-      const done = resultSet.safeParse(current);
-      if (done.success) return toResult(done.data);
+  /** Polls until the result is available. Until then, the API responds with only a handle. */
+  async function waitForResult(response: unknown, deadline: Date): Promise<ResultSet> {
+    let current = response;
+    for (let pollMs = minPollMs; ; pollMs = Math.min(pollMs * 2, maxPollMs)) {
+      const finished = resultSet.safeParse(current);
+      if (finished.success) return toResult(finished.data);
       const waiting = pending.safeParse(current);
       if (!waiting.success || Object.hasOwn(current as object, 'resultSetMetaData'))
-        throw new Upstream('snowflake statements: the answer is not as described.');
-      if (Date.now() + pollMs > deadline.getTime()) throw new Deadline('Snowflake is still at the statement.');
+        throw new Upstream('snowflake statements: unexpected response.');
+      if (Date.now() + pollMs > deadline.getTime())
+        throw new Deadline('The statement did not finish in time. The next attempt continues to wait for it.');
       await new Promise((resolve) => setTimeout(resolve, pollMs));
-      current = await ask('statements', `/api/v2/statements/${waiting.data.statementHandle}`);
+      current = await call('statements', `/api/v2/statements/${waiting.data.statementHandle}`);
     }
   }
 
@@ -119,26 +121,26 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeConn
       };
       const path = (attempt: number) =>
         `/api/v2/statements?requestId=${requestId}${attempt > 0 ? '&retry=true' : ''}&nullable=true`;
-      return settled(await ask('statements', path, body), deadline);
+      return waitForResult(await call('statements', path, body), deadline);
     },
     async find(handle, deadline) {
-      const found = await ask('statements', `/api/v2/statements/${handle}`).catch((error: unknown) => {
+      const found = await call('statements', `/api/v2/statements/${handle}`).catch((error: unknown) => {
         if (error instanceof NotFound || error instanceof InvalidInput) return undefined;
         throw error;
       });
-      return found === undefined ? undefined : settled(found, deadline);
+      return found === undefined ? undefined : waitForResult(found, deadline);
     },
     async fetchPartition({ handle, partitions, first }, n) {
       if (n === 0 && first) return first;
       let found = -1;
       for (let attempt = 0; attempt < partitionAttempts; attempt++) {
-        const parsed = partition.safeParse(await ask('partition', `/api/v2/statements/${handle}?partition=${n}`));
-        if (!parsed.success) throw new Upstream('snowflake partition: the answer is not as described.');
+        const parsed = partition.safeParse(await call('partition', `/api/v2/statements/${handle}?partition=${n}`));
+        if (!parsed.success) throw new Upstream('snowflake partition: unexpected response.');
         const { data } = parsed.data;
         if (data.length === partitions[n]) return data;
         found = data.length;
       }
-      throw new Upstream(`snowflake partition: ${found} rows came, not ${partitions[n]}.`);
+      throw new Upstream(`snowflake partition: received ${found} of ${partitions[n]} rows.`);
     },
   };
 }
@@ -155,11 +157,11 @@ function toResult({ statementHandle, createdOn, resultSetMetaData, data }: z.out
   };
 }
 
-/** Signs a token where the last one is about to end: who asks is the user, by the fingerprint of their public key. */
-function createTokens(credentials: SnowflakeConnection['credentials']): () => Promise<string> {
-  let known: { token: string; endsAt: number } | undefined;
+/** Returns the current token, and signs a new one a minute before it expires. The user is authenticated by key pair. */
+function createTokenSource(credentials: SnowflakeConnection['credentials']): () => Promise<string> {
+  let current: { token: string; expiresAt: number } | undefined;
   return async () => {
-    if (known && Date.now() < known.endsAt - 60_000) return known.token;
+    if (current && Date.now() < current.expiresAt - 60_000) return current.token;
     const { createHash, createPublicKey } = await import('node:crypto');
     const { account, user, privateKey } = await credentials();
     const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
@@ -170,9 +172,9 @@ function createTokens(credentials: SnowflakeConnection['credentials']): () => Pr
       .setIssuer(`${subject}.SHA256:${fingerprint}`)
       .setSubject(subject)
       .setIssuedAt()
-      .setExpirationTime(`${tokenLifeSeconds}s`)
+      .setExpirationTime(`${tokenTtlSeconds}s`)
       .sign(await importPKCS8(privateKey, 'RS256'));
-    known = { token, endsAt: Date.now() + tokenLifeSeconds * 1_000 };
+    current = { token, expiresAt: Date.now() + tokenTtlSeconds * 1_000 };
     return token;
   };
 }

@@ -1,7 +1,8 @@
 /**
- * The editions' counters. 1 % of the wallets hold moments of most editions, so a round does not recount editions: it adds
- * the difference between each changed moment at the last round (`changed_holdings`, `changed_moments`) and its current
- * state. A wallet becomes a holder of an edition when its count for that edition rises from zero.
+ * The counters of editions. A round does not recount editions, because 1% of the wallets hold moments of most editions.
+ * Instead, it adds the difference between each changed moment's state at the last round (`changed_holdings`,
+ * `changed_moments`) and its current state. A wallet becomes a holder of an edition when its count for that edition rises
+ * from zero.
  */
 import sql from 'sql-template-tag';
 import { setExcluded } from '../../shared/db/column-lists.ts';
@@ -19,8 +20,8 @@ import {
 
 const moved = new TemporaryTable('moved');
 
-/** Adds a round's changes to the counters, under its snapshot, and returns the number of editions changed. */
-export async function moveEditions(tx: Transaction): Promise<number> {
+/** Adds a round's changes to the counters, under its snapshot, and returns the number of changed editions. */
+export async function updateEditionCounters(tx: Transaction): Promise<number> {
   await tx.query(sql`
     create temporary table ${moved} on commit drop as
     select case when h.nft_id is not null then h.wallet_address else s.wallet_address end as wallet_before,
@@ -95,7 +96,7 @@ export async function moveEditions(tx: Transaction): Promise<number> {
   return rowCount ?? 0;
 }
 
-/** Recounts the sales of editions that a moment was moved out of: a rare correction, for which no difference is stored. */
+/** Recounts the sales of editions that lost a moment. This is a rare correction, so no difference is stored for it. */
 async function recountSalesOfFormerEditions(tx: Transaction): Promise<void> {
   await tx.query(sql`
     update wallets.editions_snapshot e
