@@ -26,26 +26,24 @@ export const noonText = (day: number) => new Date(Date.UTC(2026, 0, day, 12)).to
 export const describeMoment = (tx: Transaction, nft: number, playId: number, more: Partial<MomentRecord> = {}) =>
   recordMoments(tx, [{ nftId: String(nft), setId: 1, playId, serialNumber: nft, ...more }]);
 
-export const hold = (tx: Transaction, nft: number, owner: number, day: number, isLocked = false) =>
-  recordHoldings(tx, [{ nftId: String(nft), wallet: wallet(owner), isLocked, lastEventMicros: noon(day) }]);
+export const hold = (tx: Transaction, nft: number, owner: number, lastEventMicros: bigint, isLocked = false) =>
+  recordHoldings(tx, [{ nftId: String(nft), wallet: wallet(owner), isLocked, lastEventMicros }]);
 
 export const price = (
   tx: Transaction,
   playId: number,
-  day: number,
+  scrapedMicros: bigint,
   floorUsd: string | null,
   averageSaleUsd: string | null = null,
-) =>
-  recordEditionPrices(tx, [
-    { setId: 1, playId, scrapedMicros: noon(day), floorUsd, averageSaleUsd, saleCount: averageSaleUsd === null ? null : 1 },
-  ]);
+  setId = 1,
+) => recordEditionPrices(tx, [{ setId, playId, scrapedMicros, floorUsd, averageSaleUsd, saleCount: null }]);
 
 /** A sale to a buyer, who then holds the moment. */
-export const sell = (tx: Transaction, nft: number, buyer: number, day: number, priceUsd: string) =>
+export const sell = (tx: Transaction, nft: number, buyer: number, purchasedMicros: bigint, priceUsd: string) =>
   recordPurchases(tx, [
     {
       nftId: String(nft),
-      purchasedMicros: noon(day),
+      purchasedMicros,
       seller: wallet(0xff),
       buyer: wallet(buyer),
       priceUsd,

@@ -1,0 +1,138 @@
+import { beforeAll, expect, test } from 'vitest';
+import { recordProfiles } from '../../functions/wallets/record-profiles.ts';
+import { commit } from '../../shared/changes/commit.ts';
+import { createMoments, describeMoment, hold, noon, price, wallet } from '../support/moments.ts';
+import { readAfter, refusal, walk } from '../support/reads.ts';
+
+const { call, refresh, database } = await createMoments();
+const path = '/v1/leaderboards/wallets';
+
+// moments 1 to 4 are RARE, of the Gulls and worth 5 each; 5 and 6 are COMMON, of the Foxes and worth 100; 7 is unknown
+const held = [
+  [1, 0xa],
+  [2, 0xa],
+  [5, 0xb],
+  [3, 0xb],
+  [4, 0xc],
+  [7, 0xc],
+  [8, 0xc],
+  [6, 0xd],
+] as const;
+beforeAll(async () => {
+  await commit(async (tx) => {
+    for (const nft of [1, 2, 3, 4]) await describeMoment(tx, nft, 1, { tier: 'RARE', teamName: 'Harbor Gulls' });
+    for (const nft of [5, 6]) await describeMoment(tx, nft, 2, { tier: 'COMMON', teamName: 'Ridge Foxes' });
+    await price(tx, 1, noon(1), '5');
+    await price(tx, 2, noon(1), '100.50');
+    for (const [nft, owner] of held) await hold(tx, nft, owner, noon(1));
+    await recordProfiles(tx, [{ wallet: wallet(0xc), displayName: 'cy' }]);
+  });
+  await refresh();
+  await database.pool.query(`update wallets.wallet_summary_snapshot set updated_at = '2026-01-06T07:08:09.123Z'`);
+});
+
+const [a, b, c, d] = [0xa, 0xb, 0xc, 0xd].map(wallet);
+
+test('wallets are ranked by the moments they hold; of equal ones the highest address comes first', async () => {
+  const { json, headers } = await call(path);
+  expect(json).toEqual({
+    by: 'moments',
+    wallets: [
+      { rank: 1, address: c, value: '3', displayName: 'cy' },
+      { rank: 2, address: b, value: '2', displayName: null },
+      { rank: 3, address: a, value: '2', displayName: null },
+      { rank: 4, address: d, value: '1', displayName: null },
+    ],
+    wallet: null,
+    nextCursor: null,
+  });
+  expect([headers['x-source'], headers['as-of']]).toEqual([undefined, '2026-01-06T07:08:09.123Z']);
+});
+
+test.each([
+  [
+    'moments',
+    [
+      [c, '3'],
+      [b, '2'],
+      [a, '2'],
+      [d, '1'],
+    ],
+  ],
+  [
+    'floorValue',
+    [
+      [b, '105.50'],
+      [d, '100.50'],
+      [a, '10'],
+      [c, '5'],
+    ],
+  ],
+  [
+    'tier.RARE',
+    [
+      [a, '2'],
+      [c, '1'],
+      [b, '1'],
+    ],
+  ],
+  [
+    'tier.COMMON',
+    [
+      [d, '1'],
+      [b, '1'],
+    ],
+  ],
+  ['tier.ULTIMATE', []],
+  [
+    'team.Harbor+Gulls',
+    [
+      [a, '2'],
+      [c, '1'],
+      [b, '1'],
+    ],
+  ],
+  ['team.Nobody', []],
+])('the board %s has the wallets that count, the same on one page and on many', async (by, expected) => {
+  const ranked = expected.map(([address, value], i) => [i + 1, address, value]);
+  for (const limit of [1, 2, 200]) {
+    const found = await walk(call, `${path}?by=${by}`, 'wallets', limit);
+    expect([limit, found.map(({ rank, address, value }) => [rank, address, value])]).toEqual([limit, ranked]);
+  }
+  for (const [rank, address, value] of ranked) {
+    const { json } = await call(`${path}?by=${by}&limit=1&wallet=${address}`);
+    expect(json.wallet).toEqual({ rank, address, value });
+  }
+});
+
+test('a wallet that is not on the board has no rank, and an upper-case address is the same wallet', async () => {
+  const own = async (query: string) => (await call(`${path}?${query}`)).json.wallet;
+  expect([await own(`by=tier.RARE&wallet=${d}`), await own(`wallet=${wallet(0xe)}`)]).toEqual([null, null]);
+  expect(await own(`wallet=${a!.replace('0a', '0A')}`)).toMatchObject({ rank: 3, address: a });
+});
+
+test('a board changes with a refresh, and shows that at once', async () => {
+  await call(path);
+  await commit((tx) => hold(tx, 9, 0xd, noon(2)));
+  const { headers } = await call(path);
+  expect(headers['x-cache']).toBe('hit');
+  const { json } = await readAfter(call, path, refresh);
+  expect(json.wallets.map(({ address, value }: { address: string; value: string }) => [address, value])).toEqual([
+    [c, '3'],
+    [d, '2'],
+    [b, '2'],
+    [a, '2'],
+  ]);
+});
+
+const editions = Buffer.from(JSON.stringify(['5', 1, 1])).toString('base64url');
+test.each([
+  [`${path}?by=tier.EPIC`, 'query.by'],
+  [`${path}?by=team.`, 'query.by'],
+  [`${path}?wallet=me`, 'query.wallet'],
+  [`${path}?limit=0`, 'query.limit'],
+  [`${path}?cursor=${editions}`, 'query.cursor'],
+  [`${path}?tier=RARE`, 'query.tier'],
+])('%s is refused for %s', async (target, field) => {
+  expect(await refusal(call, target)).toEqual([400, [field]]);
+});
