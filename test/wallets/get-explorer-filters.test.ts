@@ -1,0 +1,54 @@
+import { beforeAll, expect, test } from 'vitest';
+import { commit } from '../../shared/changes/commit.ts';
+import { createMoments, describeMoment } from '../support/moments.ts';
+import { readAfter, refusal } from '../support/reads.ts';
+
+const { call, refresh, database } = await createMoments();
+const path = '/v1/explorer/filters';
+
+// three moments of 1-1, one each of 1-2 and 1-3; of 1-3 only the team is known, of 1-4 nothing
+beforeAll(async () => {
+  await commit(async (tx) => {
+    const gulls = { setName: 'Opening Night', tier: 'RARE', playerName: 'Bo Brook', teamName: 'Harbor Gulls' };
+    for (const nft of [1, 2, 3]) await describeMoment(tx, nft, 1, gulls);
+    await describeMoment(tx, 4, 2, { ...gulls, tier: 'COMMON', playerName: 'Ada Amsel' });
+    await describeMoment(tx, 5, 3, { teamName: 'Ridge Foxes' });
+    await describeMoment(tx, 6, 4);
+  });
+  await refresh();
+  await database.pool.query(`update wallets.editions_snapshot set updated_at = '2026-01-06T07:08:09.123Z'`);
+});
+
+const expected = {
+  tiers: [
+    { name: 'COMMON', editions: 1, moments: 1 },
+    { name: 'RARE', editions: 1, moments: 3 },
+  ],
+  teams: [
+    { name: 'Harbor Gulls', editions: 2, moments: 4 },
+    { name: 'Ridge Foxes', editions: 1, moments: 1 },
+  ],
+  players: [
+    { name: 'Ada Amsel', editions: 1, moments: 1 },
+    { name: 'Bo Brook', editions: 1, moments: 3 },
+  ],
+  sets: [{ name: 'Opening Night', editions: 2, moments: 4 }],
+};
+
+test('every tier, team, player and set is counted, by name', async () => {
+  const { json, headers } = await call(path);
+  expect(json).toEqual(expected);
+  expect([headers['x-source'], headers['as-of']]).toEqual([undefined, '2026-01-06T07:08:09.123Z']);
+});
+
+test('a new name shows at once, and its moments with the next refresh', async () => {
+  const named = await readAfter(call, path, () => commit((tx) => describeMoment(tx, 7, 4, { tier: 'ULTIMATE' })));
+  const tiers = [...expected.tiers, { name: 'ULTIMATE', editions: 1, moments: 1 }];
+  expect(named.json).toEqual({ ...expected, tiers });
+  tiers[2]!.moments = 2;
+  expect((await readAfter(call, path, refresh)).json.tiers).toEqual(tiers);
+});
+
+test('a parameter is refused', async () => {
+  expect(await refusal(call, `${path}?tier=RARE`)).toEqual([400, ['query.tier']]);
+});

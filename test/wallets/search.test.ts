@@ -1,0 +1,83 @@
+import { beforeAll, expect, test } from 'vitest';
+import { recordProfiles } from '../../functions/wallets/record-profiles.ts';
+import { commit } from '../../shared/changes/commit.ts';
+import { createMoments, describeMoment, hold, noon, wallet } from '../support/moments.ts';
+import { readAfter, refusal } from '../support/reads.ts';
+
+const { call, refresh } = await createMoments();
+const profile = (n: number, displayName: string) =>
+  commit((tx) => recordProfiles(tx, [{ wallet: wallet(n), displayName }]));
+
+// 0xb3 has a name and no moments, 0xa2 moments and no name
+beforeAll(async () => {
+  await commit(async (tx) => {
+    await describeMoment(tx, 1, 1, { playerName: 'Ada Amsel', teamName: 'Harbor Gulls' });
+    await describeMoment(tx, 2, 2, { playerName: 'Ada Amsel', teamName: 'Ridge Foxes' });
+    await describeMoment(tx, 3, 3, { playerName: 'Bo Madadam', teamName: 'Harbor Gulls' });
+    await hold(tx, 1, 0xa1, noon(1));
+    await hold(tx, 2, 0xa2, noon(1));
+    await hold(tx, 3, 0xa2, noon(1));
+  });
+  await profile(0xa1, 'adaptive');
+  await profile(0xb3, 'ada');
+  await refresh();
+});
+
+const find = async (q: string) => (await call(`/v1/search?q=${encodeURIComponent(q)}`)).json;
+
+test('wallets, players and teams are found by name, the most similar first', async () => {
+  expect(await find('ADA')).toEqual({
+    wallets: [
+      { address: wallet(0xb3), displayName: 'ada', momentsTotal: null },
+      { address: wallet(0xa1), displayName: 'adaptive', momentsTotal: 1 },
+    ],
+    players: [
+      { name: 'Ada Amsel', editions: 2 },
+      { name: 'Bo Madadam', editions: 1 },
+    ],
+    teams: [],
+  });
+  // misspelled
+  expect((await find('harbour gulls')).teams).toEqual([{ name: 'Harbor Gulls', editions: 2 }]);
+});
+
+test('wallets are found by the beginning of their address, up to all of it', async () => {
+  for (const [q, expected] of [
+    [wallet(0xa1).slice(0, -1).toUpperCase().replace('X', 'x'), [0xa1, 0xa2]],
+    [wallet(0xa2), [0xa2]],
+    [wallet(0xa3), []],
+    ['0xff', []],
+  ] as const)
+    expect([q, (await find(q)).wallets.map((one: { address: string }) => one.address).sort()]).toEqual([
+      q,
+      expected.map(wallet),
+    ]);
+});
+
+test('the signs of a pattern are letters like others', async () => {
+  for (const q of ['%%', 'a_a', '\\\\'])
+    expect([q, await find(q)]).toEqual([q, { wallets: [], players: [], teams: [] }]);
+});
+
+test('the limit holds for each kind', async () => {
+  const { json } = await call('/v1/search?q=ada&limit=1');
+  expect([json.wallets.length, json.players]).toEqual([1, [{ name: 'Ada Amsel', editions: 2 }]]);
+});
+
+test('a new name shows at once, of a wallet and of a player', async () => {
+  const target = '/v1/search?q=zebra';
+  const named = await readAfter(call, target, () => profile(0xc4, 'zebra'));
+  expect(named.json.wallets).toEqual([{ address: wallet(0xc4), displayName: 'zebra', momentsTotal: null }]);
+  const change = () => commit((tx) => describeMoment(tx, 4, 4, { playerName: 'Zebra' }));
+  expect((await readAfter(call, target, change)).json.players).toEqual([{ name: 'Zebra', editions: 1 }]);
+});
+
+test.each([
+  ['/v1/search', 'query.q'],
+  ['/v1/search?q=+a+', 'query.q'],
+  [`/v1/search?q=${'a'.repeat(101)}`, 'query.q'],
+  ['/v1/search?q=ada&limit=51', 'query.limit'],
+  ['/v1/search?q=ada&cursor=abc', 'query.cursor'],
+])('%s is refused for %s', async (target, field) => {
+  expect(await refusal(call, target)).toEqual([400, [field]]);
+});
