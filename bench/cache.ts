@@ -20,7 +20,7 @@ type Read = () => Promise<unknown>;
 type Contestants = Map<string, Read>;
 
 const fixed = async () => ({ current: 'bench', previous: [], since: 3 });
-const generation: GenerationSource = { takeUp: fixed, look: fixed, revoke: async () => {} };
+const generation: GenerationSource = { ensure: fixed, peek: fixed, revoke: async () => {} };
 
 /** `npm run bench -- cache` */
 export async function benchCache(): Promise<void> {

@@ -1,8 +1,8 @@
 /**
  * The settings of a function. Nothing else reads `process.env`.
  *
- * Each variable is read and checked on first use, then cached. The stack sets them; `.env.example` is generated from this
- * list.
+ * Each variable is read and checked on first use, then cached. The stack sets them; `.env.example` is generated from
+ * this list.
  */
 import * as z from 'zod';
 import { Config } from './kernel/errors.ts';

@@ -65,8 +65,8 @@ interface GenerationRow {
 
 /** The generation in Postgres, always read from the primary: a replica's could be outdated. */
 const generation: GenerationSource = {
-  takeUp: () => askPrimary(sql`select * from platform.take_up_cache_generation(${env('DATABASE_CLUSTER_ID')})`),
-  look: () => askPrimary(sql`select * from platform.current_cache_generation()`),
+  ensure: () => askPrimary(sql`select * from platform.take_up_cache_generation(${env('DATABASE_CLUSTER_ID')})`),
+  peek: () => askPrimary(sql`select * from platform.current_cache_generation()`),
   async revoke() {
     await readProvably(sql`select from platform.revoke_cache_generation()`, { host: 'writer' });
   },

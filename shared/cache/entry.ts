@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Loaded } from './view.ts';
 
-/** Length of a tag and of a lease's token: 48 random bits in base64url. */
+/** Length of a tag or a lease's token: 48 random bits in base64url. */
 export const tagLength = 8;
 
 const layout = 2;
@@ -16,8 +16,8 @@ const gzipAboveBytes = 2_048;
 const compress = promisify(gzip);
 
 /**
- * An entry as it lies in a field of an entity's hash: a header, then the very bytes of the response body. It is read
- * from its bytes when it is asked: a hot read looks at little of it.
+ * An entry as stored in a field of an entity's hash: a header, then the bytes of the response body. Its properties are
+ * decoded on access, because a hot read needs few of them.
  *
  *      0  u8   layout (2)            10  f64 loaded at, ms
  *      1  u8   flags                 18  f64 as of, ms
@@ -41,7 +41,7 @@ export class Entry {
     return this.has(flags.gzip) ? 'gzip' : 'identity';
   }
 
-  /** Milliseconds since 1970, as the other times. */
+  /** Milliseconds since 1970, like the other times. */
   get endsAt(): number {
     return this.bytes.readDoubleBE(2);
   }
@@ -54,7 +54,7 @@ export class Entry {
     return this.has(flags.asOf) ? this.bytes.readDoubleBE(18) : undefined;
   }
 
-  /** Of the plain body: 128 bits in base64url. */
+  /** Hash of the uncompressed body: about 128 bits in base64url. */
   get hash(): string {
     return this.bytes.toString('latin1', hashAt, countAt);
   }
@@ -84,7 +84,7 @@ export class Entry {
   }
 }
 
-/** The entry in a field's bytes; undefined for anything else: garbage is a miss. */
+/** The entry in a field's bytes, or undefined if they are none: garbage is a miss. */
 export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined {
   if (!bytes || bytes.length < tagsAt || bytes[0] !== layout) return undefined;
   if (tagsAt + bytes[countAt]! * tagLength > bytes.length) return undefined;
@@ -92,12 +92,12 @@ export function decodeEntry(bytes: Buffer | null | undefined): Entry | undefined
   return isTime(entry.endsAt) && isTime(entry.loadedAt) && isTime(entry.asOf ?? 0) ? entry : undefined;
 }
 
-/** What a Date can hold; not garbage's NaN. */
+/** Within the range of Date; false for NaN. */
 function isTime(ms: number): boolean {
   return ms >= 0 && ms < 8.64e15;
 }
 
-/** The entry of what was loaded: its body packed if that pays, its hash taken, its end set. */
+/** Encodes a loaded answer as an entry that ends `lifeMs` after `loadedAt`. Bodies over 2 KB are compressed. */
 export async function toEntry(
   loaded: Loaded,
   tags: readonly string[],
@@ -105,11 +105,11 @@ export async function toEntry(
   lifeMs: number,
 ): Promise<Entry> {
   const plain = typeof loaded.body === 'string' ? Buffer.from(loaded.body) : Buffer.from(loaded.body);
-  const isPacked = plain.length > gzipAboveBytes;
+  const isGzipped = plain.length > gzipAboveBytes;
   const header = Buffer.alloc(tagsAt + tags.length * tagLength);
   header.writeUInt8(layout, 0);
   header.writeUInt8(
-    (isPacked ? flags.gzip : 0) |
+    (isGzipped ? flags.gzip : 0) |
       (loaded.status === 404 ? flags.notFound : 0) |
       (loaded.asOf ? flags.asOf : 0) |
       (loaded.live ? flags.live : 0),
@@ -120,5 +120,5 @@ export async function toEntry(
   header.write(createHash('sha256').update(plain).digest('base64url').slice(0, hashLength), hashAt, 'latin1');
   header.writeUInt8(tags.length, countAt);
   header.write(tags.join(''), tagsAt, 'latin1');
-  return new Entry(Buffer.concat([header, isPacked ? await compress(plain, { level: 5 }) : plain]));
+  return new Entry(Buffer.concat([header, isGzipped ? await compress(plain, { level: 5 }) : plain]));
 }

@@ -5,16 +5,16 @@ import { hashOf } from './read.ts';
 import type { RedisConnection } from './redis.ts';
 import { fenceField, tagField } from './scripts.ts';
 
-/** What lies in Redis for an entity. */
+/** What Redis stores for an entity. */
 export interface EntityState {
   entity: string;
-  /** Null: there is no hash; the next load gives it a tag. */
+  /** Null if there is no hash yet; the next load creates it. */
   tag: string | null;
   fence: Fence;
   views: { field: string; loadedAt: string; endsAt: string; bytes: number; tags: readonly string[] }[];
 }
 
-/** What Redis has for an entity, in a generation. @throws Unavailable  Redis failed */
+/** What Redis stores for an entity in a generation. @throws Unavailable  Redis failed */
 export async function explainEntity(
   connection: RedisConnection,
   { current }: Generation,

@@ -1,37 +1,39 @@
 /**
- * The fenced cache: answers kept in Redis that never hide a change that was announced.
+ * The fenced cache: answers stored in Redis that never hide an announced change.
  *
- * The problem. A reader misses, reads an old row from a replica that lags, a change is committed and its invalidation
- * runs, and then the reader stores the old row, which stays until its time is up.
+ * The problem. A reader misses and reads an old row from a lagging replica. A change commits and its invalidation runs.
+ * Then the reader stores the old row, which stays cached until its TTL ends.
  *
- * The idea. Every entity has a random *tag*, in a Redis hash together with its views. A committed change raises a *fence*:
- * the entity gets a new tag, loses all its views, and remembers the id of the transaction. A load takes the tags of its
- * entities when it begins, and proves that it has seen every transaction they remember. It may store what it found only
- * while its home entity still has that tag; the tags of the up to three entities it depends on travel in the entry. So
- * an entry is valid if it is there and its dependencies' tags are equal. Nothing else is compared on a hit.
+ * The idea. Every entity has a random *tag*, in a Redis hash together with its views. A committed change raises a
+ * *fence*: the entity gets a new tag, loses all its views, and remembers the id of the transaction. A load takes the
+ * tags of its entities when it begins, and proves that it has seen every transaction they remember. It may store its
+ * result only if its home entity still has the same tag; the tags of the entities it depends on, at most three, are
+ * stored in the entry. So an entry is valid if it exists and its dependencies' tags are unchanged. A hit compares
+ * nothing else.
  *
  *     read ─▶ look: HGET the view (and the tags it depends on) ──valid──▶ hit
- *               │ otherwise
+ *               │ not valid
  *               ▼
- *             begin: take the view's lease, the tags and what they remember ──somebody else loads──▶ wait for the result
- *               │ ours
+ *             begin: take the view's lease, the tags, and what they remember ──lease is held──▶ wait for the result
+ *               │ lease taken
  *               ▼
  *             load from a replica, if its snapshot shows every fence
  *               │ it does not          (a long transaction hides later ones, or the replica lags)
- *             load from a replica, if it calls every transaction committed before it reads
+ *             load from a replica, if it reports every transaction as committed before it reads
  *               │ it does not          (the replica lags)
- *             load from the writer, which has seen every fence if it is the writer
+ *             load from the primary, which has seen every fence if it is the primary
  *               │
  *               ▼
- *             fill, if the tag is still the same; otherwise leave the result for those who wait
+ *             fill, if the tag is still the same; if not, leave the result for waiting readers
  *
- * Why it holds. A fence is raised after its commit, so a load that begins later and reads from the writer sees it; a
- * replica has to prove that it does (`proof.ts`). A fence that comes during the load changes the tag, and the fill is
- * refused. Tags are random, so one that was lost with its hash, or with Redis' last writes, never comes back by counting.
- * What is lost with a hash are the transactions it remembered: a replica could then fill it with what it has not seen.
- * So every change is delivered once more after the longest lag, and raises the fence of a hash that does not remember it.
+ * Why it works. A fence is raised after its commit, so a load that begins later and reads from the primary sees the
+ * change; a replica has to prove that it does (`proof.ts`). A fence raised during the load changes the tag, and the
+ * fill is refused. Tags are random, so a tag that was lost with its hash, or with Redis' last writes, never comes back,
+ * as a counter's value would. Losing a hash also loses the transactions it remembered: a replica that has not seen them
+ * could then fill it. So every change is delivered again after the longest lag, and raises the fence of a hash that
+ * does not remember it.
  *
- * What a fence promises, it promises for each entity by itself; nothing is said about several entities together.
+ * The guarantee holds for each entity on its own. It says nothing about several entities together.
  */
 import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
@@ -47,24 +49,24 @@ import { type CachedView, type Load, type Loaded, type Served, type Source, Unpr
 export interface CacheOptions {
   redis: RedisConnection;
   generation: GenerationSource;
-  /** Loads that this container runs at once; the others wait. */
+  /** Maximum concurrent loads in this container; others wait. */
   maxLoads: number;
-  /** What a replica's loads are believed for: both proofs, its snapshot alone, or nothing. */
+  /** Proofs accepted from a replica: snapshot and transaction status, snapshot only, or none. */
   replicaProofs?: 'status' | 'snapshot' | 'none';
-  /** A load that took longer is answered, not left for others. */
+  /** How long a lease lasts. A slower load still answers its own reader, but leaves no result for others. */
   loadDeadlineMs?: number;
-  /** How long a fence is remembered: more than a replica lags, a load takes and a queue delays together. */
+  /** How long a fence is remembered. Must exceed the sum of replica lag, load time, and queue delay. */
   marginMs?: number;
   /** The key of Redis' copy of the generation. */
   generationKey?: string;
-  /** Called with each load and the proof that let it pass. */
+  /** Called for each accepted load, with its proof. */
   onLoad?(proof: Proof | 'none'): void;
 }
 
 export interface ReadOptions {
-  /** An entry that ended at most this long ago will do. */
+  /** Accept an entry that ended at most this long ago. */
   maxStaleSeconds?: number;
-  /** Only an answer that is checked against every fence will do: from the cache, or proven. */
+  /** Accept only an answer that was checked against every fence: from the cache, or proven. */
   mustBeFenced?: boolean;
 }
 
@@ -77,40 +79,44 @@ export interface Cache {
    */
   read(view: CachedView, load: Load, options?: ReadOptions): Promise<Served>;
   /**
-   * Raises the fence of each entity for the change of the transaction `xid`, after it has committed. The second delivery
-   * of a change does nothing where the first is known to have come through.
+   * Raises the fence of each entity for the change in transaction `xid`, which must have committed. The second delivery
+   * of a change does nothing for entities known to have received the first.
    *
    * @throws Unavailable  the database or Redis failed (retryable)
    */
   raise(entities: readonly string[], xid: number, delivery?: 'first' | 'second'): Promise<void>;
-  /** Voids the whole cache, at the latest ten seconds after Redis answers. @throws Unavailable  the database failed */
+  /** Voids the whole cache, within ten seconds of Redis responding. @throws Unavailable  the database failed */
   revokeGeneration(): Promise<void>;
-  /** Voids it for every container within a second, once revoked. @throws Unavailable  the database or Redis failed */
+  /**
+   * After a revocation, voids it for every container within a second.
+   *
+   * @throws Unavailable  the database or Redis failed
+   */
   renewGeneration(): Promise<void>;
-  /** The generation that a read is in. @throws Unavailable  the database or Redis failed */
+  /** The generation that reads use. @throws Unavailable  the database or Redis failed */
   generation(): Promise<Generation>;
 }
 
-const anything: ReadOptions = {};
-const resultMs = 2_000;
-/** Of a time in a result: microseconds. */
+const defaultOptions: ReadOptions = {};
+const resultTtlMs = 2_000;
+/** Length of a time in a result, in microseconds. */
 const timeLength = 16;
-const pollMs = { least: 8, most: 30 };
+const pollMs = { min: 8, max: 30 };
 
-/** How things were when a load was about to begin. */
+/** The state of a view when a load begins. */
 interface Begun {
   generation: Generation;
   keys: Keys;
-  /** The token of who holds the lease. */
+  /** The token of the lease's holder. */
   holder: string;
-  /** The tags of the entity and of its dependencies, in their order. */
+  /** The tags of the entity and of its dependencies, in order. */
   tags: readonly string[];
-  /** What the load has to have seen. */
+  /** What the load must have seen. */
   fences: readonly Fence[];
   entry: Entry | undefined;
-  /** When, by Redis' clock: 16 digits of microseconds. */
+  /** The time by Redis' clock: 16 digits of microseconds. */
   at: string;
-  /** What an earlier load found and could not store: when it began, the tags it began under, its entry. */
+  /** What an earlier load found but could not store: when it began, the tags it began under, and its entry. */
   result: { at: string; tags: string; entry: Entry } | undefined;
 }
 
@@ -130,30 +136,32 @@ export function createCache(options: CacheOptions): Cache {
   const { generationKey = 'tributary:generation', onLoad = () => {} } = options;
   const generations = createGenerations(connection, options.generation, generationKey);
   const limit = pLimit(options.maxLoads);
-  /** Looks of this tick: reads of the same view share one. */
+  /** Lookups of this tick: reads of the same view share one. */
   const looks = new Map<string, Promise<Entry | undefined>>();
 
-  function read(view: CachedView, load: Load, readOptions: ReadOptions = anything): Promise<Served> {
-    if (readOptions.mustBeFenced && !view.isFenced) return loadAside(view, load, 'writer');
+  function read(view: CachedView, load: Load, readOptions: ReadOptions = defaultOptions): Promise<Served> {
+    if (readOptions.mustBeFenced && !view.isFenced) return loadUncached(view, load, 'writer');
     const fresh = generations.fresh(Date.now());
     return (fresh ? look(fresh.generation, view) : lookAndCheck(view)).then(
       (entry) => {
         if (entry && Date.now() < entry.endsAt && generations.isConfirmed()) return { outcome: 'hit', entry };
-        return readOn(view, load, readOptions, entry);
+        return serveStaleOrLoad(view, load, readOptions, entry);
       },
-      () => loadPastRedis(view, load, readOptions),
+      () => loadWithoutRedis(view, load, readOptions),
     );
   }
 
   // 1. look ———————————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** One look for all reads of a view in this tick. Later ones need their own: they may know of a later fence. */
+  /**
+   * One lookup for all reads of a view in this tick. Later reads need their own, since they may know of a later fence.
+   */
   function look(generation: Generation, view: CachedView): Promise<Entry | undefined> {
     const hash = hashOf(generation.current, view.entity);
     const key = `${hash}${view.field}`;
     let looking = looks.get(key);
     if (!looking) {
-      // runs before the commands of this tick are written
+      // runs before this tick's commands are written
       if (looks.size === 0) process.nextTick(() => looks.clear());
       looking = lookIn(generation, hash, view);
       looks.set(key, looking);
@@ -173,7 +181,7 @@ export function createCache(options: CacheOptions): Cache {
     );
   }
 
-  /** Once a second the generation is looked at in the same write. What was found in an older one is looked up again. */
+  /** Also checks the generation, in the same write, once a second. If it changed, the view is looked up again. */
   async function lookAndCheck(view: CachedView): Promise<Entry | undefined> {
     const last = generations.last()?.generation;
     const looking = last && look(last, view);
@@ -184,29 +192,29 @@ export function createCache(options: CacheOptions): Cache {
 
   // 2. stale, or loaded ————————————————————————————————————————————————————————————————————————————————————————————————
 
-  async function readOn(
+  async function serveStaleOrLoad(
     view: CachedView,
     load: Load,
     { maxStaleSeconds = 0, mustBeFenced = false }: ReadOptions,
     entry: Entry | undefined,
   ): Promise<Served> {
-    if (mustBeFenced) return loadTogether(view, load, { mustBeFenced });
-    const standsIn = (seconds: number) => entry !== undefined && Date.now() < entry.endsAt + seconds * 1_000;
-    if (standsIn(maxStaleSeconds)) return { outcome: 'stale', entry: entry! };
-    return loadTogether(view, load, {}).catch((error: unknown) => {
-      if (standsIn(view.graceSeconds ?? 0) && mayAnswerLater(error)) return { outcome: 'stale', entry: entry! };
+    if (mustBeFenced) return loadOnce(view, load, { mustBeFenced });
+    const isUsable = (graceSeconds: number) => entry !== undefined && Date.now() < entry.endsAt + graceSeconds * 1_000;
+    if (isUsable(maxStaleSeconds)) return { outcome: 'stale', entry: entry! };
+    return loadOnce(view, load, {}).catch((error: unknown) => {
+      if (isUsable(view.graceSeconds ?? 0) && mayAnswerLater(error)) return { outcome: 'stale', entry: entry! };
       throw error;
     });
   }
 
-  /** One load for all containers: who holds the lease loads, the others wait for what it finds. */
-  async function loadTogether(view: CachedView, load: Load, readOptions: ReadOptions): Promise<Served> {
+  /** One load across all containers: the lease's holder loads, the others wait for its result. */
+  async function loadOnce(view: CachedView, load: Load, readOptions: ReadOptions): Promise<Served> {
     const token = newTag();
     const deadline = Date.now() + loadDeadlineMs;
     let arrived: { tags: string; at: string } | undefined;
     for (;;) {
       const begun = await begin(view, token).catch((): undefined => undefined);
-      if (!begun) return loadPastRedis(view, load, readOptions);
+      if (!begun) return loadWithoutRedis(view, load, readOptions);
       const { at, entry, holder, keys, result, tags } = begun;
       const now = Date.now();
       const isConfirmed = generations.isConfirmed();
@@ -216,11 +224,11 @@ export function createCache(options: CacheOptions): Cache {
       }
       if (holder === token) return loadAndFill(view, load, begun, token);
       arrived ??= { tags: tags.join(''), at };
-      // a load that began after this reader came, or under the tags it found, shows every fence it knows of
+      // a load that began after this reader arrived, or under the tags it found, shows every fence it knows of
       if (result && (result.tags === arrived.tags || result.at > arrived.at))
         return { outcome: 'miss', entry: result.entry };
       if (now >= deadline) return answer(view, await limit(() => loadProven(load, begun)), now, 'miss');
-      await new Promise((resolve) => setTimeout(resolve, pollMs.least + Math.random() * (pollMs.most - pollMs.least)));
+      await new Promise((resolve) => setTimeout(resolve, pollMs.min + Math.random() * (pollMs.max - pollMs.min)));
     }
   }
 
@@ -228,32 +236,32 @@ export function createCache(options: CacheOptions): Cache {
     const { generation } = generations.fresh(Date.now()) ?? (await generations.check());
     const hash = hashOf(generation.current, entity);
     const keys = { hash, lease: `${hash}~lease:${field}`, result: `${hash}~result:${field}` };
-    const [[holder, tag, fence, bytes, left, now], ...touched] = await connection.attempt((redis) =>
+    const [[holder, tag, fence, bytes, resultBytes, now], ...touched] = await connection.attempt((redis) =>
       Promise.all([
         redis.beginLoadBuffer(hash, keys.lease, keys.result, field, token, loadDeadlineMs, newTag(), marginMs),
         ...dependsOn.map((one) => redis.touchEntityBuffer(hashOf(generation.current, one), newTag(), marginMs)),
       ]),
     );
-    const depended = touched.map(([one]) => one.toString('latin1'));
+    const dependencyTags = touched.map(([one]) => one.toString('latin1'));
     return {
       generation,
       keys,
       holder: holder.toString('latin1'),
-      tags: [tag.toString('latin1'), ...depended],
+      tags: [tag.toString('latin1'), ...dependencyTags],
       fences: [fence, ...touched.map(([, one]) => one)].map(parseFence).concat(fenceOf(generation)),
-      entry: ifTagged(decodeEntry(bytes), depended),
+      entry: ifTagged(decodeEntry(bytes), dependencyTags),
       at: now.toString('latin1'),
-      result: parseResult(left, 1 + depended.length),
+      result: parseResult(resultBytes, 1 + dependencyTags.length),
     };
   }
 
   // 3. load ————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** What a load finds that has seen every fence: from a replica if it can prove that, otherwise from the writer. */
+  /** The result of a load that has seen every fence: from a replica if it can prove that, or else from the primary. */
   async function loadProven(load: Load, { fences }: Begun): Promise<Loaded> {
-    // in a generation that may be over, fences may be missing: the writer shows every change without them
+    // fences may be missing in a generation that may be outdated; the primary shows every change without them
     const mayAskReplica = replicaProofs !== 'none' && generations.isConfirmed();
-    return (mayAskReplica && (await loadFromReplica(load, fences))) || loadFromWriter(load, fences);
+    return (mayAskReplica && (await loadFromReplica(load, fences))) || loadFromPrimary(load, fences);
   }
 
   async function loadFromReplica(load: Load, fences: readonly Fence[]): Promise<Loaded | undefined> {
@@ -267,16 +275,18 @@ export function createCache(options: CacheOptions): Cache {
     return again && isProven(again, fences) ? again : undefined;
   }
 
-  /** @throws Unavailable  neither this connection nor a new one leads to the writer, or it has another history */
-  async function loadFromWriter(load: Load, fences: readonly Fence[]): Promise<Loaded> {
+  /**
+   * @throws Unavailable  neither this connection nor a new one leads to the primary, or its history is a different one
+   */
+  async function loadFromPrimary(load: Load, fences: readonly Fence[]): Promise<Loaded> {
     const found = await load({ host: 'writer' });
     if (isProven(found, fences)) return found;
     const again = await load({ host: 'writer', insteadOf: found.evidence! });
     if (isProven(again, fences)) return again;
-    if (again.evidence?.inRecovery) throw new Unavailable('The database has no writer at the moment.');
+    if (again.evidence?.inRecovery) throw new Unavailable('The database has no primary. Retry after the failover.');
     await generations.revoke();
     await generations.renew();
-    throw new Unavailable('The database has another history than the cache, which was cleared.');
+    throw new Unavailable('The database history does not match the cache. The cache was cleared; retry.');
   }
 
   function isProven({ evidence }: Loaded, fences: readonly Fence[]): boolean {
@@ -289,8 +299,8 @@ export function createCache(options: CacheOptions): Cache {
     const startedAt = Date.now();
     try {
       const loaded = await limit(() => loadProven(load, begun));
-      const [, ...depended] = begun.tags;
-      const entry = await toEntry(loaded, depended, startedAt, lifeMs(view, loaded));
+      const [, ...dependencyTags] = begun.tags;
+      const entry = await toEntry(loaded, dependencyTags, startedAt, lifeMs(view, loaded));
       await fill(view, begun, token, entry);
       return { outcome: 'miss', entry };
     } catch (error) {
@@ -303,13 +313,13 @@ export function createCache(options: CacheOptions): Cache {
 
   async function fill(view: CachedView, begun: Begun, token: string, entry: Entry): Promise<void> {
     const { generation, keys, tags } = begun;
-    const [tag, ...depended] = tags;
-    const keptMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + marginMs);
+    const [tag, ...dependencyTags] = tags;
+    const ttlMs = Math.ceil(entry.endsAt - entry.loadedAt + (view.graceSeconds ?? 0) * 1_000 + marginMs);
     await connection
       .attempt((redis) =>
         Promise.all([
-          // the entry is valid no longer than the tags it names exist
-          ...view.dependsOn.map((one) => redis.pexpire(hashOf(generation.current, one), keptMs, 'GT')),
+          // the entry is valid only while the tags it names exist
+          ...view.dependsOn.map((one) => redis.pexpire(hashOf(generation.current, one), ttlMs, 'GT')),
           redis.fillView(
             keys.hash,
             keys.lease,
@@ -317,12 +327,12 @@ export function createCache(options: CacheOptions): Cache {
             view.field,
             token,
             tag!,
-            depended.join(''),
+            dependencyTags.join(''),
             entry.bytes,
-            keptMs,
+            ttlMs,
             Date.now(),
             begun.at,
-            resultMs,
+            resultTtlMs,
           ),
         ]),
       )
@@ -333,21 +343,23 @@ export function createCache(options: CacheOptions): Cache {
     await connection.attempt((redis) => redis.releaseLease(lease, token)).catch(() => {});
   }
 
-  // beside the cache ———————————————————————————————————————————————————————————————————————————————————————————————————
+  // without the cache ——————————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** Redis does not answer. The writer shows every change; while that lasts it is spared, and the answer says so. */
-  async function loadPastRedis(view: CachedView, load: Load, { mustBeFenced }: ReadOptions): Promise<Served> {
-    const isSpared = connection.isOpen() && !mustBeFenced && replicaProofs !== 'none';
-    return loadAside(view, load, isSpared ? 'replica' : 'writer');
+  /**
+   * The primary shows every change. Once the breaker is open, a replica takes the load, and the answer is a `bypass`.
+   */
+  async function loadWithoutRedis(view: CachedView, load: Load, { mustBeFenced }: ReadOptions): Promise<Served> {
+    const mayBypass = connection.isOpen() && !mustBeFenced && replicaProofs !== 'none';
+    return loadUncached(view, load, mayBypass ? 'replica' : 'writer');
   }
 
-  async function loadAside(view: CachedView, load: Load, host: Source['host']): Promise<Served> {
+  async function loadUncached(view: CachedView, load: Load, host: Source['host']): Promise<Served> {
     const startedAt = Date.now();
-    const loaded = await limit(() => (host === 'writer' ? loadFromWriter(load, []) : load({ host })));
+    const loaded = await limit(() => (host === 'writer' ? loadFromPrimary(load, []) : load({ host })));
     return answer(view, loaded, startedAt, host === 'writer' ? 'miss' : 'bypass');
   }
 
-  /** An answer that is not stored, and so names no tags. */
+  /** An answer that is not stored, so it has no tags. */
   async function answer(
     view: CachedView,
     loaded: Loaded,
@@ -366,12 +378,12 @@ export function createCache(options: CacheOptions): Cache {
   ): Promise<void> {
     const { current, previous } = await generations.forRaise();
     const hashes = [current, ...previous].flatMap((name) => entities.map((entity) => hashOf(name, entity)));
-    // in parts, so that no command waits long behind the others
+    // in batches, so that no command waits long behind the others
     for (let at = 0; at < hashes.length; at += 100) {
-      const part = hashes.slice(at, at + 100);
+      const batch = hashes.slice(at, at + 100);
       await connection.attempt((redis) =>
         Promise.all(
-          part.map((hash) => redis.raiseFence(hash, xid, newTag(), marginMs, delivery === 'second' ? '1' : '0')),
+          batch.map((hash) => redis.raiseFence(hash, xid, newTag(), marginMs, delivery === 'second' ? '1' : '0')),
         ),
       );
     }
@@ -386,18 +398,18 @@ export function createCache(options: CacheOptions): Cache {
   };
 }
 
-/** A tag, or a lease's token. */
+/** A new tag, or a new token for a lease. */
 function newTag(): string {
   return randomBytes(6).toString('base64url');
 }
 
-/** The entry, if its dependencies have the tags that its load began under. */
+/** The entry, if its dependencies still have the tags that its load began under. */
 function ifTagged(entry: Entry | undefined, tags: readonly (string | null)[]): Entry | undefined {
-  const own = entry?.tags;
-  return own?.length === tags.length && own.every((tag, i) => tag === tags[i]) ? entry : undefined;
+  const entryTags = entry?.tags;
+  return entryTags?.length === tags.length && entryTags.every((tag, i) => tag === tags[i]) ? entry : undefined;
 }
 
-/** A generation is one more fence: of everything that was raised in the ones before it alone. */
+/** A generation counts as one more fence: it covers everything that was raised only in earlier generations. */
 export function fenceOf({ since }: Generation): Fence {
   return { forgotten: 0, xids: [since] };
 }

@@ -14,26 +14,29 @@ export interface RedisConnection {
   /**
    * Runs `work` unless the breaker is open.
    *
-   * @throws Unavailable  Redis failed, or has failed so often that it is not asked for a second
+   * @throws Unavailable  Redis failed, or the breaker is open (retryable)
    */
   attempt<T>(work: (redis: Redis & Scripts) => Promise<T>): Promise<T>;
-  /** The same for one command, its reply mapped in the same step: a hot read has no promise to spare. */
+  /** The same, with the reply mapped in the same step, which saves a hot read a promise. */
   attempt<T, R>(work: (redis: Redis & Scripts) => Promise<T>, map: (result: T) => R): Promise<R>;
-  /** Whether the breaker is open: Redis has been failing for a while, and is only probed. */
+  /** Whether the breaker is open: Redis keeps failing and is only probed. */
   isOpen(): boolean;
   close(): Promise<void>;
 }
 
-const failuresToOpen = 5;
+const maxFailures = 5;
 const openMs = 1_000;
-const readyWithinMs = 1_000;
-/** Redis counts as silent after so many ticks without a byte in either direction: 100 ms in which this process could have read one. */
+const readyTimeoutMs = 1_000;
 const tickMs = 20;
+/**
+ * Redis counts as silent after this many ticks without a byte in either direction: 100 ms in which one could be read.
+ */
 const silentTicks = 5;
 
 /**
- * Connects. Commands fail fast, without retries and without a queue for a server that is away, so that a read goes on
- * from the database within 100 ms. After five failures in a row one probe a second finds out whether Redis is back.
+ * Connects. Commands fail fast: there are no retries, and none are queued while the server is down, so that a read
+ * continues from the database within 100 ms. After five consecutive failures, one probe per second tests whether Redis
+ * is back.
  */
 export async function connectRedis({ url, password, onFault }: RedisSettings): Promise<RedisConnection> {
   const redis = new Redis(url, {
@@ -43,7 +46,7 @@ export async function connectRedis({ url, password, onFault }: RedisSettings): P
     enableOfflineQueue: false,
     enableAutoPipelining: true,
     retryStrategy: (times) => Math.min(50 * times, 1_000),
-    // a demoted primary refuses writes; the name leads to the new one
+    // a demoted primary refuses writes; the name resolves to the new one
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
   redis.on('error', onFault);
@@ -52,24 +55,25 @@ export async function connectRedis({ url, password, onFault }: RedisSettings): P
   const watch = watchSilence(redis);
   let failures = 0;
   let openUntil = 0;
-  const isOpen = () => failures >= failuresToOpen;
+  const isOpen = () => failures >= maxFailures;
   const failed = (cause: unknown): never => {
     watch.answered();
-    // an error about one key or script comes from a server that is well
+    // an error about one key or script comes from a healthy server
     if (!(cause instanceof Error && /^(WRONGTYPE|ERR) /.test(cause.message))) {
       failures++;
       openUntil = Date.now() + openMs;
     }
     onFault(cause);
-    throw new Unavailable('Redis did not answer.', { cause });
+    throw new Unavailable('Redis did not respond.', { cause });
   };
   return {
     redis: connection,
     isOpen,
     attempt<T, R>(work: (redis: Redis & Scripts) => Promise<T>, map?: (result: T) => R) {
       if (isOpen()) {
-        if (Date.now() < openUntil) return Promise.reject(new Unavailable('The Redis circuit breaker is open.'));
-        // half open: this one is the probe, the next waits for its outcome
+        if (Date.now() < openUntil)
+          return Promise.reject(new Unavailable('Redis circuit breaker open. Retry in a second.'));
+        // half open: this attempt is the probe, later ones wait for its outcome
         openUntil = Date.now() + openMs;
       }
       watch.sent();
@@ -87,22 +91,22 @@ export async function connectRedis({ url, password, onFault }: RedisSettings): P
 }
 
 /**
- * Destroys the socket of a Redis that has gone silent, which fails the commands that wait on it.
+ * Destroys the socket if Redis goes silent, which fails the pending commands.
  *
- * The wait is counted in ticks instead of by the clock: a tick that comes late, because this process was busy or frozen,
- * counts once, and between two ticks whatever has arrived is read. So a busy process does not take Redis for silent.
+ * Time is counted in ticks, not by the clock. A tick that is late because this process was busy or frozen counts once,
+ * and whatever has arrived is read between two ticks. So a busy process does not mistake Redis for silent.
  */
 function watchSilence(redis: Redis) {
-  let waiting = 0;
+  let pending = 0;
   let ticks = 0;
-  let moved = 0;
+  let transferred = 0;
   let timer: NodeJS.Timeout | undefined;
 
   function tick() {
     const { stream } = redis;
-    if (waiting === 0) return stop();
-    if (bytesMoved(stream) !== moved) {
-      moved = bytesMoved(stream);
+    if (pending === 0) return stop();
+    if (bytesTransferred(stream) !== transferred) {
+      transferred = bytesTransferred(stream);
       ticks = 0;
     } else if (++ticks >= silentTicks) {
       ticks = 0;
@@ -117,27 +121,27 @@ function watchSilence(redis: Redis) {
 
   return {
     sent() {
-      waiting++;
+      pending++;
       if (timer) return;
       ticks = 0;
-      moved = bytesMoved(redis.stream);
+      transferred = bytesTransferred(redis.stream);
       timer = setInterval(tick, tickMs).unref();
     },
     answered() {
-      waiting--;
+      pending--;
     },
     stop,
   };
 }
 
-/** Bytes that were read, and those that the network has taken: a long answer or a long request is no silence. */
-function bytesMoved(stream: Redis['stream'] | undefined): number {
+/** Bytes read, plus bytes handed to the network: during a long reply or a long request, Redis is not silent. */
+function bytesTransferred(stream: Redis['stream'] | undefined): number {
   return stream ? stream.bytesRead + stream.bytesWritten - stream.writableLength : 0;
 }
 
 function ready(redis: Redis): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, readyWithinMs);
+    const timer = setTimeout(resolve, readyTimeoutMs);
     redis.once('ready', () => {
       clearTimeout(timer);
       resolve();

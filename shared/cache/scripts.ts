@@ -1,27 +1,27 @@
 import type { Redis } from 'ioredis';
 
-/** Fences that an entity remembers one by one before the smallest is forgotten. */
+/** How many fences an entity remembers individually; beyond that, the smallest is forgotten. */
 export const rememberedFences = 256;
-/** Views that a hash holds. */
-const fieldLimit = 512;
+/** Maximum number of views per hash. */
+const maxViews = 512;
 
-/** The fields of an entity's hash that are not views: short, since there is one hash for each entity that changes. */
+/** The fields of an entity's hash that are not views. Short names, since every entity that changes has a hash. */
 export const tagField = '~t';
 export const fenceField = '~f';
 
-/** A key's time to live becomes `ms` if it is shorter. */
+/** Extends a key's time to live to `ms` if it is shorter. */
 const keep = `
 local function keep(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
 end`;
 
-/** Drops a key that is not a hash: it is not ours. */
+/** Drops a key that is not a hash, so not ours. */
 const ensureHash = `
 local function ensure_hash(key)
   if redis.call('TYPE', key).ok ~= 'hash' then redis.call('UNLINK', key) end
 end`;
 
-/** Gives a hash that has no tag a new one, and drops whatever it holds. */
+/** If a hash has no tag, drops its contents and sets a new one. */
 const ensureTag = `${ensureHash}
 local function ensure_tag(key, tag, ms)
   ensure_hash(key)
@@ -35,9 +35,9 @@ end`;
 /**
  * KEYS hash; ARGV xid, new tag, TTL in ms, '1' for the second delivery.
  *
- * Remembers the transaction, changes the tag and drops every view, in constant time. Returns 1, or 0 if the fence was
- * raised already. A first delivery at or below what is forgotten is new: a long transaction that committed late. A second
- * one is not: whatever is here was loaded after the first.
+ * Remembers the transaction, changes the tag, and drops every view, in constant time. Returns 1, or 0 if the fence was
+ * already raised. A first delivery at or below the forgotten xid is new: a long transaction that committed late. A
+ * second one is not: everything in the hash was loaded after the first.
  */
 const raise = `${ensureHash}
 ensure_hash(KEYS[1])
@@ -63,16 +63,16 @@ redis.call('HSET', KEYS[1], '${tagField}', ARGV[2], '${fenceField}', text)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`;
 
-/** KEYS hash; ARGV new tag, TTL in ms. Returns tag and fence of a dependency, with a tag for one that had none. */
+/** KEYS hash; ARGV new tag, TTL in ms. Returns the tag and fence of a dependency. Sets the tag if it has none. */
 const touch = `${ensureTag}
 ensure_tag(KEYS[1], ARGV[1], ARGV[2])
 return redis.call('HMGET', KEYS[1], '${tagField}', '${fenceField}')`;
 
 /**
- * KEYS hash, lease, result; ARGV field, token, life of a lease in ms, new tag, TTL in ms.
+ * KEYS hash, lease, result; ARGV field, token, TTL of the lease in ms, new tag, TTL in ms.
  *
- * Tries for the view's lease. Returns who holds it now (oneself, if it was free), tag, fence and entry, the last result
- * that a load left here, and the time, in 16 digits of microseconds.
+ * Takes the view's lease if it is free. Returns the token of its holder, the tag, fence, and entry, the last result
+ * that a load left, and the time as 16 digits of microseconds.
  */
 const begin = `${ensureTag}
 ensure_tag(KEYS[1], ARGV[4], ARGV[5])
@@ -83,17 +83,17 @@ local now = string.format('%s%06d', time[1], time[2])
 return {holder, found[1], found[2], found[3], redis.call('GET', KEYS[3]), now}`;
 
 /**
- * KEYS hash, lease, result; ARGV field, token, tag, tags of the dependencies, entry, TTL in ms, now in ms, time of the
- * load's beginning, life of a result in ms.
+ * KEYS hash, lease, result; ARGV field, token, tag, tags of the dependencies, entry, TTL in ms, now in ms, time when
+ * the load began, TTL of a result in ms.
  *
- * Stores the entry if the tag is still the one its load began under, and there is room for it once ended fields are
- * gone. Otherwise leaves the result for those who wait, but only while it holds the lease: later, they could not tell
- * when its load began. Gives the lease back. Returns 1 if it was stored.
+ * Stores the entry if the tag is still the one that its load began under, and if there is space for it after removing
+ * ended entries. If not, leaves it as a result for waiting readers, but only while the load holds the lease: later,
+ * they could not tell when it began. Releases the lease. Returns 1 if the entry was stored.
  */
 const fill = `${keep}
 local hash, field = KEYS[1], ARGV[1]
 local function has_room()
-  return redis.call('HEXISTS', hash, field) == 1 or redis.call('HLEN', hash) < ${fieldLimit} + 2
+  return redis.call('HEXISTS', hash, field) == 1 or redis.call('HLEN', hash) < ${maxViews} + 2
 end
 local function remove_ended()
   for _, name in ipairs(redis.call('HKEYS', hash)) do
@@ -117,13 +117,13 @@ end
 if holds then redis.call('DEL', KEYS[2]) end
 return stored and 1 or 0`;
 
-/** KEYS lease; ARGV token. Gives back the lease of a load that failed. */
+/** KEYS lease; ARGV token. Releases the lease of a load that failed. */
 const release = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
 
 /**
  * KEYS copy of the generation; ARGV its text, the transaction that began it, TTL in ms.
  *
- * Writes it unless a later one is there. Returns what is there now.
+ * Writes it unless the copy is a later one. Returns the copy.
  */
 const copyGeneration = `
 local there = redis.call('GET', KEYS[1])
@@ -154,12 +154,12 @@ export interface Scripts {
     field: string,
     token: string,
     tag: string,
-    dependedTags: string,
+    dependencyTags: string,
     entry: Buffer,
     ttlMs: number,
     nowMs: number,
     begunAt: string,
-    resultMs: number,
+    resultTtlMs: number,
   ): Promise<number>;
   releaseLease(lease: string, token: string): Promise<number>;
   copyGeneration(copy: string, text: string, since: number, ttlMs: number): Promise<string>;

@@ -1,53 +1,55 @@
 import type { Entry } from './entry.ts';
 import type { Evidence, Fence } from './proof.ts';
 
-/** What is asked of the cache: one view of one entity. */
+/** What is cached: a view of an entity. */
 export interface CachedView {
-  /** The entity it lives with: `collections:0xb47e…`. */
+  /** The entity that it is stored under: `collections:0xb47e…`. */
   entity: string;
-  /** Its field in the entity's hash; it names the code that makes it: `listNfts?page=1~3f9c2a71`. */
+  /** Its field in the entity's hash, which identifies the code behind it: `listNfts?page=1~3f9c2a71`. */
   field: string;
   /** Up to three more entities whose fences void it. */
   dependsOn: readonly string[];
-  /** Life in seconds; each entry's own is up to 10 % shorter, so that they do not end together. */
+  /** An entry's TTL is up to 10 % shorter, so that entries do not end together. */
   ttlSeconds: number;
-  /** Seconds past its end that an entry may stand in while the database is down; one that was fenced never does. */
+  /** How long past its end an entry may be served while the database is down. A voided entry is never served. */
   graceSeconds?: number;
-  /** Whether changes void it; if not, it lives by its TTL and by explicit clearing. */
+  /** Whether changes void it. If not, only its TTL and explicit clearing do. */
   isFenced: boolean;
 }
 
 /**
- * Where a loader is to read. With `proving` it first asks the replica for the status of these fences' transactions, in
- * the transaction that then reads, and throws Unproven if that does not prove them. With `insteadOf` it first drops the
- * connections that evidence came through: the server behind them is not the writer.
+ * Where a load should read from. With `proving`, it first asks the replica for the status of these fences'
+ * transactions, in the same transaction as the read, and throws Unproven if that proves nothing. With `insteadOf`, it
+ * first drops the connections that the evidence came through: the server behind them is not the primary.
  */
 export type Source = { host: 'replica'; proving?: readonly Fence[] } | { host: 'writer'; insteadOf?: Evidence };
 
-/** What a loader found. */
+/** The result of a load. */
 export interface Loaded {
-  /** What the host said of itself; undefined for what does not come from Postgres and has nothing to prove. */
+  /**
+   * What the host reported about itself. Undefined if the data does not come from Postgres: there is nothing to prove.
+   */
   evidence: Evidence | undefined;
   status: 200 | 404;
   body: string | Uint8Array;
   asOf?: Date;
-  /** Whether it was computed for this read because no snapshot of the read model covers the last change. */
+  /** Whether it was computed for this read because no read model covers the latest change. */
   live?: boolean;
 }
 
-/** A replica has not seen every fence. The load is tried again on the writer. */
+/** A replica has not seen every fence. The load is retried on the primary. */
 export class Unproven extends Error {}
 
 export type Load = (source: Source) => Promise<Loaded>;
 
 /**
- * How an answer came about. `hit`: from the cache; `stale`: from the cache, past its end or while the database cannot
- * confirm it; `miss`: loaded, and proven to show every fence; `bypass`: loaded from a replica without asking Redis,
- * unproven.
+ * Where an answer came from. `hit`: the cache; `stale`: the cache, past its end or while the database cannot confirm
+ * the generation; `miss`: a load that was proven to show every fence; `bypass`: an unproven load from a replica,
+ * without Redis.
  */
 export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass';
 
-/** What is served. */
+/** A served answer. */
 export interface Served {
   outcome: Outcome;
   entry: Entry;

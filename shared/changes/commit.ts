@@ -12,9 +12,9 @@ interface Announced {
 /**
  * Runs `write` in one transaction on the primary, makes its changes visible to all readers, and returns its result.
  *
- * Before COMMIT it collects the entities that the transaction's outbox rows name; after COMMIT it raises their fences and
- * wakes the relay. Both steps are for speed; the outbox is the guarantee. If this container dies after COMMIT, the relay's
- * next round announces the same change.
+ * Before COMMIT it collects the entities that the transaction's outbox rows name; after COMMIT it raises their fences
+ * and wakes the relay. Both steps are for speed; the outbox is the guarantee. If this container dies after COMMIT, the
+ * relay's next round announces the same change.
  *
  * @throws what `write` throws, after ROLLBACK; database errors are translated
  */

@@ -13,7 +13,10 @@ export function jsonAnswer(status: number, value: unknown, headers: Record<strin
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-/** A cached entry as an answer: decompressed only if the client does not accept gzip, and 304 if it has the bytes already. */
+/**
+ * A cached entry as an answer: decompressed only if the client does not accept gzip, and 304 if it has the bytes
+ * already.
+ */
 export async function cachedAnswer(
   { outcome, entry }: Served,
   requestHeaders: Record<string, string | undefined>,

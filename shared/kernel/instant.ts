@@ -1,6 +1,8 @@
 import * as z from 'zod';
 
-/** Accepts `2021-07-31`, `2017-06-23 21:05:06`, ISO 8601, and `2019-11-06 00:30:00 +0000 UTC`. The default zone is UTC. */
+/**
+ * Accepts `2021-07-31`, `2017-06-23 21:05:06`, ISO 8601, and `2019-11-06 00:30:00 +0000 UTC`. The default zone is UTC.
+ */
 function parse(text: string): Date {
   const iso = text
     .trim()

@@ -2,7 +2,10 @@ import * as z from 'zod';
 import type { EventDeclaration } from './event.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Each lane has its own queue, so that `prompt` jobs (refreshes, alerts, warming) never wait for `bulk` (syncs, imports). */
+/**
+ * Each lane has its own queue, so that `prompt` jobs (refreshes, alerts, warming) never wait for `bulk` (syncs,
+ * imports).
+ */
 export type Lane = 'prompt' | 'bulk';
 
 interface JobSpec {
@@ -13,8 +16,8 @@ interface JobSpec {
   /** An EventBridge Scheduler expression in UTC: `rate(15 minutes)`, `cron(0 3 * * ? *)`. */
   schedule?: string;
   /**
-   * Events that start it, without parameters. If one arrives while it is running, it runs once more, so that its last run
-   * begins after every event.
+   * Events that start it, without parameters. If one arrives while it is running, it runs once more, so that its last
+   * run begins after every event.
    */
   on?: readonly EventDeclaration[];
   /** Not scheduled in stages where the database may pause (`dev`), like any schedule more frequent than hourly. */

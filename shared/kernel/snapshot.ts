@@ -23,8 +23,8 @@ export function parseSnapshot(text: string): PgSnapshot | undefined {
 /**
  * Whether a read under the snapshot saw the changes of transaction `xid`, assuming that it committed.
  *
- * An empty `xip` counts as `xmax = xmin`: a replica leaves `xip` empty even if transactions between the two are running,
- * so nothing from `xmin` on is known to be visible there. On the primary the rule makes no difference.
+ * An empty `xip` counts as `xmax = xmin`: a replica leaves `xip` empty even if transactions between the two are
+ * running, so nothing from `xmin` on is known to be visible there. On the primary the rule makes no difference.
  */
 export function visible(xid: number, { xmin, xmax, xip }: PgSnapshot): boolean {
   if (xid < xmin) return true;

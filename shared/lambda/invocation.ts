@@ -7,8 +7,8 @@ import { flushMetrics } from '../observability/metrics.ts';
 export const earlyEndMs = 500;
 
 /**
- * The middleware that every handler starts with: ends the work shortly before Lambda's timeout, sets the correlation id,
- * and writes the metrics at the end.
+ * The middleware that every handler starts with: ends the work shortly before Lambda's timeout, sets the correlation
+ * id, and writes the metrics at the end.
  *
  * @param correlationOf  the correlation id in the event, if it has one
  */

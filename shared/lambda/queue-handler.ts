@@ -14,7 +14,9 @@ export function queueHandler(
   return handler as (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 }
 
-/** Reports which records failed, so that SQS delivers only those again. If the handler threw or timed out, that is all. */
+/**
+ * Reports which records failed, so that SQS delivers only those again. If the handler threw or timed out, that is all.
+ */
 function partialBatch(): MiddlewareObj<SQSEvent, BatchOutcome | SQSBatchResponse> {
   const failuresIn = (event: SQSEvent, isFailed: (i: number) => boolean): SQSBatchResponse => ({
     batchItemFailures: event.Records.filter((_, i) => isFailed(i)).map(({ messageId }) => ({

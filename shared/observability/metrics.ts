@@ -7,8 +7,8 @@ export type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];
 const pending = new Map<string, Metrics>();
 
 /**
- * Records a value in the namespace `Tributary`, with the given dimensions in addition to `service`. Metrics are written as
- * EMF at the end of the invocation.
+ * Records a value in the namespace `Tributary`, with the given dimensions in addition to `service`. Metrics are written
+ * as EMF at the end of the invocation.
  *
  * Dimension values come from a small set (an operation, an outcome, a queue); never use an id.
  */

@@ -27,7 +27,7 @@ test('within the margin of a change of generation a raise reaches the one before
   // a container that has not noticed the change: it reads in the generation before
   const before = generation.current;
   const late = await createTestCache(
-    { generation: { ...fixedGeneration(), takeUp: async () => ({ current: before, previous: [], since: 3 }) } },
+    { generation: { ...fixedGeneration(), ensure: async () => ({ current: before, previous: [], since: 3 }) } },
     server.url,
   );
   expect((await late.cache.read(view, seenUpTo(10, 'unused'))).outcome).toBe('hit');

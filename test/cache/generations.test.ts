@@ -33,12 +33,12 @@ test('a clear is not undone by a container that was refreshing the copy', async 
   const held = new Promise<void>((resolve) => {
     hold = resolve;
   });
-  const takeUp = async () => {
-    const taken = await generation.look();
+  const ensure = async () => {
+    const taken = await generation.peek();
     await held;
     return taken;
   };
-  const slow = await createTestCache({ ...operator.shared, generation: { ...generation, takeUp } });
+  const slow = await createTestCache({ ...operator.shared, generation: { ...generation, ensure } });
   const reading = slow.cache.read(view, seenUpTo(10, 'right'));
   await operator.cache.revokeGeneration();
   await operator.cache.renewGeneration();
@@ -139,7 +139,7 @@ test('with the database down, what is cached is served as stale; who needs a fen
   const own = await createTestCache({ generation });
   await own.cache.read(view, seenUpTo(10, 'kept'));
   await own.connection.redis.del(copyOf(own));
-  generation.takeUp = async () => {
+  generation.ensure = async () => {
     throw new Unavailable('down');
   };
   const down: Load = async () => {
@@ -157,7 +157,7 @@ test('a database that does not answer is waited for no longer than 100 ms by a h
   await own.cache.read(view, seenUpTo(10, 'kept'));
   await own.connection.redis.del(copyOf(own));
   let answer = () => {};
-  generation.takeUp = () =>
+  generation.ensure = () =>
     new Promise((_, reject) => {
       answer = () => reject(new Unavailable('too late'));
     });
@@ -191,13 +191,13 @@ test('garbage in Redis’ copy of the generation is replaced', async () => {
 test('who is late with an old generation does not write it over a new one', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
-  const old = await generation.look();
+  const old = await generation.peek();
   await own.cache.revokeGeneration();
   await own.cache.renewGeneration();
-  const answers = [old, await generation.look()];
+  const answers = [old, await generation.peek()];
   const late = await createTestCache({
     ...own.shared,
-    generation: { ...generation, takeUp: async () => answers.shift() ?? generation.look() },
+    generation: { ...generation, ensure: async () => answers.shift() ?? generation.peek() },
   });
   await late.cache.renewGeneration();
   expect(await own.connection.redis.get(copyOf(own))).toMatch(new RegExp(`^${generation.current} `));

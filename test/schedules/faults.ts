@@ -53,8 +53,8 @@ export const faults: readonly Fault[] = [
     edits: [
       {
         file: 'shared/cache/read.ts',
-        from: 'const [, ...depended] = begun.tags;',
-        to: 'begun = { ...begun, tags: (await begin(view, token)).tags };\n      const [, ...depended] = begun.tags;',
+        from: 'const [, ...dependencyTags] = begun.tags;',
+        to: 'begun = { ...begun, tags: (await begin(view, token)).tags };\n      const [, ...dependencyTags] = begun.tags;',
       },
     ],
   },
@@ -144,7 +144,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'dependencies-are-not-compared',
-    edits: [{ file: 'shared/cache/read.ts', from: 'own.every((tag, i) => tag === tags[i])', to: 'own' }],
+    edits: [{ file: 'shared/cache/read.ts', from: 'entryTags.every((tag, i) => tag === tags[i])', to: 'entryTags' }],
   },
   {
     name: 'everybody-gets-the-lease',
@@ -155,8 +155,8 @@ export const faults: readonly Fault[] = [
     edits: [
       {
         file: 'shared/cache/generation.ts',
-        from: 'forRaise: () => source.look(),',
-        to: 'forRaise: async () => parse(await connection.attempt((redis) => redis.get(copyKey))) ?? (await takeUp()).generation,',
+        from: 'forRaise: () => source.peek(),',
+        to: 'forRaise: async () => parse(await connection.attempt((redis) => redis.get(copyKey))) ?? (await refreshCopy()).generation,',
       },
     ],
   },

@@ -33,14 +33,14 @@ export function createSource(primary: Primary, { step }: Scheduler, room: string
   }
 
   const source: GenerationSource = {
-    async takeUp() {
+    async ensure() {
       const change = await step('takes the generation up', beginNext, { isReady });
       if (change) await step('commits a new generation', () => commitNext(change));
       const taken = held;
       await arrives();
       return taken;
     },
-    async look() {
+    async peek() {
       const seen = await step('looks at the generation', () => held);
       await arrives();
       return seen;

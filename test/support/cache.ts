@@ -31,15 +31,15 @@ export function fixedGeneration(): TestGeneration {
     previous: [],
     since: 3,
     isVoid: false,
-    async look() {
+    async peek() {
       const { current, previous, since } = this;
       return { current, previous, since };
     },
-    async takeUp() {
+    async ensure() {
       const { current, since } = this;
       if (this.isVoid)
         Object.assign(this, { previous: [current], current: newName(), since: since + 1, isVoid: false });
-      return this.look();
+      return this.peek();
     },
     async revoke() {
       this.isVoid = true;
