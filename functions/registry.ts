@@ -1,4 +1,4 @@
-/** The domains, one line each. Infrastructure, documentation and checks derive everything else from these. */
+/** All domains. Infrastructure, documentation, and checks are derived from this list. */
 import type { Domain } from '../shared/kernel/domain.ts';
 import { collections } from './collections/domain.ts';
 import { platform } from './platform/domain.ts';

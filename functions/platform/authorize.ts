@@ -9,7 +9,7 @@ const shape = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 
 interface Decision {
   isAuthorized: boolean;
-  /** What the API functions check once more. */
+  /** Checked again by the API functions. */
   context?: { role: typeof operator };
 }
 

@@ -4,11 +4,11 @@ import { operations } from './contract.ts';
 import { findJobRun } from './find-job-run.ts';
 
 /**
- * Ends a job that is queued or running. One that runs stops at its next batch, which does not commit; what it has
- * committed stands.
+ * Cancels a queued or running job. A running job stops at its next batch, which does not commit. Batches committed before
+ * that stay applied.
  *
  * @throws NotFound  there is no such job
- * @throws Conflict  it has ended already
+ * @throws Conflict  the job has already ended
  */
 export const cancelJob = respond(operations.cancelJob, async ({ path }) => {
   await findJobRun(path.id);

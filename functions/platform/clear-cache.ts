@@ -4,10 +4,10 @@ import { getCache } from '../../shared/resources.ts';
 import { operations } from './contract.ts';
 
 /**
- * Clears cached answers: those of the named entities at once, or, without entities or with `*`, all of them, in every
- * container within a second.
+ * Clears the cached answers of the named entities at once. Without entities, or with `*`, clears all cached answers, in
+ * every container within a second.
  *
- * Clearing all begins a new generation of keys; entries of the old one expire by their TTL.
+ * Clearing all starts a new generation of keys. Entries of the old one expire by their TTL.
  *
  * @throws Unavailable  the database or Redis failed (retryable)
  */

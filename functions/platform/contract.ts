@@ -1,4 +1,4 @@
-/** The HTTP operations of the platform itself: jobs, imports, and what an operator needs. */
+/** The HTTP operations of the platform: jobs, imports, API documentation, health, and the operator's tools. */
 import * as z from 'zod';
 import { cursor } from '../../shared/kernel/cursor.ts';
 import { count, limit, timestamp } from '../../shared/kernel/fields.ts';
@@ -10,7 +10,7 @@ export const operations = defineOperations({
   getJob: {
     method: 'GET',
     path: '/v1/jobs/{id}',
-    summary: 'How a job stands.',
+    summary: 'The status, progress, and result of a job.',
     pathParameters: z.strictObject({ id: ulidText }),
     response: job,
     problems: [404],
@@ -19,7 +19,7 @@ export const operations = defineOperations({
   listJobs: {
     method: 'GET',
     path: '/v1/jobs',
-    summary: 'Syncs, imports, refreshes and maintenance, the last one first.',
+    summary: 'All jobs (syncs, imports, refreshes, and maintenance), latest first.',
     query: z.strictObject({ job: jobName.optional(), status: jobStatus.optional(), limit, cursor: cursor.optional() }),
     response: z.strictObject({ jobs: z.array(job), nextCursor: z.string().nullable() }),
   },
@@ -27,7 +27,7 @@ export const operations = defineOperations({
   startJob: {
     method: 'POST',
     path: '/v1/admin/jobs',
-    summary: 'Queues a job of a domain: a full sync, a rebuild, a maintenance.',
+    summary: 'Queues a job, such as a full sync, a rebuild, or maintenance.',
     access: 'admin',
     body: z.strictObject({ job: jobName, params: z.record(z.string(), z.unknown()).default({}) }),
     status: 202,
@@ -38,7 +38,7 @@ export const operations = defineOperations({
   cancelJob: {
     method: 'POST',
     path: '/v1/admin/jobs/{id}/cancel',
-    summary: 'Ends a job that is queued or running; what it has committed stands.',
+    summary: 'Cancels a queued or running job. Batches that it has committed stay applied.',
     access: 'admin',
     pathParameters: z.strictObject({ id: ulidText }),
     response: queuedJob,
@@ -48,7 +48,7 @@ export const operations = defineOperations({
   retryJob: {
     method: 'POST',
     path: '/v1/admin/jobs/{id}/retry',
-    summary: 'Queues the work of a job that has ended once more.',
+    summary: 'Queues a job that has ended again, with the same parameters.',
     access: 'admin',
     pathParameters: z.strictObject({ id: ulidText }),
     status: 202,
@@ -59,7 +59,7 @@ export const operations = defineOperations({
   listRejectedRows: {
     method: 'GET',
     path: '/v1/jobs/{id}/rejected-rows',
-    summary: 'The rows a job could not take, with the reason for each.',
+    summary: 'The rows that a job rejected, with the reason for each.',
     pathParameters: z.strictObject({ id: ulidText }),
     query: z.strictObject({ limit, cursor: cursor.optional() }),
     response: z.strictObject({
@@ -72,7 +72,7 @@ export const operations = defineOperations({
   listImports: {
     method: 'GET',
     path: '/v1/imports',
-    summary: 'The kinds of file that can be imported, with their columns.',
+    summary: 'The datasets that can be imported, with their columns.',
     response: z.strictObject({
       imports: z.array(
         z.strictObject({
@@ -88,9 +88,9 @@ export const operations = defineOperations({
   getEvent: {
     method: 'GET',
     path: '/v1/admin/events/{id}',
-    summary: "An event's life: committed, published, and applied or failed by each consumer.",
+    summary: 'The status of an event: committed, published, and applied or failed by each consumer.',
     access: 'admin',
-    pathParameters: z.strictObject({ id: z.string().regex(/^[1-9]\d{0,18}$/, 'must be the id of an event') }),
+    pathParameters: z.strictObject({ id: z.string().regex(/^[1-9]\d{0,18}$/, 'must be an event id') }),
     response: z.strictObject({
       id: z.string(),
       type: z.string(),
@@ -108,7 +108,7 @@ export const operations = defineOperations({
   listQueues: {
     method: 'GET',
     path: '/v1/admin/queues',
-    summary: 'Every queue with what waits in it and in its dead-letter queue.',
+    summary: 'All queues, with the number of messages in each and in its dead-letter queue.',
     access: 'admin',
     response: z.strictObject({
       queues: z.array(z.strictObject({ name: z.string(), waiting: count, inFlight: count, dead: count })),
@@ -119,7 +119,7 @@ export const operations = defineOperations({
   listDeadLetters: {
     method: 'GET',
     path: '/v1/admin/queues/{name}/dead-letters',
-    summary: 'A look at the messages a consumer has given up on.',
+    summary: 'Up to ten messages of a dead-letter queue, without removing them.',
     access: 'admin',
     pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9-]{0,79}$/) }),
     response: z.strictObject({
@@ -131,7 +131,7 @@ export const operations = defineOperations({
   redriveQueue: {
     method: 'POST',
     path: '/v1/admin/queues/{name}/redrive',
-    summary: 'Sends the dead letters of a queue through it once more.',
+    summary: 'Moves the messages of a dead-letter queue back to its queue.',
     access: 'admin',
     pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9-]{0,79}$/) }),
     response: z.strictObject({ moved: count, remaining: count }),
@@ -141,7 +141,7 @@ export const operations = defineOperations({
   clearCache: {
     method: 'POST',
     path: '/v1/admin/cache/clear',
-    summary: 'Makes everything cached void: all of it, or what is kept for the named entities.',
+    summary: 'Clears the cached responses of the named entities, or all cached responses.',
     access: 'admin',
     body: z.strictObject({ entities: z.array(z.string().min(1).max(200)).min(1).max(500).optional() }).optional(),
     response: z.strictObject({ cleared: z.enum(['all', 'entities']), eventId: z.string() }),
@@ -151,25 +151,26 @@ export const operations = defineOperations({
   explainCache: {
     method: 'GET',
     path: '/v1/admin/cache/explain',
-    summary: 'Why an answer is cached, stale or loaded: tags, fences and their events, proofs, replicas.',
+    summary:
+      'Explains why a response is cached, stale, or loaded: tags, fences and their events, proofs, and replicas.',
     description:
-      'Give an `entity` (`collections:0x…`), or the `url` of a cached read (`/v1/collections/0x…/nfts?page=2`): then ' +
-      '`read` says what it would do now.',
+      'Pass either an `entity` (`collections:0x…`) or the `url` of a cached read (`/v1/collections/0x…/nfts?page=2`). ' +
+      'For a `url`, `read` says what a request would do now.',
     access: 'admin',
     query: z
       .strictObject({ entity: z.string().min(1).max(200).optional(), url: z.string().min(1).max(2_000).optional() })
-      .refine(({ entity, url }) => (entity === undefined) !== (url === undefined), 'needs an entity or a url'),
+      .refine(({ entity, url }) => (entity === undefined) !== (url === undefined), 'must have either entity or url'),
     response: z.strictObject({
       generation: z.strictObject({ name: z.string(), since: z.string(), previous: z.array(z.string()) }),
-      /** The entity asked for; of a url, the one its answer lives with, then those it depends on. */
+      /** The given entity. For a url: the entity that its view is cached under, then those that it depends on. */
       entities: z.array(explainedEntity),
       hosts: z.array(explainedHost),
-      /** What a read of the url would do now. */
+      /** What a request for the url would do now. */
       read: z
         .strictObject({
           operationId: z.string(),
           outcome: z.enum(['hit', 'load']),
-          /** The proof by which the load would pass. */
+          /** The proof that the load would pass by. */
           proof: z.enum(['writer', 'snapshot', 'status']).nullable(),
           because: z.string(),
         })
@@ -181,14 +182,14 @@ export const operations = defineOperations({
   getOpenapi: {
     method: 'GET',
     path: '/v1/openapi.json',
-    summary: 'This description.',
+    summary: 'This OpenAPI document.',
     response: z.unknown(),
   },
 
   getDocs: {
     method: 'GET',
     path: '/docs',
-    summary: 'The API, to be browsed and tried.',
+    summary: 'A page to browse and try the API.',
     response: z.unknown(),
     contentType: 'text/html; charset=utf-8',
   },
@@ -196,7 +197,7 @@ export const operations = defineOperations({
   getDocsAsset: {
     method: 'GET',
     path: '/docs/{file}',
-    summary: 'A script or style of the documentation page.',
+    summary: 'A script or stylesheet of the documentation page.',
     pathParameters: z.strictObject({ file: z.enum(['swagger-ui.css', 'swagger-ui-bundle.js', 'docs.js']) }),
     response: z.unknown(),
     problems: [404],
@@ -206,7 +207,7 @@ export const operations = defineOperations({
   getHealth: {
     method: 'GET',
     path: '/v1/health',
-    summary: 'Whether the parts answer: database writer and reader, cache.',
+    summary: 'The health of the database writer, the database reader, and the cache.',
     response: z.strictObject({
       status: z.enum(['ok', 'degraded']),
       parts: z.record(z.string(), z.enum(['ok', 'failing'])),

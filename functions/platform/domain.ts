@@ -1,4 +1,4 @@
-/** The platform: what runs for every domain, and what an operator needs. */
+/** The declaration of the platform: what all domains share, and the operator's tools. */
 import type { Domain } from '../../shared/kernel/domain.ts';
 import { operations } from './contract.ts';
 import { events } from './events.ts';
@@ -8,10 +8,10 @@ import { tables } from './tables.ts';
 
 export const platform = {
   name: 'platform',
-  summary: 'Jobs and imports, the API description, and the operator’s view of events, queues and the cache.',
+  summary: "Jobs, imports, API documentation, and the operator's view of events, queues, and the cache.",
   entities: {
     '*': 'Everything in the cache.',
-    jobs: 'One run of a job. No view is cached under it; it names the run in events.',
+    jobs: 'One run of a job. Events name it, but no view is cached under it.',
   },
   operations,
   events,

@@ -1,13 +1,13 @@
-/** The events of the platform itself. */
+/** The events of the platform. */
 import { defineEvents } from '../../shared/kernel/event.ts';
 
 export const events = defineEvents({
   rowsLoaded: {
-    summary: 'A sync or an import changed so many rows that statistics and plans are out of date.',
+    summary: 'A sync or import changed enough rows to make table statistics outdated.',
     entities: ['jobs:{id}'],
   },
   cacheCleared: {
-    summary: 'An operator cleared cached answers: those of the named entities, or all (`*`).',
+    summary: 'An operator cleared the cache for the named entities, or all of it (`*`).',
     entities: ['{entity}'],
   },
 });

@@ -16,25 +16,25 @@ import { operations } from './contract.ts';
 type Explained = OperationResponse<typeof operations.explainCache>;
 type ExplainedHost = Explained['hosts'][number]['host'];
 
-/** A read that a url names: the entities of its view, and its field up to the hash of its code. */
-interface Asked {
+/** The read that a url resolves to: the entities of its view, and its cache field without the hash of its code. */
+interface TargetRead {
   operation: Operation;
   entities: string[];
   prefix: string;
 }
 
 /**
- * Why an answer is served as it is: what Redis has of its entities, the events behind each remembered fence, what each
- * host could prove of them, and, for a url, what a read would do now. Nothing is changed by asking.
+ * Explains how a read is served: what Redis stores for its entities, the events behind each remembered fence, what each
+ * host can prove about them, and, for a url, what a request would do now. Changes nothing.
  *
- * @throws InvalidInput  the url is not a cached read, or its parameters are wrong
+ * @throws InvalidInput  the url is not a cached read, or has invalid parameters
  * @throws NotFound      no operation has such a path
- * @throws Unavailable   Redis or the writer did not answer (retryable)
+ * @throws Unavailable   Redis or the writer did not respond (retryable)
  */
 export const explainCache = respond(operations.explainCache, async ({ query: { entity, url } }) => {
-  const asked = url === undefined ? undefined : askedBy(url);
+  const target = url === undefined ? undefined : resolveRead(url);
   const [connection, generation] = await Promise.all([getRedis(), getCache().then((cache) => cache.generation())]);
-  const names = asked?.entities ?? [entity!];
+  const names = target?.entities ?? [entity!];
   const states = await Promise.all(names.map((name) => explainEntity(connection, generation, name)));
   const fences = [...states.map(({ fence }) => fence), fenceOf(generation)];
   const [events, hosts] = await Promise.all([
@@ -54,28 +54,29 @@ export const explainCache = respond(operations.explainCache, async ({ query: { e
       views: views.map((view) => ({ ...view, tags: [...view.tags] })),
     })),
     hosts,
-    ...(asked ? { read: explainRead(asked, states, hosts) } : {}),
+    ...(target ? { read: explainRead(target, states, hosts) } : {}),
   };
 });
 
-function askedBy(url: string): Asked {
+function resolveRead(url: string): TargetRead {
   const { pathname, search } = parseUrl(url);
   for (const operation of domains.flatMap(({ operations: declared }) => Object.values(declared))) {
     const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((found) => found[1]!);
     const values = new RegExp(`^${operation.path.replace(/\{\w+\}/g, '([^/]+)')}$`).exec(pathname);
     if (!values || operation.method !== 'GET') continue;
-    if (!operation.cache) throw new InvalidInput(`${operation.operationId} is not cached.`);
+    if (!operation.cache)
+      throw new InvalidInput(`${operation.operationId} is not cached. Pass the url of a cached read.`);
     const pathParameters = Object.fromEntries(names.map((name, i) => [name, decode(values[i + 1]!)]));
     const event = { pathParameters, rawQueryString: search.slice(1) };
     const { path, query: parsed } = parseInput(operation, event, { rawBody: Buffer.alloc(0) });
     return { operation, entities: entitiesOf(operation.cache, path), prefix: fieldPrefix(operation, parsed) };
   }
-  throw new NotFound(`No operation has the path ${pathname}.`);
+  throw new NotFound(`No operation has the path ${pathname}. See /v1/openapi.json for all paths.`);
 }
 
 function parseUrl(url: string): URL {
   const parsed = URL.parse(url, 'http://localhost');
-  if (!parsed) throw new InvalidInput('The url is malformed.');
+  if (!parsed) throw new InvalidInput('The url is malformed. Pass a path such as /v1/collections.');
   return parsed;
 }
 
@@ -83,7 +84,7 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch (cause) {
-    throw new InvalidInput('The url has a malformed escape.', [], { cause });
+    throw new InvalidInput('The url has a malformed percent escape. Encode it again.', [], { cause });
   }
 }
 
@@ -123,12 +124,12 @@ async function explainHost(host: ExplainedHost, fences: readonly Fence[]): Promi
 }
 
 function explainRead(
-  { operation, prefix }: Asked,
+  { operation, prefix }: TargetRead,
   [home, ...dependencies]: readonly EntityState[],
   hosts: Explained['hosts'],
 ): NonNullable<Explained['read']> {
   const { operationId } = operation;
-  // older code may have left its own entry beside the one of today's
+  // an older code version may have left its own entry beside the current one
   const view = home!.views
     .filter(({ field }) => field.startsWith(prefix))
     .sort(byLoadedAt)
@@ -139,33 +140,34 @@ function explainRead(
       operationId,
       outcome: 'hit',
       proof: null,
-      because: 'The entry is valid for the code that stored it: no fence was raised since its load.',
+      because: 'The entry is valid for the code version that stored it. No fence was raised since it was loaded.',
     };
   const { proof, because } = explainLoad(hosts);
   const missing = !view
-    ? `There is no entry: it was never loaded, or a fence of ${home!.entity} dropped it.`
+    ? `No entry is stored: it was never loaded, or a fence of ${home!.entity} removed it.`
     : changed
-      ? `A fence of ${changed.entity} was raised after the entry's load began.`
-      : 'The entry has ended.';
+      ? `A fence of ${changed.entity} was raised after the entry started to load.`
+      : 'The entry has expired.';
   return { operationId, outcome: 'load', proof, because: `${missing} ${because}` };
 }
 
 function explainLoad(hosts: Explained['hosts']): { proof: Proof | null; because: string } {
   const [reader, , writer] = hosts;
-  const believed = env('REPLICA_PROOFS');
-  const proof = reader!.proof === 'status' && believed === 'snapshot' ? null : reader!.proof;
-  if (proof && reader!.isUsed && believed !== 'none')
+  const trusted = env('REPLICA_PROOFS');
+  const proof = reader!.proof === 'status' && trusted === 'snapshot' ? null : reader!.proof;
+  if (proof && reader!.isUsed && trusted !== 'none')
     return {
       proof,
-      because: `The reader would answer, by proof ${proof === 'snapshot' ? '2: its snapshot shows every fence' : '3: it calls every transaction committed'}.`,
+      because: `The reader would serve the load, by proof ${proof === 'snapshot' ? '2: its snapshot includes every fence' : '3: it reports every transaction as committed'}.`,
     };
-  const why = !reader!.isUsed
-    ? 'is not used'
-    : believed === 'none'
-      ? 'is not believed (REPLICA_PROOFS)'
+  const reason = !reader!.isUsed
+    ? 'is not in use'
+    : trusted === 'none'
+      ? 'is not trusted (REPLICA_PROOFS)'
       : 'cannot prove every fence';
-  if (writer!.proof) return { proof: 'writer', because: `The writer would answer, by proof 1: the reader ${why}.` };
-  return { proof: null, because: 'Nobody could answer: the writer does not prove that it is the writer.' };
+  if (writer!.proof)
+    return { proof: 'writer', because: `The writer would serve the load, by proof 1: the reader ${reason}.` };
+  return { proof: null, because: 'No host could serve the load: the writer does not prove that it is the writer.' };
 }
 
 function byLoadedAt(a: { loadedAt: string }, b: { loadedAt: string }): number {

@@ -11,6 +11,6 @@ export async function findJobRun(
     sql`select job, params, status from platform.jobs where id = ${id}`,
     'sync',
   );
-  if (!row) throw new NotFound(`There is no job ${id}.`);
+  if (!row) throw new NotFound(`Unknown job ${id}. List jobs with GET /v1/jobs.`);
   return row;
 }

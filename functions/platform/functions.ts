@@ -1,32 +1,32 @@
-/** The platform's functions beside its API and jobs. */
+/** The functions of the platform, besides its API and jobs. */
 import type { FunctionDeclaration } from '../../shared/kernel/function.ts';
 
-/** Longer than a replica lags, a statement runs and a load takes. */
+/** Longer than replication lag, one statement, and one load together. */
 const redeliveryAfterSeconds = 120;
 
 export const functions = {
   'relay-outbox': {
-    summary: 'Publishes the rows of the outbox on the bus.',
+    summary: 'Publishes committed events from the outbox to the event bus.',
     invoked: { by: 'queue', maxConcurrency: 2, schedule: 'rate(1 minute)' },
     roles: { writes: 'writer' },
     timeoutSeconds: 60,
     grants: ['putEvents'],
   },
   'invalidate-cache': {
-    summary: 'Raises the fences of the entities that an event names.',
+    summary: 'Raises the fences of the entities that each event names.',
     invoked: { by: 'events', maxConcurrency: 10, againAfterSeconds: redeliveryAfterSeconds },
     roles: { reads: 'reader', writes: 'writer' },
     redis: true,
     timeoutSeconds: 60,
   },
   'create-partitions': {
-    summary: 'Creates the partitions of the time ahead, and drops those past their retention.',
+    summary: 'Creates upcoming partitions, and drops those past their retention.',
     invoked: { by: 'schedule', schedule: 'cron(30 2 * * ? *)' },
     roles: { writes: 'owner' },
     timeoutSeconds: 300,
   },
   migrate: {
-    summary: 'Migrates the database, and creates its roles and partitions.',
+    summary: 'Migrates the database, and creates roles and partitions.',
     invoked: { by: 'deployment', when: 'before' },
     roles: { writes: 'owner' },
     memoryMb: 1_024,
@@ -35,14 +35,14 @@ export const functions = {
     files: { migrations: 'migrations' },
   },
   'verify-replicas': {
-    summary: 'Runs the replica canary, and fails the deployment if a reader does not show what it proves to show.',
+    summary: "Runs the replica canary, and fails the deployment if a host's proof is false.",
     invoked: { by: 'deployment', when: 'after' },
     roles: { reads: 'reader', writes: 'writer' },
     poolSize: 4,
     timeoutSeconds: 300,
   },
   authorize: {
-    summary: 'Lets the operator in by a bearer token.',
+    summary: 'Authorizes the operator by bearer token.',
     invoked: { by: 'authorizer' },
     memoryMb: 256,
     timeoutSeconds: 5,

@@ -5,16 +5,16 @@ import type { Endpoint } from '../../shared/http/endpoint.ts';
 import type { OperationInput } from '../../shared/kernel/operation.ts';
 import { operations } from './contract.ts';
 
-const startPage = `SwaggerUIBundle({ url: 'v1/openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });\n`;
-const packed = new Map<string, Promise<Buffer>>();
+const startScript = `SwaggerUIBundle({ url: 'v1/openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });\n`;
+const compressed = new Map<string, Promise<Buffer>>();
 
-/** A file of the documentation page: shipped beside this function's code, or for `docs.js` the line that starts it. */
+/** A file of the documentation page, bundled with this function's code. `docs.js` is the script that starts the page. */
 export const getDocsAsset: Endpoint<'getDocsAsset'> = {
   operation: operations.getDocsAsset,
   async handle(input) {
     const { file } = (input as OperationInput<typeof operations.getDocsAsset>).path;
-    const body = packed.get(file) ?? pack(file);
-    packed.set(file, body);
+    const body = compressed.get(file) ?? compress(file);
+    compressed.set(file, body);
     return {
       status: 200,
       headers: {
@@ -27,7 +27,7 @@ export const getDocsAsset: Endpoint<'getDocsAsset'> = {
   },
 };
 
-async function pack(file: string): Promise<Buffer> {
-  const content = file === 'docs.js' ? startPage : await readFile(new URL(file, import.meta.url));
+async function compress(file: string): Promise<Buffer> {
+  const content = file === 'docs.js' ? startScript : await readFile(new URL(file, import.meta.url));
   return promisify(gzip)(content);
 }

@@ -25,7 +25,7 @@ const headers = {
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
 };
 
-/** The page on which the API can be browsed and tried. */
+/** A page to browse and try the API. */
 export const getDocs: Endpoint<'getDocs'> = {
   operation: operations.getDocs,
   async handle() {

@@ -6,9 +6,9 @@ import type { OperationResponse } from '../../shared/kernel/operation.ts';
 import { operations } from './contract.ts';
 
 /**
- * An event's life: committed with its change, published on the bus, applied or failed by each consumer, with times.
+ * The status of an event, with times: committed with its change, published, and applied or failed by each consumer.
  *
- * @throws NotFound  there is no such event, or it is older than the outbox keeps
+ * @throws NotFound  there is no such event, or it was deleted after its retention
  */
 export const getEvent = respond(operations.getEvent, async ({ path }) => {
   const [row] = await query<{ event: OperationResponse<typeof operations.getEvent> }>(
@@ -24,6 +24,6 @@ export const getEvent = respond(operations.getEvent, async ({ path }) => {
         group by o.id, o.type, o.entities, o.xid, o.correlation_id, o.created_at, o.published_at`,
     'sync',
   );
-  if (!row) throw new NotFound(`There is no event ${path.id}.`);
+  if (!row) throw new NotFound(`Unknown event ${path.id}. Events are deleted two weeks after they were published.`);
   return row.event;
 });

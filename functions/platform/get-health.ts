@@ -7,7 +7,7 @@ import { operations } from './contract.ts';
 
 type State = 'ok' | 'failing';
 
-/** Whether the parts answer. `degraded`: reads go on without the part that fails. */
+/** Whether the database writer, the database reader, and the cache respond. `degraded`: reads continue without one. */
 export const getHealth = respond(operations.getHealth, async () => {
   const state = (check: Promise<unknown>): Promise<State> =>
     check.then(

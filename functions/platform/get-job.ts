@@ -7,7 +7,7 @@ import { operations } from './contract.ts';
 import { jobJson } from './job-json.ts';
 
 /**
- * How a job stands, read from the writer: never from a cache.
+ * The status, progress, and result of a job. Read from the writer, never cached.
  *
  * @throws NotFound  there is no such job
  */
@@ -16,6 +16,6 @@ export const getJob = respond(operations.getJob, async ({ path }) => {
     sql`select ${jobJson} as job from platform.jobs j where j.id = ${path.id}`,
     'sync',
   );
-  if (!row) throw new NotFound(`There is no job ${path.id}.`);
+  if (!row) throw new NotFound(`Unknown job ${path.id}. List jobs with GET /v1/jobs.`);
   return row.job;
 });

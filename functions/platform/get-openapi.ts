@@ -5,7 +5,7 @@ import { describeApi } from './openapi.ts';
 
 let document: string | undefined;
 
-/** The OpenAPI document, as it follows from the contracts of this deployment. */
+/** The OpenAPI document, derived from the contracts of this deployment. */
 export const getOpenapi: Endpoint<'getOpenapi'> = {
   operation: operations.getOpenapi,
   async handle() {

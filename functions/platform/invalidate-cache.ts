@@ -6,18 +6,18 @@ import { maxReceives } from '../../shared/kernel/function.ts';
 import { type BatchOutcome, queueHandler } from '../../shared/lambda/queue-handler.ts';
 import { getCache } from '../../shared/resources.ts';
 
-/** A commit gives Redis 100 ms. This gives it seven seconds, because failing voids the whole cache. */
-const persistently = retry(handleType(Unavailable), {
+/** A commit waits 100 ms for Redis. This consumer waits seven seconds, because its failure voids the whole cache. */
+const retryPolicy = retry(handleType(Unavailable), {
   maxAttempts: 6,
   backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 3_000 }),
 });
 
 /**
- * Raises the fences of what events changed. Each event comes through two queues: at once, and again after the longest
- * that a replica may lag and a load may take, so that a fence that Redis lost with its hash comes back.
+ * Raises the fences of the entities that events name. Each event arrives through two queues: at once, and again after the
+ * maximum replication lag plus the duration of a load, to restore a fence that Redis lost with its hash.
  *
- * A fence that could not be raised voids the whole cache. So does the last delivery of an event before it is applied: its
- * attempts were all cut off, and it may be about to move to the dead-letter queue.
+ * If a fence cannot be raised, the whole cache is voided. The last delivery of an event voids the cache before it applies
+ * the event, because all earlier attempts were cut off and the event may be about to move to the dead-letter queue.
  */
 export const handler = queueHandler(async (event) => {
   const isLast = event.Records.some(({ attributes }) => Number(attributes.ApproximateReceiveCount) >= maxReceives);
@@ -32,6 +32,6 @@ function raiseFences(event: SQSEvent): Promise<BatchOutcome> {
     const cache = await getCache();
     const delivery = queueArn.endsWith('-again') ? 'second' : 'first';
     if (type === 'cache_cleared' && entities.includes('*')) await cache.renewGeneration();
-    else await persistently.execute(() => cache.raise(entities, Number(xid), delivery));
+    else await retryPolicy.execute(() => cache.raise(entities, Number(xid), delivery));
   });
 }

@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 
-/** One job of `platform.jobs j`, as answers have it. */
+/** A job of `platform.jobs j` as JSON in responses. */
 export const jobJson = sql`jsonb_build_object(
   'id', j.id, 'job', j.job, 'params', j.params, 'status', j.status,
   'progress', jsonb_build_object('read', j.rows_read, 'applied', j.rows_applied, 'unchanged', j.rows_unchanged,

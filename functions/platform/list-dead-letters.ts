@@ -4,7 +4,7 @@ import { operations } from './contract.ts';
 import { operatedQueue } from './operated-queue.ts';
 
 /**
- * A look at up to ten messages that a consumer has given up on. They stay where they are.
+ * Up to ten messages of a dead-letter queue. They stay in the queue.
  *
  * @throws NotFound  there is no such queue
  */

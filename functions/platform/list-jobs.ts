@@ -9,9 +9,9 @@ import { operations } from './contract.ts';
 import { jobJson } from './job-json.ts';
 
 /**
- * The jobs, the last one first; those of one name or status. At most 200 a page, read from the writer.
+ * The jobs, latest first, optionally of one name or status. At most 200 per page. Read from the writer, never cached.
  *
- * @throws InvalidInput  the cursor is of another list
+ * @throws InvalidInput  the cursor belongs to another list
  */
 export const listJobs = respond(operations.listJobs, async ({ query: { job, status, limit, cursor } }) => {
   const [before] = cursor === undefined ? [undefined] : decodeCursor(cursor, z.tuple([ulidText]));

@@ -3,7 +3,7 @@ import { depthOf } from '../../shared/events/queue.ts';
 import { respond } from '../../shared/http/endpoint.ts';
 import { operations } from './contract.ts';
 
-/** Every queue with what waits in it and in its dead-letter queue; SQS gives these figures approximately. */
+/** All queues, with the number of messages in each and in its dead-letter queue. SQS reports approximate counts. */
 export const listQueues = respond(operations.listQueues, async () => ({
   queues: await Promise.all(
     Object.entries(operatedQueues()).map(async ([name, { url, deadLetterUrl }]) => {

@@ -5,8 +5,8 @@ import { handleJob } from '../../shared/jobs/run-job.ts';
 import { jobs } from './jobs.ts';
 
 /**
- * Runs VACUUM and ANALYZE on the tables whose statistics call for it. Its result is the report. If another maintenance is
- * running, it does nothing and says so.
+ * Runs VACUUM and ANALYZE on the tables whose statistics call for it. Its result is the report. Does nothing if another
+ * maintenance run is in progress, and reports that.
  */
 export const maintainDatabase = handleJob(jobs.maintainDatabase, async ({ step, ...run }) => {
   await step('statistics');
@@ -16,5 +16,5 @@ export const maintainDatabase = handleJob(jobs.maintainDatabase, async ({ step, 
     const counts = { read: 1, applied: left ? 0 : 1, unchanged: left ? 1 : 0, rejected: 0 };
     await inTransaction((tx) => addProgress(tx, run, counts, percent));
   });
-  return { result: report ? { tables: report } : { skipped: 'Another maintenance is running.' } };
+  return { result: report ? { tables: report } : { skipped: 'Another maintenance run is in progress.' } };
 });

@@ -54,22 +54,23 @@ export function describeApi(domains: readonly Domain[]): Json {
       title: 'Tributary',
       version: '1',
       description:
-        'Data that lives upstream, stored and served fresh. Errors are RFC 9457 problems.\n\n' +
-        'Every cached answer carries an ETag and says where it came from. After a change is announced, no answer that ' +
-        'says `hit` or `miss` shows what was before it.\n\n' +
+        'Upstream data, stored and served fresh. Errors are RFC 9457 problems.\n\n' +
+        'Responses to cached reads have an ETag and say where they came from. A response marked `hit` or `miss` includes ' +
+        'every announced change.\n\n' +
         '- `x-cache: hit`: from the cache, and valid.\n' +
-        '- `x-cache: miss`: loaded, and proven to show every announced change.\n' +
-        '- `x-cache: stale`: from the cache, past its end or while the database cannot confirm it.\n' +
-        '- `x-cache: bypass`: loaded from a replica while the cache is away; it may lack the last changes.\n' +
-        '- `x-source: live`: computed for this request, because no read model covers the last change.\n' +
-        '- `as-of`: the time of the data; never too new.\n\n' +
-        'A request may send `cache-control: no-cache` (no `stale`, no `bypass`: proven, or 503) or `max-stale=SECONDS`.',
+        '- `x-cache: miss`: loaded from the database, and proven to include every announced change.\n' +
+        '- `x-cache: stale`: from the cache, but expired, or not confirmed because the database is unavailable.\n' +
+        '- `x-cache: bypass`: loaded from a replica while the cache is unavailable. May lack the latest changes.\n' +
+        '- `x-source: live`: computed for this request, because no read model includes the latest change.\n' +
+        '- `as-of`: the time of the data. The data is at least this recent.\n\n' +
+        'A request can send `cache-control: no-cache` to accept neither `stale` nor `bypass` (a 503 error instead), or ' +
+        '`cache-control: max-stale=SECONDS`.',
     },
     tags: domains.map(({ name, summary }) => ({ name, description: summary })),
     paths,
     components: {
       schemas,
-      securitySchemes: { operator: { type: 'http', scheme: 'bearer', description: 'The operator’s token.' } },
+      securitySchemes: { operator: { type: 'http', scheme: 'bearer', description: "The operator's token." } },
     },
   };
 }
@@ -106,18 +107,18 @@ function describeResponse(operation: Operation, schemas: Json): Json {
   if (operation.cache) {
     headers['x-cache'] = {
       schema: { enum: ['hit', 'stale', 'miss', 'bypass'] },
-      description: 'Where the answer came from; only `bypass` may lack announced changes.',
+      description: 'Where the response came from. Only a `bypass` response may lack announced changes.',
     };
-    headers.etag = { schema: { type: 'string' }, description: 'Names these bytes, packed or plain.' };
+    headers.etag = { schema: { type: 'string' }, description: 'Identifies the content, compressed or not.' };
     headers['x-source'] = {
       schema: { const: 'live' },
-      description: 'Computed for this request, because no read model covers the last change.',
+      description: 'Computed for this request, because no read model includes the latest change.',
     };
     headers['as-of'] = {
       schema: { type: 'string', format: 'date-time' },
-      description: 'The time of the data, or up to which the host that loaded it had seen every change.',
+      description: 'The time of the data, or the time up to which the host that loaded it had seen every change.',
     };
-    headers.age = { schema: { type: 'integer' }, description: 'Seconds since the answer was loaded.' };
+    headers.age = { schema: { type: 'integer' }, description: 'Seconds since the response was loaded.' };
   }
   const content = {
     [operation.contentType]: { schema: toJsonSchema(operation.response, schemas) },
@@ -159,7 +160,7 @@ function toJsonSchema(schema: z.ZodType, schemas: Json): Json {
   return relink(rest) as Json;
 }
 
-/** References in the form of OpenAPI, without what only a standalone JSON Schema may contain. */
+/** Rewrites references to OpenAPI's form, and removes the keywords that only a standalone JSON Schema may have. */
 function relink(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(relink);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,9 +1,9 @@
 import { operatedQueues } from '../../shared/env.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 
-/** The addresses of a queue and its dead letters, by name. @throws NotFound  there is no such queue */
+/** The URLs of a queue and its dead-letter queue. @throws NotFound  there is no such queue */
 export function operatedQueue(name: string): { url: string; deadLetterUrl: string } {
   const queue = operatedQueues()[name];
-  if (!queue) throw new NotFound(`There is no queue ${name}.`);
+  if (!queue) throw new NotFound(`Unknown queue ${name}. List queues with GET /v1/admin/queues.`);
   return queue;
 }

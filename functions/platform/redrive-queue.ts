@@ -4,11 +4,11 @@ import { operations } from './contract.ts';
 import { operatedQueue } from './operated-queue.ts';
 
 /**
- * Sends the dead letters of a queue through it once more, as many as the request's time allows. Consumers are idempotent:
- * what is superseded changes nothing.
+ * Moves the messages of a dead-letter queue back to its queue, as many as fit in the request's time. Consumers are
+ * idempotent, so superseded messages change nothing.
  *
  * @throws NotFound     there is no such queue
- * @throws Unavailable  SQS failed (retryable; each message is in one of the two queues, or for a moment in both)
+ * @throws Unavailable  SQS failed (retryable; each message is in one of the two queues, or briefly in both)
  */
 export const redriveQueue = respond(operations.redriveQueue, async ({ path }, { deadline }) => {
   const { url, deadLetterUrl } = operatedQueue(path.name);

@@ -1,9 +1,11 @@
-/** What the answers and parameters of the platform API are made of. */
+/** The schemas shared by the operations of the platform. */
 import * as z from 'zod';
 import { count, timestamp } from '../../shared/kernel/fields.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
 
-export const jobName = z.string().regex(/^[a-z]\w{0,30}\.\w{1,60}$/, 'must be the name of a job: wallets.syncHoldings');
+export const jobName = z
+  .string()
+  .regex(/^[a-z]\w{0,30}\.\w{1,60}$/, 'must be a job name, such as wallets.syncHoldings');
 
 export const jobStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
 
@@ -18,25 +20,25 @@ export const job = z
       applied: count,
       unchanged: count,
       rejected: count,
-      /** Rows expected in all, where it is known. */
+      /** The total number of rows, if known. */
       total: count.nullable(),
-      /** 0 to 100, where it is known. */
+      /** 0 to 100, if known. */
       percent: z.number().min(0).max(100).nullable(),
-      /** What it is at just now, in words: `tokens`, `transfers`. */
+      /** The current step, such as `tokens` or `transfers`. */
       step: z.string().nullable(),
-      /** When it will be done if it goes on as it did, where the share is known. */
+      /** When the job will end at its current pace, if `percent` is known. */
       estimatedEnd: timestamp.nullable(),
     }),
     attempts: count,
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
-    /** What it has to tell: a report, the drift it found. */
+    /** What the job reports, such as counts or drift. */
     result: z.record(z.string(), z.unknown()).nullable(),
-    /** Where the rejected rows can be read, if there are any. */
+    /** The path of the rejected rows, if there are any. */
     rejectedRows: z.string().nullable(),
     requestedBy: z.string(),
     createdAt: timestamp,
     startedAt: timestamp.nullable(),
-    /** When it last told of its progress. */
+    /** When the job last reported progress. */
     updatedAt: timestamp,
     finishedAt: timestamp.nullable(),
   })
@@ -56,10 +58,10 @@ const fenceEvent = z.strictObject({ id: z.string(), type: z.string(), committedA
 
 export const explainedEntity = z.strictObject({
   entity: z.string(),
-  /** Null: nothing is cached for it, and no fence of it is remembered. */
+  /** Null if nothing is cached for the entity and none of its fences is remembered. */
   tag: z.string().nullable(),
   fences: z.array(z.strictObject({ xid: z.string(), events: z.array(fenceEvent) })),
-  /** The largest transaction that is no longer remembered one by one; `0` if there is none. */
+  /** The largest transaction that is no longer remembered individually, or `0`. */
   forgotten: z.string(),
   views: z.array(
     z.strictObject({
@@ -67,7 +69,7 @@ export const explainedEntity = z.strictObject({
       loadedAt: timestamp,
       endsAt: timestamp,
       bytes: z.int().nonnegative(),
-      /** The tags of its dependencies when it was loaded. */
+      /** The tags of its dependencies at the time of the load. */
       tags: z.array(z.string()),
     }),
   ),
@@ -76,13 +78,13 @@ export const explainedEntity = z.strictObject({
 export const explainedHost = z.strictObject({
   host: z.enum(['reader', 'analytics', 'writer']),
   answers: z.boolean(),
-  /** Milliseconds behind the writer; null if it does not know. */
+  /** Milliseconds behind the writer. Null if unknown. */
   lagMs: z.number().nullable(),
-  /** Whether reads go there; if not, they go to the writer. */
+  /** Whether reads use this host. If not, they use the writer. */
   isUsed: z.boolean(),
   inRecovery: z.boolean().nullable(),
   /** `xmin:xmax:xip,…` */
   snapshot: z.string().nullable(),
-  /** The proof that a load from it would pass by; null if there is none. */
+  /** The proof that a load from this host would pass by. Null if there is none. */
   proof: z.enum(['writer', 'snapshot', 'status']).nullable(),
 });

@@ -6,13 +6,14 @@ import { domains } from '../registry.ts';
 import { operations } from './contract.ts';
 
 /**
- * Queues a job and returns its id; that of the same job with the same parameters if one is queued or running.
+ * Queues a job and returns its id. If the same job with the same parameters is already queued or running, returns the id
+ * of that one.
  *
  * @throws NotFound      no domain has such a job
- * @throws InvalidInput  the parameters are not the job's
+ * @throws InvalidInput  the parameters do not match the job's
  */
 export const startJob = respond(operations.startJob, async ({ body }) => {
   const job = jobNamed(domains, body.job);
-  if (!job) throw new NotFound(`There is no job ${body.job}.`);
+  if (!job) throw new NotFound(`No domain has a job ${body.job}. Check the name.`);
   return { jobId: await enqueueJob(job, body.params, 'the operator'), status: 'queued' };
 });

@@ -1,9 +1,9 @@
-/** The platform's tables (schema `platform`) that functions and operators see. */
+/** The tables of the platform (schema `platform`). */
 import type { TableDeclaration } from '../../shared/kernel/table.ts';
 
 export const tables = {
   outbox: {
-    summary: 'Events, each written in the transaction of its change, until two weeks after they were published.',
+    summary: 'Events, each written in the transaction of its change. Deleted two weeks after they were published.',
     announces: { nothing: 'It holds the announcements themselves.' },
     partitions: {
       by: 'day',
@@ -11,36 +11,36 @@ export const tables = {
       ahead: 14,
       kept: 14,
       keepWhile: 'published_at is null',
-      // inserts fill half of a page, so that a claim's new version of a row fits beside the old one and touches no index
+      // leaves half of each page free, so that a claim's new row version fits beside the old one and touches no index
       storage: 'fillfactor = 50',
     },
   },
   event_deliveries: {
-    summary: 'What each consumer did with each event.',
+    summary: 'The status of each event at each consumer.',
     announces: { nothing: 'Not cached: read from the primary.' },
   },
   jobs: {
-    summary: 'Every run of a sync, import or refresh.',
+    summary: 'All jobs: every run of a sync, import, refresh, or maintenance.',
     announces: { nothing: 'Not cached: read from the primary.' },
   },
   rejected_rows: {
-    summary: 'The rows that jobs rejected, with the reason of each.',
+    summary: 'The rows that jobs rejected, with the reason for each.',
     announces: { nothing: 'Not cached: read from the primary.' },
   },
   checkpoints: {
-    summary: 'How far each sync and import has come, and which run holds its lease.',
+    summary: 'The position of each sync and import, and the run that holds its lease.',
     announces: { nothing: 'Not cached: only syncs read it.' },
   },
   watermarks: {
-    summary: 'Up to when the changes of each source are complete.',
+    summary: 'The time up to which the changes of each source are complete.',
     announces: { nothing: 'Not cached: only syncs read it.' },
   },
   cache_generation: {
-    summary: 'The generation of the cache’s keys: one row.',
-    announces: { nothing: 'It voids the whole cache itself.' },
+    summary: 'The current generation of cache keys, in one row.',
+    announces: { nothing: 'A change to it voids the whole cache.' },
   },
   replica_canary: {
-    summary: 'What the replica canary writes while it runs.',
+    summary: 'Rows that the replica canary writes while it runs.',
     announces: { nothing: 'Not cached: only the canary reads it.' },
   },
 } satisfies Record<string, TableDeclaration>;

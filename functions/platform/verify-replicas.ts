@@ -1,4 +1,4 @@
-/** The canary of the replicas: run by each deployment (`handler`), by schedule and by the operator (the job). */
+/** The replica canary, run by each deployment (`handler`), and on a schedule or by the operator (the job). */
 import { setTimeout as wait } from 'node:timers/promises';
 import { type CanaryOptions, type CanaryReport, runCanary } from '../../shared/db/replica-canary.ts';
 import { env } from '../../shared/env.ts';
@@ -11,11 +11,11 @@ import { jobs } from './jobs.ts';
 import { falseClaims, problemsOf } from './replica-verdict.ts';
 
 const maxRunMs = 120_000;
-/** Kept for the last statements of a run whose deadline has come. */
+/** Reserved for the last statements of a run past its deadline. */
 const reserveMs = 60_000;
 const retryAfterMs = 3_000;
 
-/** Fails the deployment if the replicas are not what the cache believes; its result is the report. */
+/** Fails the deployment if a trusted proof of a host is false. Returns the report. */
 export const handler = invocation<unknown, CanaryReport>().handler(async (_event, context) => {
   const deadline = new Date(Date.now() + context.getRemainingTimeInMillis() - reserveMs);
   for (;;) {
@@ -23,15 +23,15 @@ export const handler = invocation<unknown, CanaryReport>().handler(async (_event
       return await verify({ deadline });
     } catch (error) {
       // a paused cluster takes half a minute to respond
-      const mayComeBack = error instanceof TributaryError && error.retryable && Date.now() < deadline.getTime();
-      if (!mayComeBack) throw error;
-      log.warn('replica canary failed, retrying', { error });
+      const canRetry = error instanceof TributaryError && error.retryable && Date.now() < deadline.getTime();
+      if (!canRetry) throw error;
+      log.warn('replica canary attempt failed', { error });
       await wait(retryAfterMs);
     }
   }
 });
 
-/** The job: its result is the report. Options are for tests. */
+/** Creates the job, whose result is the report. Options are for tests. */
 export function createVerifyReplicas(options: Partial<CanaryOptions> = {}) {
   return handleJob(jobs.verifyReplicas, async ({ deadline, step }) => {
     await step('rounds');
@@ -40,17 +40,17 @@ export function createVerifyReplicas(options: Partial<CanaryOptions> = {}) {
 }
 
 /**
- * Runs the canary, counts false claims in `ReplicaProofFalse`, and judges the report by what the settings believe.
+ * Runs the canary, counts false claims in the metric `ReplicaProofFalse`, and checks the report against the settings.
  *
- * @throws Integrity  something that the cache relies on is not true here; the message says what to do
- * @throws Unavailable, Deadline  the cluster could not be asked (retryable)
+ * @throws Integrity  a proof that the cache relies on is false; the message says what to do
+ * @throws Unavailable, Deadline  the cluster did not respond (retryable)
  */
 async function verify(options: CanaryOptions): Promise<CanaryReport> {
   const deadline = new Date(Math.min(options.deadline.getTime(), Date.now() + maxRunMs));
   const report = await runCanary({ ...options, deadline });
-  const believed = env('REPLICA_PROOFS');
-  count('ReplicaProofFalse', 'Count', falseClaims(report, believed));
-  const problems = problemsOf(report, believed);
+  const setting = env('REPLICA_PROOFS');
+  count('ReplicaProofFalse', 'Count', falseClaims(report, setting));
+  const problems = problemsOf(report, setting);
   if (problems.length === 0) {
     log[report.isComplete ? 'info' : 'warn']('replica canary passed', { report });
     return report;

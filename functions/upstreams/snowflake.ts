@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import type { Upstream } from '../../shared/kernel/upstream.ts';
 
-/** Snowflake: the warehouse that holdings, moments, prices and profiles are synced from. */
+/** Snowflake: the warehouse from which holdings, moments, prices, and profiles are synced. */
 export const snowflake = {
   name: 'snowflake',
   baseUrl: 'https://{account}.snowflakecomputing.com',
-  /** A service user with a key pair; account and user as Snowflake names them, the key in PKCS #8 PEM. */
+  /** A service user with a key pair: Snowflake's account and user names, and the private key as PKCS #8 PEM. */
   secret: z.object({
     account: z.string().min(1).toLowerCase(),
     user: z.string().min(1),
@@ -17,7 +17,7 @@ export const snowflake = {
   }),
   requestsPerSecond: 2,
   maxWaitMs: 60_000,
-  // a statement is answered at once, or after 45 seconds with a handle
+  // Snowflake responds within 45 seconds: with the result, or with a handle of the running statement
   timeoutMs: 90_000,
   maxAttempts: 5,
   // one partition of a result
@@ -25,7 +25,7 @@ export const snowflake = {
   reasonIn,
 } satisfies Upstream;
 
-/** What Snowflake says of a refusal: `000904: SQL compilation error: invalid identifier 'NFT_ID'`. */
+/** The reason for a rejected request, such as `000904: SQL compilation error: invalid identifier 'NFT_ID'`. */
 function reasonIn(body: string): string | undefined {
   try {
     const { code, message } = JSON.parse(body) as { code?: string; message?: string };

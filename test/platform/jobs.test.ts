@@ -233,7 +233,7 @@ test('maintenance waits for nobody, and of two the second leaves', async () => {
     await client.query('rollback; select pg_advisory_lock(7216305442)');
     await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
     const second = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
-    expect(second.json.jobs[0].result).toEqual({ skipped: 'Another maintenance is running.' });
+    expect(second.json.jobs[0].result).toEqual({ skipped: 'Another maintenance run is in progress.' });
     await client.query('select pg_advisory_unlock_all()');
   } finally {
     client.release();

@@ -97,7 +97,7 @@ test('an explanation names the dependency that changed, the end of an entry, and
   });
   await call('/v1/collections/kept/traits');
   vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 86_400_000);
-  expect((await explain()).read.because).toContain('The entry has ended.');
+  expect((await explain()).read.because).toContain('The entry has expired.');
   vi.restoreAllMocks();
   // a generation that began in a transaction nobody has seen: no host proves it
   const { redis } = await getRedis();
