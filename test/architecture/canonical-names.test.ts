@@ -112,7 +112,7 @@ describe.each(domains.filter(({ operations }) => Object.values(operations).some(
           fc.array(change, { minLength: 1, maxLength: 3 }),
           async (n, changes) => {
             const sample = named[n]!;
-            const path = { ...sample.path } as Record<string, string>;
+            const path = Object.fromEntries(Object.entries(sample.path).map(([name, value]) => [name, String(value)]));
             for (const { spell, at, name } of changes) {
               const key = Object.keys(path)[name % Object.keys(path).length]!;
               path[key] = spell(path[key]!, at);
