@@ -1,0 +1,37 @@
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
+import { expect, test } from 'vitest';
+import { createQueue, testSqs } from '../support/queues.ts';
+import { refusal } from '../support/reads.ts';
+import { createRoom } from '../support/room.ts';
+
+const [relay, jobs, full] = await Promise.all([createQueue('relay'), createQueue('jobs'), createQueue('full')]);
+const { call } = await createRoom('platform', { QUEUES: JSON.stringify({ relay, jobs, full }) });
+const sqs = testSqs();
+const send = async (url: string, body: string) =>
+  (await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body }))).MessageId;
+const look = async (queue: string) => (await call(`/v1/admin/queues/${queue}/dead-letters`)).json.deadLetters;
+const byBody = (letters: { body: unknown }[]) =>
+  [...letters].sort((a, b) => (JSON.stringify(a.body) < JSON.stringify(b.body) ? -1 : 1));
+
+test('dead letters are shown with their bodies, parsed where they are JSON, and stay where they are', async () => {
+  await send(jobs.url, 'not dead');
+  const text = await send(jobs.deadLetterUrl, 'no JSON');
+  const json = await send(jobs.deadLetterUrl, '{"job": "wallets.syncPrices"}');
+  for (const receives of [1, 2])
+    expect(byBody(await look('jobs'))).toEqual([
+      { messageId: text, body: 'no JSON', receives },
+      { messageId: json, body: { job: 'wallets.syncPrices' }, receives },
+    ]);
+});
+
+test('of many, ten are shown; of none, none', async () => {
+  for (let i = 0; i < 12; i++) await send(full.deadLetterUrl, String(i));
+  expect([(await look('full')).length, await look('relay')]).toEqual([10, []]);
+});
+
+test('an unknown queue is not found, and a name that cannot be one is refused', async () => {
+  for (const name of ['none', 'constructor'])
+    expect([name, (await call(`/v1/admin/queues/${name}/dead-letters`)).status]).toEqual([name, 404]);
+  expect(await refusal(call, '/v1/admin/queues/Jobs/dead-letters')).toEqual([400, ['path.name']]);
+  expect(await refusal(call, '/v1/admin/queues/jobs/dead-letters?limit=1')).toEqual([400, ['query.limit']]);
+});
