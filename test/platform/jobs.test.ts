@@ -160,25 +160,6 @@ test('a job that was queued and whose message was lost is sent again', async () 
   expect(await drain(jobs.url)).toMatchObject([{ jobId: id }]);
 });
 
-test('how long a job will take follows from what it has done', async () => {
-  const { id } = await insertJob(declared.syncMoments, { mode: 'full' }, 'test');
-  await database.pool.query(
-    `update platform.jobs set status = 'running', percent = 25, started_at = now() - interval '10 minutes', updated_at = now() where id = $1`,
-    [id],
-  );
-  const { json } = await call(`/v1/jobs/${id}`);
-  const leftMinutes = (Date.parse(json.progress.estimatedEnd) - Date.now()) / 60_000;
-  expect(Math.round(leftMinutes)).toBe(30);
-});
-
-test('jobs are listed page by page, the last one first', async () => {
-  const first = await call('/v1/jobs?limit=2');
-  const second = await call(`/v1/jobs?limit=2&cursor=${first.json.nextCursor}`);
-  const ids = [...first.json.jobs, ...second.json.jobs].map(({ id }) => id);
-  expect(ids).toEqual([...new Set(ids)].sort().reverse());
-  expect((await call('/v1/jobs?cursor=e30')).status).toBe(400);
-});
-
 /** Wears the table down, and waits until the statistics tell of it. */
 async function wear(n: number): Promise<void> {
   const client = await database.pool.connect();

@@ -15,7 +15,7 @@ import { createCaller } from '../support/api.ts';
 import { createCollections } from '../support/collections.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const { call, importFile, database } = await createCollections({ QUEUES: '{}' });
+const { call, database } = await createCollections({ QUEUES: '{}' });
 const { handler } = await import('../../functions/platform/api.ts');
 const operator = createCaller(platform, handler as never);
 
@@ -140,44 +140,6 @@ test.each([
   ['url=http://[', 400],
 ])('an explanation of "%s" is refused with %d', async (of, status) => {
   expect((await operator(`/v1/admin/cache/explain?${of}`)).status).toBe(status);
-});
-
-test('the health of the parts is told', async () => {
-  expect((await operator('/v1/health')).json).toEqual({
-    status: 'ok',
-    parts: { writer: 'ok', reader: 'ok', cache: 'ok' },
-  });
-});
-
-test('a job can be followed, its rejected rows read, its absence told', async () => {
-  const { id } = await importFile('traits', 'a.csv', 'token_id,trait_type,trait_value\nx,Hat,Red\n1,Hat,Red', {
-    collection: 'kept',
-  });
-  expect((await operator(`/v1/jobs/${id}`)).json).toMatchObject({
-    id,
-    status: 'failed',
-    progress: { read: 2, applied: 1, rejected: 1 },
-    rejectedRows: `/v1/jobs/${id}/rejected-rows`,
-  });
-  expect((await operator(`/v1/jobs/${id}/rejected-rows`)).json.rejectedRows).toMatchObject([
-    { position: 2, row: { token_id: 'x' } },
-  ]);
-  expect((await operator('/v1/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV')).status).toBe(404);
-  expect((await operator('/v1/jobs/nonsense')).status).toBe(400);
-});
-
-test('the kinds of import are told with their columns', async () => {
-  const { imports } = (await operator('/v1/imports')).json;
-  expect(imports.map((one: { dataset: string }) => one.dataset)).toEqual(
-    domains.flatMap((domain) => Object.values(domain.datasets).map(({ name }) => `${domain.name}.${name}`)),
-  );
-});
-
-test('every operation of every domain is described', async () => {
-  const { json } = await operator('/v1/openapi.json');
-  for (const { path, method, operationId } of domains.flatMap(({ operations }) => Object.values(operations))) {
-    expect(json.paths[path][method.toLowerCase()].operationId).toBe(operationId);
-  }
 });
 
 test('the operator is let in by their token alone', async () => {

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { platform } from '../../functions/platform/domain.ts';
+import { refusal } from '../support/reads.ts';
+import { createRoom } from '../support/room.ts';
+
+const { call } = await createRoom('platform');
+
+test('the page loads nothing but the assets of this API, relative to where it is served', async () => {
+  const { text } = await call('/docs');
+  const links = [...text.matchAll(/(?:src|href)="(?!data:)([^"]*)"/g)].map(([, to]) => to!);
+  const { file } = platform.operations.getDocsAsset.pathParameters.shape;
+  expect(links.map((to) => to.replace(/^docs\//, '')).sort()).toEqual([...file.options].sort());
+  expect(links.every((to) => to.startsWith('docs/'))).toBe(true);
+});
+
+test('the page is HTML, and allows scripts of its own origin alone', async () => {
+  const { status, headers, text } = await call('/docs');
+  expect([status, headers['content-type'], headers['cache-control']]).toEqual([
+    200,
+    'text/html; charset=utf-8',
+    'public, max-age=300',
+  ]);
+  expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; /);
+  // so there must be no script within the page
+  expect(text).not.toMatch(/<script(?! src=)| on\w+=/);
+});
+
+test('a parameter is refused', async () => {
+  expect(await refusal(call, '/docs?url=/v1/openapi.json')).toEqual([400, ['query.url']]);
+});

@@ -1,0 +1,41 @@
+import { afterEach, expect, test } from 'vitest';
+import { closePools } from '../../shared/db/pools.ts';
+import { forgetEnv } from '../../shared/env.ts';
+import { closeResources } from '../../shared/resources.ts';
+import { refusal } from '../support/reads.ts';
+import { createRoom } from '../support/room.ts';
+
+const { call } = await createRoom('platform');
+const nowhere = '127.0.0.1:1';
+
+/** Lets the function look up its settings and connect anew. */
+async function reconnect(settings: Record<string, string | undefined>): Promise<void> {
+  await closeResources();
+  await closePools();
+  Object.assign(process.env, settings);
+  forgetEnv();
+}
+const { DATABASE_READER_HOST, DATABASE_WRITER_HOST, REDIS_URL } = process.env;
+afterEach(() => reconnect({ DATABASE_READER_HOST, DATABASE_WRITER_HOST, REDIS_URL }));
+
+test('with every part there the state is ok, and it is not cached', async () => {
+  const { json, headers } = await call('/v1/health');
+  expect(json).toEqual({ status: 'ok', parts: { writer: 'ok', reader: 'ok', cache: 'ok' } });
+  expect(headers['cache-control']).toBe('no-store');
+});
+
+test.each([
+  ['cache', { REDIS_URL: `redis://${nowhere}` }],
+  ['writer', { DATABASE_WRITER_HOST: nowhere }],
+  // last, because a reader is left out for a while once it has failed
+  ['reader', { DATABASE_READER_HOST: nowhere }],
+])('without the %s the state is degraded, and that part is named', async (part, settings) => {
+  await reconnect(settings);
+  const { status, json } = await call('/v1/health');
+  expect([status, json.status]).toEqual([200, 'degraded']);
+  expect(json.parts).toEqual({ writer: 'ok', reader: 'ok', cache: 'ok', [part]: 'failing' });
+});
+
+test('a parameter is refused', async () => {
+  expect(await refusal(call, '/v1/health?part=cache')).toEqual([400, ['query.part']]);
+});

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { domains } from '../../functions/registry.ts';
+import { refusal } from '../support/reads.ts';
+import { createRoom } from '../support/room.ts';
+
+const { call } = await createRoom('platform');
+const { json: document, headers, text } = await call('/v1/openapi.json');
+const all = domains.flatMap(({ operations }) => Object.values(operations));
+const described = (path: string, method = 'get') => document.paths[path][method];
+
+test('every operation of every domain is described once', () => {
+  const found = Object.entries(document.paths as Record<string, Record<string, { operationId: string }>>).flatMap(
+    ([path, methods]) =>
+      Object.entries(methods).map(([method, { operationId }]) => [method.toUpperCase(), path, operationId]),
+  );
+  expect(found.sort()).toEqual(all.map(({ method, path, operationId }) => [method, path, operationId]).sort());
+  expect([document.openapi, headers['cache-control']]).toEqual(['3.1.0', 'public, max-age=300']);
+});
+
+test('parameters are described as the contract has them', () => {
+  const parameters = described('/v1/collections/{address}/nfts').parameters;
+  expect(parameters.map((one: Record<string, unknown>) => [one.name, one.in, one.required ?? false])).toEqual([
+    ['address', 'path', true],
+    ['page', 'query', false],
+    ['pageSize', 'query', false],
+    ['owner', 'query', false],
+    ['filters', 'query', false],
+  ]);
+  expect(parameters[2].schema).toMatchObject({ type: 'integer', minimum: 1, maximum: 100, default: 50 });
+  const q = described('/v1/search').parameters.find((one: { name: string }) => one.name === 'q');
+  expect(q).toMatchObject({ in: 'query', required: true, schema: { minLength: 2, maxLength: 100 } });
+});
+
+test('every status that an operation can answer with is described', () => {
+  const statuses = (path: string, method?: string) => Object.keys(described(path, method).responses);
+  expect(statuses('/v1/collections/{address}')).toEqual([
+    '200',
+    '304',
+    '400',
+    '404',
+    '429',
+    '500',
+    '502',
+    '503',
+    '504',
+  ]);
+  expect(statuses('/v1/jobs/{id}')).toEqual(['200', '400', '404', '500', '503', '504']);
+  expect(statuses('/v1/admin/jobs', 'post')).toEqual(['202', '400', '401', '404', '500', '503', '504']);
+});
+
+test('an operator’s operation asks for the token, and only a cached one promises x-cache', () => {
+  for (const { path, method, access, cache } of all) {
+    const { security, responses } = described(path, method.toLowerCase());
+    const [{ headers: sent }] = Object.values<{ headers: object }>(responses) as [{ headers: object }];
+    expect([path, security, 'x-cache' in sent]).toEqual([
+      path,
+      access === 'admin' ? [{ operator: [] }] : undefined,
+      cache !== undefined,
+    ]);
+  }
+});
+
+test('every reference leads to a schema of the document', () => {
+  const references = [...text.matchAll(/"\$ref":"([^"]*)"/g)].map(([, to]) => to!);
+  const schemas = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
+  expect(references.filter((to) => !schemas.includes(to))).toEqual([]);
+  expect(schemas.filter((to) => !references.includes(to))).toEqual([]);
+  expect(document.components.schemas.Collection.required).toContain('holderCount');
+});
+
+test('a parameter is refused', async () => {
+  expect(await refusal(call, '/v1/openapi.json?domain=wallets')).toEqual([400, ['query.domain']]);
+});

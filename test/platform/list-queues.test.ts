@@ -1,0 +1,40 @@
+import { ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { expect, test } from 'vitest';
+import { createQueue, testSqs } from '../support/queues.ts';
+import { refusal } from '../support/reads.ts';
+import { createRoom } from '../support/room.ts';
+
+const [relay, jobs] = await Promise.all([createQueue('relay'), createQueue('jobs')]);
+const { call } = await createRoom('platform', { QUEUES: JSON.stringify({ relay, jobs }) });
+const sqs = testSqs();
+const send = (url: string) => sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{}' }));
+
+test('every queue is listed with what waits in it, is in work, and has failed', async () => {
+  for (const url of [jobs.url, jobs.url, jobs.url, jobs.deadLetterUrl, jobs.deadLetterUrl]) await send(url);
+  // one is in work, and one dead letter is being looked at
+  for (const url of [jobs.url, jobs.deadLetterUrl])
+    await sqs.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 1, VisibilityTimeout: 60 }));
+  const { json, headers } = await call('/v1/admin/queues');
+  expect(json).toEqual({
+    queues: [
+      { name: 'relay', waiting: 0, inFlight: 0, dead: 0 },
+      { name: 'jobs', waiting: 2, inFlight: 1, dead: 2 },
+    ],
+  });
+  expect(headers['cache-control']).toBe('no-store');
+});
+
+test('a queue that SQS does not give is no reason to guess', async () => {
+  const queues = process.env.QUEUES;
+  process.env.QUEUES = JSON.stringify({
+    relay,
+    gone: { url: `${relay.url}-gone`, deadLetterUrl: relay.deadLetterUrl },
+  });
+  const { status, json } = await call('/v1/admin/queues');
+  process.env.QUEUES = queues;
+  expect([status, json.type]).toEqual([503, 'urn:tributary:problem:unavailable']);
+});
+
+test('a parameter is refused', async () => {
+  expect(await refusal(call, '/v1/admin/queues?name=jobs')).toEqual([400, ['query.name']]);
+});

@@ -1,0 +1,58 @@
+import { beforeAll, expect, test } from 'vitest';
+import { ulid } from '../../shared/kernel/ulid.ts';
+import { refusal, walk } from '../support/reads.ts';
+import { createRoom } from '../support/room.ts';
+
+const { call, database } = await createRoom('platform');
+const [job, other, clean] = [ulid(), ulid(), ulid()];
+const path = `/v1/jobs/${job}/rejected-rows`;
+
+beforeAll(async () => {
+  await database.pool.query(
+    `insert into platform.jobs (id, job, status, requested_by) select id, 'wallets.importPrices', 'failed', 'test'
+     from unnest($1::text[]) as id`,
+    [[job, other, clean]],
+  );
+  await database.pool.query(
+    `insert into platform.rejected_rows (job_id, position, reason, data)
+     values ($1, 10, 'token_id: must be a number', '{"token_id": "x"}'), ($1, 2, 'has 3 columns instead of 2', '["1", "2", "3"]'),
+       ($1, 9, 'is empty', '{}'), ($2, 1, 'is empty', '{}')`,
+    [job, other],
+  );
+});
+
+test('rejected rows come by their position, each with the reason and what it holds', async () => {
+  const { json, headers } = await call(path);
+  expect(json).toEqual({
+    rejectedRows: [
+      { position: 2, reason: 'has 3 columns instead of 2', row: ['1', '2', '3'] },
+      { position: 9, reason: 'is empty', row: {} },
+      { position: 10, reason: 'token_id: must be a number', row: { token_id: 'x' } },
+    ],
+    nextCursor: null,
+  });
+  expect(headers['cache-control']).toBe('no-store');
+});
+
+test('the order is the same on one page and on many', async () => {
+  for (const limit of [1, 2, 3])
+    expect([limit, (await walk(call, path, 'rejectedRows', limit)).map(({ position }) => position)]).toEqual([
+      limit,
+      [2, 9, 10],
+    ]);
+});
+
+test('a job that rejected nothing has an empty list, an unknown one none', async () => {
+  expect((await call(`/v1/jobs/${clean}/rejected-rows`)).json).toEqual({ rejectedRows: [], nextCursor: null });
+  expect((await call(`/v1/jobs/${ulid()}/rejected-rows`)).status).toBe(404);
+});
+
+const jobs = Buffer.from(JSON.stringify([job])).toString('base64url');
+test.each([
+  [`${path}?limit=0`, 'query.limit'],
+  [`${path}?cursor=${jobs}`, 'query.cursor'],
+  [`${path}?reason=empty`, 'query.reason'],
+  ['/v1/jobs/nonsense/rejected-rows', 'path.id'],
+])('%s is refused for %s', async (target, field) => {
+  expect(await refusal(call, target)).toEqual([400, [field]]);
+});
