@@ -17,20 +17,21 @@ const event = z.object({
 });
 const envelope = z.object({ 'detail-type': z.string(), detail: event });
 
-/** A committed change as a consumer gets it. */
+/** A committed change, as delivered to consumers. */
 export type Event = z.output<typeof event>;
 
-/** What a consumer does with an event. `queueArn` is the queue that it came through. */
+/** What a consumer does with an event. `queueArn` is the queue that delivered it. */
 export type Apply = (event: Event, queueArn: string) => Promise<void>;
 
 type Outcome = PromiseSettledResult<void> & { event?: Event };
 
 /**
- * Applies the events of a batch from a consumer's queue. One that fails is delivered again alone, up to five times, and
- * then moves to the dead-letter queue. What became of each event is recorded under its id.
+ * Applies a batch of events from a consumer's queue and returns the outcome of each. Only the events that fail are
+ * delivered again. After five attempts an event moves to the dead-letter queue. Each outcome is recorded under the
+ * event's id.
  *
- * `apply` must be idempotent: the same event may come several times and in any order. NotFound and Conflict are
- * acknowledged: nothing is left to do.
+ * `apply` must be idempotent: an event may be delivered several times and in any order. If it throws NotFound or
+ * Conflict, the event is acknowledged, since there is nothing left to do.
  */
 export async function applyEvents(consumer: string, { Records }: SQSEvent, apply: Apply): Promise<BatchOutcome> {
   const outcomes = await Promise.all(Records.map((record) => applyRecord(consumer, record, apply)));

@@ -1,7 +1,7 @@
 import { env } from '../env.ts';
 import { sendMessages } from './queue.ts';
 
-/** Makes the relay run at once, for the outbox rows that were just committed. @throws Unavailable  SQS failed */
+/** Starts the relay immediately for newly committed outbox rows. @throws Unavailable  SQS failed (retryable) */
 export async function nudgeRelay(): Promise<void> {
   await sendMessages(env('RELAY_QUEUE_URL'), [{ nudge: true }]);
 }

@@ -3,16 +3,16 @@ import { Unavailable } from '../kernel/errors.ts';
 
 let client: Promise<SQSClient> | undefined;
 
-/** The container's SQS client; loaded when first used, since most reads send nothing. */
+/** The container's SQS client, loaded on first use because most reads send nothing. */
 export function sqs(): Promise<SQSClient> {
   client ??= import('@aws-sdk/client-sqs').then(({ SQSClient }) => new SQSClient({}));
   return client;
 }
 
 /**
- * Sends JSON messages to a queue, ten at a time.
+ * Sends JSON messages to a queue, ten per request.
  *
- * @throws Unavailable  SQS took not all of them (retryable; some may have been sent)
+ * @throws Unavailable  SQS did not accept all of them (retryable; some may have been sent)
  */
 export async function sendMessages(queueUrl: string, bodies: readonly unknown[], delaySeconds = 0): Promise<void> {
   const { SendMessageBatchCommand } = await import('@aws-sdk/client-sqs');
@@ -25,14 +25,14 @@ export async function sendMessages(queueUrl: string, bodies: readonly unknown[],
     const { Failed = [] } = await (await sqs())
       .send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }))
       .catch((cause: unknown) => {
-        throw new Unavailable('SQS did not take a message.', { cause });
+        throw new Unavailable('SQS did not accept the messages.', { cause });
       });
     if (Failed.length > 0)
-      throw new Unavailable('SQS did not take a message.', { details: { reason: Failed[0]!.Message } });
+      throw new Unavailable('SQS did not accept some messages.', { details: { reason: Failed[0]!.Message } });
   }
 }
 
-/** How many messages wait in a queue and how many are being worked on; SQS gives these approximately. */
+/** The approximate number of messages waiting in a queue, and of those being processed. */
 export async function depthOf(queueUrl: string): Promise<{ waiting: number; inFlight: number }> {
   const { GetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
   const { Attributes = {} } = await (await sqs())
@@ -43,7 +43,7 @@ export async function depthOf(queueUrl: string): Promise<{ waiting: number; inFl
   return { waiting: Number(waiting), inFlight: Number(inFlight) };
 }
 
-/** Up to ten messages of a queue, which stay in it. */
+/** Up to ten messages from a queue, without removing them. */
 export async function peekMessages(
   queueUrl: string,
 ): Promise<{ messageId: string; body: unknown; receives: number }[]> {
@@ -65,7 +65,7 @@ export async function peekMessages(
   }));
 }
 
-/** Moves messages from one queue to another until there are none or the deadline has come; gives how many. */
+/** Moves messages from one queue to another until it is empty or the deadline passes. Returns how many were moved. */
 export async function moveMessages(fromUrl: string, toUrl: string, deadline: Date): Promise<number> {
   const { DeleteMessageBatchCommand, ReceiveMessageCommand, SendMessageBatchCommand } = await import(
     '@aws-sdk/client-sqs'
@@ -89,7 +89,7 @@ export async function moveMessages(fromUrl: string, toUrl: string, deadline: Dat
 }
 
 function unavailable(cause: unknown): never {
-  throw new Unavailable('SQS does not answer.', { cause });
+  throw new Unavailable('SQS did not respond.', { cause });
 }
 
 function parseBody(body: string): unknown {

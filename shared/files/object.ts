@@ -4,11 +4,11 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { env } from '../env.ts';
 import { NotFound, Unavailable } from '../kernel/errors.ts';
 
-/** An object of a bucket, as a stream of its plain bytes. */
+/** An open S3 object. */
 export interface StoredObject {
-  /** Plain bytes: unpacked where the name ends in .gz. */
+  /** Its bytes, decompressed if the name ends in .gz. */
   stream: Readable;
-  /** 0 to 100, by the stored bytes read so far. */
+  /** 0 to 100, based on the stored bytes read so far. */
   percent(): number;
   metadata: Record<string, string>;
 }
@@ -25,8 +25,8 @@ async function s3(): Promise<S3Client> {
 /**
  * Opens an object for reading.
  *
- * @throws NotFound     there is no such object
- * @throws Unavailable  S3 did not answer (retryable)
+ * @throws NotFound     the object does not exist
+ * @throws Unavailable  S3 did not respond (retryable)
  */
 export async function openObject(bucket: string, key: string): Promise<StoredObject> {
   const { GetObjectCommand } = await import('@aws-sdk/client-s3');
@@ -36,8 +36,8 @@ export async function openObject(bucket: string, key: string): Promise<StoredObj
     Metadata = {},
   } = await (await s3()).send(new GetObjectCommand({ Bucket: bucket, Key: key })).catch((cause: unknown) => {
     const { name } = cause as { name?: string };
-    if (name === 'NoSuchKey' || name === 'NotFound') throw new NotFound(`There is no object ${key}.`, { cause });
-    throw new Unavailable('S3 did not answer.', { cause });
+    if (name === 'NoSuchKey' || name === 'NotFound') throw new NotFound(`The object ${key} does not exist.`, { cause });
+    throw new Unavailable('S3 did not respond.', { cause });
   });
   let read = 0;
   const counted = new Transform({
@@ -50,14 +50,14 @@ export async function openObject(bucket: string, key: string): Promise<StoredObj
   stored.on('error', (error) => counted.destroy(error));
   stored.pipe(counted);
   return {
-    stream: key.endsWith('.gz') ? unpack(counted) : counted,
+    stream: key.endsWith('.gz') ? decompress(counted) : counted,
     percent: () => (ContentLength === 0 ? 100 : Math.min(100, (read / ContentLength) * 100)),
     metadata: Metadata,
   };
 }
 
-function unpack(packed: Readable): Readable {
+function decompress(compressed: Readable): Readable {
   const gunzip = createGunzip();
-  packed.on('error', (error) => gunzip.destroy(error));
-  return packed.pipe(gunzip);
+  compressed.on('error', (error) => gunzip.destroy(error));
+  return compressed.pipe(gunzip);
 }

@@ -1,4 +1,4 @@
-/** The records of a file, whatever its format: texts by column, an empty field left out. */
+/** Reads the records of a file in any supported format: strings by column, without empty fields. */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { parse } from 'csv-parse';
@@ -6,23 +6,23 @@ import { InvalidInput } from '../kernel/errors.ts';
 
 export type TextRecord = Record<string, string>;
 
-/** A record with its line (CSV) or number (from 1); or why it is none. */
+/** A record with its line (CSV) or number, from 1; or the reason why it is invalid. */
 export type FileRecord = { position: number; record: TextRecord } | { position: number; reason: string; raw: unknown };
 
-/** A file opened: its columns where it names them once, and its records in order. */
+/** An open file: its columns, if the format has a header, and its records in order. */
 export interface OpenFile {
   columns: string[] | undefined;
   records: AsyncIterable<FileRecord>;
 }
 
-const largestParquetBytes = 512 * 1024 * 1024;
+const maxParquetBytes = 512 * 1024 * 1024;
 
 /**
- * Opens a file by the ending of its name: `.csv`, `.ndjson` or `.jsonl`, `.parquet`, each also with `.gz` (unpacked by
- * the caller).
+ * Opens a file by its extension: `.csv`, `.ndjson`, `.jsonl`, or `.parquet`, each optionally followed by `.gz`. The
+ * stream must already be decompressed.
  *
- * @param aliases  other names that a column may have in the file, unless it has the column itself
- * @throws InvalidInput  none of these endings; no header; not Parquet
+ * @param aliases  alternative column name → column name; ignored if the file also has the column itself
+ * @throws InvalidInput  the extension is unknown, the header is missing, or the file is not Parquet
  */
 export async function openFile(
   name: string,
@@ -33,7 +33,9 @@ export async function openFile(
   if (format === 'csv') return openCsv(stream, aliases);
   if (format === 'parquet') return { columns: undefined, records: renamed(parquetRecords(stream), aliases) };
   if (format) return { columns: undefined, records: renamed(jsonRecords(stream), aliases) };
-  throw new InvalidInput(`${name} is neither .csv, .ndjson, .jsonl nor .parquet (each may end in .gz).`);
+  throw new InvalidInput(
+    `Unknown file format: ${name}. Allowed: .csv, .ndjson, .jsonl, .parquet, each optionally with .gz.`,
+  );
 }
 
 async function* renamed(
@@ -61,14 +63,14 @@ async function openCsv(stream: Readable, aliases: Readonly<Record<string, string
     info: { lines: number };
   }>;
   const first = await lines.next();
-  if (first.done) throw new InvalidInput('The file is empty: its first line has to name the columns.');
+  if (first.done) throw new InvalidInput('The file is empty. Its first line must name the columns.');
   const named = first.value.record.map((column) => column.trim());
   const columns = named.map((column) => {
-    const meant = aliases[column];
-    return meant === undefined || named.includes(meant) ? column : meant;
+    const target = aliases[column];
+    return target === undefined || named.includes(target) ? column : target;
   });
   const repeated = columns.find((column, i) => columns.indexOf(column) !== i);
-  if (repeated !== undefined) throw new InvalidInput(`The column ${repeated} is there twice.`);
+  if (repeated !== undefined) throw new InvalidInput(`The file has the column ${repeated} twice. Remove one.`);
   return { columns, records: csvRecords(columns, lines) };
 }
 
@@ -79,7 +81,11 @@ async function* csvRecords(
   for (let next = await lines.next(); !next.done; next = await lines.next()) {
     const { record: fields, info } = next.value;
     if (fields.length !== columns.length) {
-      yield { position: info.lines, reason: `has ${fields.length} fields, the header ${columns.length}`, raw: fields };
+      yield {
+        position: info.lines,
+        reason: `has ${fields.length} fields; the header has ${columns.length}`,
+        raw: fields,
+      };
       continue;
     }
     const record: TextRecord = {};
@@ -102,7 +108,7 @@ async function* jsonRecords(stream: Readable): AsyncIterable<FileRecord> {
 
 function jsonRecord(position: number, line: string): FileRecord {
   try {
-    // numbers keep their digits: a token id is larger than a double holds
+    // numbers keep all their digits: a token id does not fit a double
     const value: unknown = JSON.parse(line, (_, inner, context?: { source?: string }) =>
       typeof inner === 'number' ? (context?.source ?? String(inner)) : inner,
     );
@@ -119,8 +125,8 @@ async function* parquetRecords(stream: Readable): AsyncIterable<FileRecord> {
   let size = 0;
   for await (const chunk of stream) {
     size += (chunk as Buffer).length;
-    if (size > largestParquetBytes)
-      throw new InvalidInput(`A Parquet file may have ${largestParquetBytes} bytes at most.`);
+    if (size > maxParquetBytes)
+      throw new InvalidInput(`The Parquet file exceeds the limit of ${maxParquetBytes} bytes. Split it.`);
     chunks.push(chunk as Buffer);
   }
   const [{ parquetMetadata, parquetReadObjects }, { compressors }] = await Promise.all([
@@ -143,7 +149,7 @@ function readMetadata<T>(read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    throw new InvalidInput('The file is not Parquet, or is cut short.', [], { cause });
+    throw new InvalidInput('The file is truncated or not Parquet.', [], { cause });
   }
 }
 

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { DatasetDeclaration } from '../kernel/dataset.ts';
 
-/** The columns of a dataset. */
+/** The columns of a dataset, and whether each is required. */
 export function columnsOf(dataset: DatasetDeclaration): { name: string; required: boolean }[] {
   const { shape } = dataset.row as z.ZodObject;
   return Object.entries(shape).map(([name, schema]) => ({

@@ -34,8 +34,8 @@ const uploadNotice = z.object({
 });
 
 /**
- * The Lambda handler of a domain's job queues: jobs by name, and files dropped into the imports bucket. A message that
- * names no job of the domain is delivered again, and ends in the dead-letter queue.
+ * The Lambda handler of a domain's job queues: runs jobs by name, and imports files uploaded to the imports bucket. A
+ * message that names no job of the domain is delivered again until it moves to the dead-letter queue.
  */
 export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, datasets: DatasetHandlers<D>) {
   const importJob = importJobOf(domain.name);
@@ -47,7 +47,7 @@ export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, dat
       const handler = byDataset.get(dataset);
       if (!handler)
         throw new InvalidInput(
-          `${domain.name} has no dataset \`${dataset}\`. Its datasets: ${[...byDataset.keys()].join(', ')}.`,
+          `Unknown dataset \`${dataset}\` in ${domain.name}. Allowed: ${[...byDataset.keys()].join(', ')}.`,
         );
       return importFile(handler, params, run);
     }),
@@ -56,7 +56,7 @@ export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, dat
 
   const handleMessage = async (message: StartMessage, context: Context) => {
     const handler = byName.get(message.job);
-    if (!handler) throw new InvalidInput(`${domain.name} has no job \`${message.job}\`.`);
+    if (!handler) throw new InvalidInput(`Unknown job \`${message.job}\` in ${domain.name}.`);
     await withCorrelation(message.correlationId, () => runJob(handler, message, context));
   };
   return queueHandler(({ Records }, context) =>
@@ -80,11 +80,11 @@ function messagesIn(importJob: JobDeclaration, body: string): StartMessage[] {
     return notice.data.Records.map(({ s3 }) => importMessage(importJob, s3.bucket.name, decodeKey(s3.object.key)));
   if ((parsed as { Event?: string }).Event === 's3:TestEvent') return [];
   const message = jobMessage.safeParse(parsed);
-  if (!message.success) throw new InvalidInput('The message names no job.', [], { cause: message.error });
+  if (!message.success) throw new InvalidInput('The message does not name a job.', [], { cause: message.error });
   return [message.data];
 }
 
-/** The third part of a key may be the id that the upload's sender follows the job by. */
+/** The third part of a key may be a job id chosen by the uploader, for tracking the job. */
 function importMessage(importJob: JobDeclaration, bucket: string, key: string): StartMessage {
   const jobId = ulidText.safeParse(key.split('/')[2]).data;
   return {

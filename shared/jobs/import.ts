@@ -5,24 +5,24 @@ import { openObject, type StoredObject } from '../files/object.ts';
 import { type FileRecord, openFile } from '../files/records.ts';
 import type { DatasetDeclaration } from '../kernel/dataset.ts';
 import { InvalidInput, TributaryError } from '../kernel/errors.ts';
-import { columnsOf, takesOtherColumns } from './columns.ts';
+import { takesOtherColumns, columnsOf } from './columns.ts';
 import type { Run } from './job.ts';
 import { type Batch, runSync } from './sync.ts';
 
 /** How the rows of a dataset are applied. */
 interface RowHandling<Row> {
   apply(tx: Transaction, rows: Row[], jobId: string): Promise<Changed>;
-  /** After the last batch, in its own transaction: for what only a whole file can tell. */
+  /** Runs after the last batch, in its own transaction: for changes that depend on the whole file. */
   finish?(tx: Transaction, jobId: string): Promise<Changed | undefined>;
 }
 
-/** A dataset and what applies its rows. */
+/** A dataset and how its rows are applied. */
 // biome-ignore lint/suspicious/noExplicitAny: importFile parses the rows by the dataset's own schema
 export interface DatasetHandler<Key extends string = string> extends RowHandling<any> {
   dataset: DatasetDeclaration<Key>;
 }
 
-/** Says how the rows of a dataset are applied. They come parsed and normalized. */
+/** Defines how the rows of a dataset are applied. They arrive parsed and normalized. */
 export function handleDataset<Dataset extends DatasetDeclaration>(
   dataset: Dataset,
   handling: RowHandling<z.output<Dataset['row']>>,
@@ -40,12 +40,12 @@ type Row = Record<string, unknown>;
 const batchSize = 2_000;
 
 /**
- * Imports a file dropped into the imports bucket: good rows in, bad rows listed with their reason.
+ * Imports a file from the imports bucket: applies the valid rows, and lists the invalid ones with reasons.
  *
- * Columns given by the object's metadata `set` (JSON) are put into every row. The header has to fit the declaration.
+ * Columns in the object's metadata `set` (JSON) are added to every row. The header must match the dataset.
  *
- * @throws InvalidInput  the file as a whole cannot be right: format, header, cut short
- * @throws Integrity     too large a share of its rows was rejected
+ * @throws InvalidInput  the file as a whole is invalid: its format or header is wrong, or it is truncated
+ * @throws Integrity     too many of its rows were rejected
  */
 export async function importFile(handler: DatasetHandler, file: UploadedFile, run: Run): Promise<'done' | 'continue'> {
   return runSync<Row, Batch<Row>>(
@@ -63,7 +63,7 @@ export async function importFile(handler: DatasetHandler, file: UploadedFile, ru
 
 async function* readBatches(handler: DatasetHandler, file: UploadedFile, skip: number): AsyncIterable<Batch<Row>> {
   const object = await openObject(file.bucket, file.key);
-  const given = givenColumns(handler.dataset, object);
+  const given = fixedColumns(handler.dataset, object);
   const { aliases = {} } = handler.dataset;
   const { columns, records } = await openFile(file.key, object.stream, aliases).catch(fileError);
   checkColumns(handler.dataset, columns, given);
@@ -100,12 +100,12 @@ function reasonOf(error: z.ZodError): string {
     .join('; ');
 }
 
-function givenColumns({ name, settable }: DatasetDeclaration, { metadata }: StoredObject): Record<string, string> {
+function fixedColumns({ name, settable }: DatasetDeclaration, { metadata }: StoredObject): Record<string, string> {
   const given = z.record(z.string(), z.string()).safeParse(JSON.parse(metadata.set ?? '{}'));
-  if (!given.success) throw new InvalidInput('The metadata `set` has to be an object of texts.');
+  if (!given.success) throw new InvalidInput('The metadata `set` is invalid. It must be a JSON object of strings.');
   const unknown = Object.keys(given.data).find((column) => !settable.includes(column));
   if (unknown !== undefined)
-    throw new InvalidInput(`${name} does not take --set ${unknown}; it takes ${settable.join(', ')}.`);
+    throw new InvalidInput(`${name} does not take --set ${unknown}. Allowed: ${settable.join(', ') || 'none'}.`);
   return given.data;
 }
 
@@ -116,19 +116,19 @@ function checkColumns(
 ): void {
   if (!columns) return;
   const known = columnsOf(declaration);
-  const twice = columns.find((column) => column in given);
-  if (twice !== undefined)
-    throw new InvalidInput(`The file has a column ${twice} of its own; leave out --set ${twice}.`);
+  const duplicate = columns.find((column) => column in given);
+  if (duplicate !== undefined)
+    throw new InvalidInput(`The file already has the column ${duplicate}. Remove --set ${duplicate}.`);
   const missing = known.filter(({ name, required }) => required && !columns.includes(name) && !(name in given));
   if (missing.length > 0) {
     const names = missing.map(({ name }) =>
       declaration.settable.includes(name) ? `${name} (or --set ${name}=…)` : name,
     );
-    throw new InvalidInput(`The file lacks the columns ${names.join(', ')}.`);
+    throw new InvalidInput(`The file is missing columns: ${names.join(', ')}.`);
   }
   const unknown = columns.filter((column) => !known.some(({ name }) => name === column));
   if (unknown.length > 0 && !takesOtherColumns(declaration)) {
-    throw new InvalidInput(`${declaration.name} does not know the columns ${unknown.join(', ')}.`);
+    throw new InvalidInput(`Unknown columns for ${declaration.name}: ${unknown.join(', ')}. Remove them.`);
   }
 }
 
@@ -140,11 +140,11 @@ async function* withFileErrors(records: AsyncIterable<FileRecord>): AsyncIterabl
   }
 }
 
-/** Faults of the file itself, by the codes of zlib and the CSV parser; what is none of these is thrown as it is. */
+/** Translates errors in the file itself, by the codes of zlib and the CSV parser. Others are rethrown unchanged. */
 function fileError(cause: unknown): never {
   const { code = '', message = '' } = cause as { code?: string; message?: string };
   if (cause instanceof TributaryError) throw cause;
-  if (/^Z_/.test(code)) throw new InvalidInput('The file is cut short, or not gzip.', [], { cause });
-  if (/^CSV_/.test(code)) throw new InvalidInput(`The file is not CSV: ${message}`, [], { cause });
+  if (/^Z_/.test(code)) throw new InvalidInput('The file is truncated or not gzip.', [], { cause });
+  if (/^CSV_/.test(code)) throw new InvalidInput(`The file is not valid CSV: ${message}`, [], { cause });
   throw cause;
 }

@@ -3,11 +3,11 @@
  *
  *     queued ──▶ running ──▶ succeeded | failed | cancelled
  *
- * A job is queued or running once (by its name and normalized parameters). Its worker holds the job's lease under a token
- * of its own and keeps extending it; a second message of the same job finds the lease and leaves. The lease of a worker
- * that dies or stalls expires, and the message that SQS delivers again starts a new worker with a new token. From then
- * on the old one changes nothing: not the job's progress, not its end, and no batch of its commits. Cancelling works the
- * same way: the next batch does not commit.
+ * A job with a given name and normalized parameters is queued or running at most once. Its worker holds the job's lease
+ * under its own token and keeps extending it; a worker that gets a second message for the job finds the lease and
+ * stops. If a worker dies or stalls, its lease expires, and the message that SQS delivers again starts a new worker
+ * with a new token. From then on the old worker can change nothing: not the job's progress, not its end, and no more
+ * batches. Cancelling works the same way: the next batch does not commit.
  */
 import sql from 'sql-template-tag';
 import type * as z from 'zod';
@@ -32,10 +32,10 @@ export interface JobMessage {
 
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
-/** One worker's run of a job. */
+/** A worker's run of a job. */
 export interface Run {
   jobId: string;
-  /** The token of the lease under which this worker runs it. */
+  /** The token of this worker's lease. */
   token: string;
   /** When to stop at the next checkpoint. */
   deadline: Date;
@@ -43,7 +43,7 @@ export interface Run {
 
 const leaseSeconds = 120;
 
-/** Rows counted since the last commit. */
+/** Numbers of rows. */
 export interface Counts {
   read: number;
   applied: number;
@@ -52,9 +52,10 @@ export interface Counts {
 }
 
 /**
- * Queues a job and returns its id; the id of the same job with the same parameters if one is queued or running.
+ * Queues a job and returns its id. If the same job with the same parameters is queued or running, returns that one's
+ * id.
  *
- * @throws InvalidInput  the parameters are not the job's
+ * @throws InvalidInput  the parameters are invalid
  * @throws Unavailable   the database or SQS failed (retryable)
  */
 export async function enqueueJob<Job extends JobDeclaration>(
@@ -71,21 +72,21 @@ export async function enqueueJob<Job extends JobDeclaration>(
     requestedBy,
     correlationId: correlationId(),
   };
-  // the message of a queued job may have been lost; a second one is harmless
+  // a queued job's message may have been lost; a second one is harmless
   if (status === 'queued') await sendMessages(jobsQueueUrl(job), [message]);
   return id;
 }
 
-/** The parameters of a job, parsed and normalized. @throws InvalidInput  naming each field that is wrong */
+/** The parsed and normalized parameters of a job. @throws InvalidInput  lists each invalid field */
 export function parseParams<Job extends JobDeclaration>(job: Job, params: unknown): z.output<Job['params']> {
   const result = job.params.safeParse(params);
   if (result.success) return result.data as z.output<Job['params']>;
   const fields = result.error.issues.map(({ path, message }) => ({ field: ['params', ...path].join('.'), message }));
   const [first] = fields;
-  throw new InvalidInput(`Invalid parameters of ${jobNameOf(job)}: ${first!.field} ${first!.message}.`, fields);
+  throw new InvalidInput(`Invalid parameters for ${jobNameOf(job)}: ${first!.field} ${first!.message}.`, fields);
 }
 
-/** Makes sure that a job has its row, also for a message without one: from a schedule, an event or an uploaded file. */
+/** Inserts a job's row if needed: messages from a schedule, an event, or an uploaded file have none yet. */
 export async function insertJob(
   job: JobDeclaration,
   params: Record<string, unknown>,
@@ -109,7 +110,7 @@ export async function insertJob(
   });
 }
 
-/** Takes the lease of a job. Undefined if the job has ended or another worker has it. */
+/** Takes the lease of a job. Undefined if the job has ended or another worker holds its lease. */
 export async function startJob(jobId: string): Promise<{ attempt: number; token: string } | undefined> {
   const { rows } = await inTransaction((tx) =>
     tx.query<{ attempt: number; token: string }>(
@@ -124,7 +125,7 @@ export async function startJob(jobId: string): Promise<{ attempt: number; token:
   return rows[0];
 }
 
-/** Extends the lease of a running job. Call it well within the two minutes that a lease lasts. */
+/** Extends the lease of a running job. A lease lasts two minutes; call this well before it expires. */
 export async function extendLease({ jobId, token }: Run): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
@@ -135,19 +136,19 @@ export async function extendLease({ jobId, token }: Run): Promise<void> {
   );
 }
 
-/** Returns the lease to the message that continues the job. No other worker takes it before that message is due. */
+/** Releases the lease to the message that continues the job. No other worker can take it before that message is due. */
 export async function releaseJob({ jobId, token }: Run, dueInSeconds = 0): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
       `update platform.jobs set lease_token = null, lease_until = clock_timestamp() + make_interval(secs => $3)
        where id = $1 and lease_token = $2`,
-      // a little less, so that the message does not arrive too soon
+      // one second less, so that the message never arrives before the lease expires
       [jobId, token, Math.max(0, dueInSeconds - 1)],
     ),
   );
 }
 
-/** Makes a running job run once more when it is done. False if it is not running any more. */
+/** Makes a running job run once more after it ends. False if it is no longer running. */
 export async function requestAnotherRun(jobId: string): Promise<boolean> {
   const { rowCount } = await inTransaction((tx) =>
     tx.query(`update platform.jobs set run_again = true where id = $1 and status = 'running'`, [jobId]),
@@ -155,7 +156,7 @@ export async function requestAnotherRun(jobId: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** Cancels a job; its worker stops at its next batch. @throws Conflict  it has ended */
+/** Cancels a job. Its worker stops at the next batch. @throws Conflict  the job has already ended */
 export async function cancelJob(jobId: string, by: string): Promise<void> {
   const { rowCount } = await inTransaction((tx) =>
     tx.query(
@@ -165,13 +166,13 @@ export async function cancelJob(jobId: string, by: string): Promise<void> {
       [jobId, { code: 'cancelled', message: `Cancelled by ${by}.` }],
     ),
   );
-  if (rowCount === 0) throw new Conflict('The job has ended.', { details: { jobId } });
+  if (rowCount === 0) throw new Conflict('The job has already ended.', { details: { jobId } });
 }
 
 /**
- * Adds what was counted, in the transaction that applied it.
+ * Adds to the job's counts, in the transaction that applied the rows.
  *
- * @throws Superseded  the job was cancelled, or another worker has its lease: the transaction must not commit
+ * @throws Superseded  the job was cancelled, or another worker holds its lease: the transaction must not commit
  */
 export async function addProgress(tx: Transaction, run: Run, counts: Counts, percent?: number): Promise<void> {
   const { rowCount } = await tx.query(
@@ -181,10 +182,10 @@ export async function addProgress(tx: Transaction, run: Run, counts: Counts, per
     [run.jobId, run.token, counts.read, counts.applied, counts.unchanged, counts.rejected, percent ?? null],
   );
   if (rowCount === 0)
-    throw new Superseded('The job was cancelled, or another worker took it over.', { details: { jobId: run.jobId } });
+    throw new Superseded('The job was cancelled or taken over by another worker.', { details: { jobId: run.jobId } });
 }
 
-/** Sets the current step of a job, and how many rows it expects. */
+/** Sets the current step of a job and the expected number of rows. */
 export async function setStep({ jobId, token }: Run, step: string, total?: number): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
@@ -199,11 +200,11 @@ export async function setStep({ jobId, token }: Run, step: string, total?: numbe
 export interface JobEnd {
   status: 'succeeded' | 'failed' | 'cancelled';
   error?: { code: string; message: string };
-  /** Its report, for instance the drift it found. */
+  /** Its report, for example the drift it found. */
   result?: Record<string, unknown>;
 }
 
-/** Ends a job, unless another worker has it by now. True if another run was requested meanwhile. */
+/** Ends a job, unless another worker has taken it over. True if another run was requested in the meantime. */
 export async function endJob({ jobId, token }: Run, { status, error, result }: JobEnd): Promise<boolean> {
   const { rows } = await inTransaction((tx) =>
     tx.query<{ run_again: boolean }>(
@@ -215,11 +216,11 @@ export async function endJob({ jobId, token }: Run, { status, error, result }: J
       [jobId, token, status, error ?? null, result ?? null],
     ),
   );
-  if (rows.length === 0) log.warn('job ended by another worker', { jobId, status });
+  if (rows.length === 0) log.warn('job end ignored, lease lost', { jobId, status });
   return rows[0]?.run_again ?? false;
 }
 
-/** What was counted of a job so far. */
+/** A job's counts so far. */
 export async function countsOf(jobId: string): Promise<Counts> {
   const [row] = await query<Record<keyof Counts, string>>(
     sql`select rows_read as read, rows_applied as applied, rows_unchanged as unchanged, rows_rejected as rejected

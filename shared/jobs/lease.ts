@@ -1,6 +1,6 @@
 /**
- * Leases on checkpoints: of two runs of one sync the second leaves, and a run whose lease was taken over can write no
- * more, since every batch moves the checkpoint on under its token, in its own transaction.
+ * Leases on checkpoints. If a sync is already running, a second run stops. A run whose lease was taken over can write
+ * nothing more, because every batch advances the checkpoint under the run's token, in the batch's transaction.
  */
 import { randomUUID } from 'node:crypto';
 import { inTransaction, type Transaction } from '../db/transaction.ts';
@@ -9,7 +9,7 @@ import { Superseded } from '../kernel/errors.ts';
 export interface Lease {
   name: string;
   token: string;
-  /** Where the run before has got to; null at the start. */
+  /** Where the previous run stopped; null at the beginning. */
   position: unknown;
 }
 
@@ -32,12 +32,12 @@ export async function takeLease(name: string): Promise<Lease> {
       [name, token, leaseSeconds],
     ),
   );
-  if (rows.length === 0) throw new Superseded(`Another run of ${name} is at work.`, { details: { name } });
+  if (rows.length === 0) throw new Superseded(`Another run of ${name} is in progress.`, { details: { name } });
   return { name, token, position: rows[0]!.position };
 }
 
 /**
- * Moves the checkpoint on and the lease with it, in the transaction of the batch it stands for.
+ * Advances the checkpoint and extends the lease, in the transaction of the batch.
  *
  * @throws Superseded  the lease was taken over: the transaction must not commit
  */
@@ -52,7 +52,7 @@ export async function moveCheckpoint(tx: Transaction, lease: Lease, position: un
     throw new Superseded(`The lease of ${lease.name} was taken over.`, { details: { name: lease.name } });
 }
 
-/** Gives the lease back; the position stands for the next run, or is forgotten where the work is done. */
+/** Releases the lease. `keep` leaves the position for the next run; `forget` deletes it. */
 export async function releaseLease(lease: Lease, outcome: 'keep' | 'forget'): Promise<void> {
   await inTransaction((tx) =>
     outcome === 'keep'

@@ -1,21 +1,21 @@
 import { inTransaction } from '../db/transaction.ts';
 
-/** As long as the outbox keeps events. */
-const keptDays = 14;
-/** Of jobs that failed or were cancelled. */
-const failuresKeptDays = 90;
+/** The same as for events in the outbox. */
+const retentionDays = 14;
+/** For jobs that failed or were cancelled. */
+const failureRetentionDays = 90;
 
-/** Deletes jobs that ended, and what became of events, after their retention. Returns how many. */
+/** Deletes ended jobs and event deliveries past their retention. Returns how many of each. */
 export async function deleteOldRecords(): Promise<{ jobs: number; deliveries: number }> {
   return inTransaction(async (tx) => {
     const deliveries = await tx.query(
       'delete from platform.event_deliveries where at < now() - make_interval(days => $1)',
-      [keptDays],
+      [retentionDays],
     );
     const jobs = await tx.query(
       `delete from platform.jobs where finished_at < now()
          - make_interval(days => case when status = 'succeeded' then $1::integer else $2::integer end)`,
-      [keptDays, failuresKeptDays],
+      [retentionDays, failureRetentionDays],
     );
     return { jobs: jobs.rowCount ?? 0, deliveries: deliveries.rowCount ?? 0 };
   });

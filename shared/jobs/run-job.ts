@@ -20,26 +20,26 @@ import {
   startJob,
 } from './job.ts';
 
-/** What a job's handler gets. */
+/** What a job's handler receives. */
 export interface JobContext<Params = Record<string, never>> extends Run {
   /** Parsed and normalized. */
   params: Params;
   requestedBy: string;
-  /** Sets the current step, and how many rows it expects. */
+  /** Sets the current step and the expected number of rows. */
   step(name: string, total?: number): Promise<void>;
 }
 
-/** `continue`: stopped at a checkpoint, to be called again. A result is stored with the job. */
+/** `continue`: the job stopped at a checkpoint and is to be called again. A result is stored with the job. */
 export type JobOutcome = 'done' | 'continue' | { result: object };
 
-/** A job and what runs it. */
+/** A job and its implementation. */
 export interface JobHandler<Name extends string = string> {
   job: JobDeclaration<Name>;
   // biome-ignore lint/suspicious/noExplicitAny: runJob parses the parameters by the job's own schema
   run(context: JobContext<any>): Promise<JobOutcome>;
 }
 
-/** Says what runs a job. It gets the parameters parsed and normalized. */
+/** Defines the implementation of a job. It receives the parameters parsed and normalized. */
 export function handleJob<Job extends JobDeclaration>(
   job: Job,
   run: (context: JobContext<z.output<Job['params']>>) => Promise<JobOutcome>,
@@ -47,27 +47,27 @@ export function handleJob<Job extends JobDeclaration>(
   return { job, run };
 }
 
-/** A message that asks for a job: without an id where nobody has queued it yet. */
+/** A message that requests a job. It has no id if the job is not in `platform.jobs` yet. */
 export type StartMessage = Omit<JobMessage, 'jobId' | 'correlationId'> & { jobId?: string; correlationId?: string };
 
 const maxAttempts = 5;
 const maxDelaySeconds = 900;
 const heartbeatMs = 30_000;
-/** Left between the deadline of a job and the end of its function, for the last batch. */
+/** Reserved for the last batch, between the deadline of a job and the timeout of its function. */
 const reserveMs = 60_000;
 
 /**
- * Runs the job that a message asks for, unless another worker has it.
+ * Runs the job that a message requests, unless another worker holds its lease.
  *
- * What may succeed later is queued again with a growing delay, five attempts in all. What cannot ends the job as failed,
- * with the reason in `GET /v1/jobs/{id}`.
+ * Retryable errors queue the job again with a growing delay, up to five attempts in total. Other errors end it as
+ * failed, with the reason in `GET /v1/jobs/{id}`.
  */
 export async function runJob(handler: JobHandler, message: StartMessage, context: Context): Promise<void> {
   const { job } = handler;
-  const params = normalizedOr(job, message.params);
+  const params = normalizeIfValid(job, message.params);
   const { id: jobId } = await insertJob(job, params, message.requestedBy, message.jobId);
   const started = await startJob(jobId);
-  if (!started) return requestRunAfter(job, message, jobId);
+  if (!started) return requestRunAgain(job, message, jobId);
   const run = { jobId, token: started.token, deadline: deadlineIn(context) };
   const stopHeartbeat = keepLease(job, run);
   let runAgain = false;
@@ -82,8 +82,8 @@ export async function runJob(handler: JobHandler, message: StartMessage, context
   count('Jobs', 'Count', 1, { job: jobNameOf(job) });
 }
 
-/** Parameters that are wrong keep their form: they fail the job, where their sender sees them. */
-function normalizedOr(job: JobDeclaration, params: Record<string, unknown>): Record<string, unknown> {
+/** Invalid parameters are stored as they are: they fail the job, where the caller can see them. */
+function normalizeIfValid(job: JobDeclaration, params: Record<string, unknown>): Record<string, unknown> {
   const parsed = job.params.safeParse(params);
   return parsed.success ? parsed.data : params;
 }
@@ -100,7 +100,7 @@ function keepLease(job: JobDeclaration, run: Run): () => void {
   return () => clearInterval(timer);
 }
 
-/** True if the job is to run once more. */
+/** True if the job must run once more. */
 async function runOnce({ job, run: work }: JobHandler, run: Run, message: StartMessage): Promise<boolean> {
   const params = parseParams(job, message.params);
   const step = (name: string, total?: number) => setStep(run, name, total);
@@ -116,14 +116,14 @@ async function runOnce({ job, run: work }: JobHandler, run: Run, message: StartM
   return runAgain;
 }
 
-/** An event that arrives while its job runs makes the job run once more; any other message of a running job is done. */
-async function requestRunAfter(job: JobDeclaration, message: StartMessage, runningId: string): Promise<void> {
+/** An event that arrives while its job is running makes the job run once more. Other messages are ignored. */
+async function requestRunAgain(job: JobDeclaration, message: StartMessage, runningId: string): Promise<void> {
   if (message.jobId !== undefined || job.on === undefined) return;
   if (!(await requestAnotherRun(runningId))) await enqueueJob(job, message.params, message.requestedBy);
-  log.debug('another run of a job requested', { job: jobNameOf(job) });
+  log.debug('job run requested again', { job: jobNameOf(job) });
 }
 
-/** True if the job is to run once more. */
+/** True if the job must run once more. */
 async function endOrRetry(
   job: JobDeclaration,
   run: Run,
@@ -136,8 +136,8 @@ async function endOrRetry(
   const isSuperseded = error instanceof Superseded;
   const fields = { job: jobNameOf(job), jobId: run.jobId, attempt, error };
   if (retries) {
-    const wantedSeconds = error instanceof RateLimited ? error.retryAfterSeconds : 5 * 2 ** attempt;
-    const delaySeconds = Math.min(Math.ceil(wantedSeconds), maxDelaySeconds);
+    const backoffSeconds = error instanceof RateLimited ? error.retryAfterSeconds : 5 * 2 ** attempt;
+    const delaySeconds = Math.min(Math.ceil(backoffSeconds), maxDelaySeconds);
     log.warn('job attempt failed', { ...fields, delaySeconds });
     await releaseJob(run, delaySeconds);
     await sendMessages(jobsQueueUrl(job), [message], delaySeconds);
@@ -146,7 +146,7 @@ async function endOrRetry(
   log[isSuperseded ? 'warn' : 'error'](isSuperseded ? 'job superseded' : 'job failed', fields);
   const reason = isOurs
     ? { code: error.code, message: error.message }
-    : { code: 'internal', message: 'The job failed because of a fault in its code. The logs have the error.' };
+    : { code: 'internal', message: 'The job failed because of a bug in its code. See the logs for the error.' };
   if (isSuperseded) return endJob(run, { status: 'cancelled', error: reason });
   count('JobsFailed', 'Count', 1, { job: jobNameOf(job) });
   return endJob(run, { status: 'failed', error: reason });

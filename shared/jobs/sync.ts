@@ -5,49 +5,49 @@ import { Integrity, TributaryError } from '../kernel/errors.ts';
 import { addProgress, type Counts, countsOf, type Run } from './job.ts';
 import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';
 
-/** A row that could not be taken, and why. */
+/** A rejected row and the reason. */
 export interface Rejected {
-  /** Where it was: the line of a file, counted from 1, or the row's number in the run. */
+  /** Its line in the file, or its number in the run, from 1. */
   position: number;
   reason: string;
   row: unknown;
 }
 
-/** One batch of a source: its good rows, its bad rows, and where the next one begins. */
+/** A batch from a source: its valid rows, its rejected rows, and where the next batch begins. */
 export interface Batch<Row> {
   rows: Row[];
   rejected: Rejected[];
   /** The position after this batch; null at the end. */
   next: unknown;
-  /** 0 to 100, where it is known. */
+  /** 0 to 100, if known. */
   percent?: number;
 }
 
-/** A resumable loop over a source: what it reads, and how a batch is applied. */
+/** A resumable sync from a source: how batches are read and applied. */
 export interface Sync<Row, B extends Batch<Row> = Batch<Row>> {
-  /** Names the checkpoint: one run at a time. */
+  /** The name of its checkpoint. Only one run at a time can hold it. */
   name: string;
-  /** The batches from a position on (null: the beginning), in order. */
+  /** The batches in order, starting at a position (null: the beginning). */
   read(position: unknown): AsyncIterable<B>;
-  /** Applies a batch; repeating it must change nothing. */
+  /** Applies a batch. Must be idempotent. */
   apply(tx: Transaction, rows: Row[], batch: B): Promise<Changed>;
-  /** After the last batch, in its own transaction; not where too many rows were rejected. */
+  /** Runs after the last batch, in its own transaction, unless too many rows were rejected. */
   finish?(tx: Transaction): Promise<Changed | undefined>;
-  /** Share of rejected rows from which the run fails; 0.01 unless told. */
+  /** The run fails if more than this share of the rows is rejected. Default 0.01. */
   maxRejectedShare?: number;
 }
 
-/** Changed rows from which statistics are taken to be out of date. */
-const manyRows = 50_000;
+/** From this many changed rows, the tables' statistics count as outdated. */
+const staleStatisticsRows = 50_000;
 
 /**
- * Runs a sync from its checkpoint: each batch, its counts, its rejected rows and the checkpoint in one transaction. A
- * crash repeats at most one batch, which changes nothing.
+ * Runs a sync from its checkpoint. Each batch is one transaction with its counts, its rejected rows, and the
+ * checkpoint, so a crash repeats at most one batch, which changes nothing.
  *
- * `continue`: the deadline has come first; the checkpoint stands for the continuation.
+ * Returns `continue` if the deadline passed first; the next run resumes from the checkpoint.
  *
- * @throws Superseded  another run is at work, or took this one's lease over
- * @throws Integrity   too large a share of rows was rejected; the good ones stand, the bad ones are listed
+ * @throws Superseded  another run is in progress, or took over this run's lease
+ * @throws Integrity   too many rows were rejected; the valid ones were applied, the others are listed
  */
 export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run): Promise<'done' | 'continue'> {
   const lease = await takeLease(sync.name);
@@ -59,11 +59,11 @@ export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run
         return 'continue';
       }
     }
-    await refuseTooManyRejected(sync, run);
+    await assertFewRejected(sync, run);
     await finish(sync, run, lease);
     await releaseLease(lease, 'forget');
   } catch (error) {
-    // what can be tried again goes on from its checkpoint, what cannot begins anew
+    // a retry resumes from the checkpoint; after any other error the next run starts over
     const resumes = !(error instanceof TributaryError) || error.retryable;
     await releaseLease(lease, resumes ? 'keep' : 'forget').catch(() => {});
     throw error;
@@ -92,12 +92,12 @@ async function applyBatch<Row, B extends Batch<Row>>(
 
 async function finish<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run, lease: Lease): Promise<void> {
   const { applied } = await countsOf(run.jobId);
-  if (!sync.finish && applied < manyRows) return;
+  if (!sync.finish && applied < staleStatisticsRows) return;
   await commit(async (tx) => {
     await moveCheckpoint(tx, lease, null);
     const changed = await sync.finish?.(tx);
     if (changed) await addProgress(tx, run, { read: 0, rejected: 0, ...changed });
-    if (applied >= manyRows)
+    if (applied >= staleStatisticsRows)
       await tx.query(`select platform.announce('rows_loaded', array['jobs:' || $1])`, [run.jobId]);
   });
 }
@@ -117,12 +117,14 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
   );
 }
 
-async function refuseTooManyRejected(
+async function assertFewRejected(
   { maxRejectedShare = 0.01 }: { maxRejectedShare?: number },
   { jobId }: Run,
 ): Promise<void> {
   const { read, rejected } = await countsOf(jobId);
   if (rejected === 0 || rejected <= maxRejectedShare * read) return;
   const share = `${rejected} of ${read} rows were rejected, more than ${maxRejectedShare * 100} %`;
-  throw new Integrity(`${share}; the others were applied.`, { details: { read, rejected } });
+  throw new Integrity(`${share}. The others were applied. See the rejected rows of the job.`, {
+    details: { read, rejected },
+  });
 }

@@ -3,8 +3,8 @@ import { query } from '../db/read.ts';
 import type { Transaction } from '../db/transaction.ts';
 
 /**
- * Where an incremental sync begins: a little before the time up to which the last sync had every change, because changes
- * may commit late or by a slow clock. Undefined if there was no sync yet.
+ * The time from which an incremental sync must read: `overlapMinutes` before the time up to which the last sync had
+ * every change, because changes may commit late or with a slow clock. Undefined before the first sync.
  */
 export async function watermarkOf(name: string, overlapMinutes: number): Promise<Date | undefined> {
   const [row] = await query<{ since: Date }>(
@@ -14,7 +14,7 @@ export async function watermarkOf(name: string, overlapMinutes: number): Promise
   return row?.since;
 }
 
-/** Raises the watermark to a time in microseconds since 1970. It never falls. */
+/** Raises the watermark to a time in microseconds since 1970. Never lowers it. */
 export async function raiseWatermark(tx: Transaction, name: string, completeToMicros: string | null): Promise<void> {
   if (completeToMicros === null) return;
   await tx.query(

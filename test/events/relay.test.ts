@@ -156,7 +156,7 @@ test('a call that EventBridge never answers is given up in time for the mark', a
   const startedAt = Date.now();
   await expect(relayOutbox(soon())).rejects.toMatchObject({
     code: 'unavailable',
-    details: { accepted: 10, refused: 1 },
+    details: { accepted: 10, rejected: 1 },
   });
   // the margin that relay-outbox leaves before its function's end
   expect(Date.now() - startedAt).toBeLessThan(10_000);

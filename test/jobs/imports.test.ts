@@ -24,7 +24,7 @@ const rejectedOf = async (id: string) =>
   ).rows;
 afterEach(() => vi.restoreAllMocks());
 
-test('good rows go in, bad ones are listed with their line and reason', async () => {
+test('valid rows are applied; invalid ones are listed with line and reason', async () => {
   const rows = Array.from({ length: 300 }, (_, i) => `${i},Hat,Red`);
   const job = await importFile('traits', 'a.csv', csv(...rows, '-1,Hat,Red', '7,Hat', '8,Hat,'), {
     collection: contract(1),
@@ -32,73 +32,79 @@ test('good rows go in, bad ones are listed with their line and reason', async ()
   expect(job).toMatchObject({ status: 'succeeded', rows_read: 303, rows_applied: 300, rows_rejected: 3 });
   expect(await rejectedOf(job.id)).toEqual([
     { position: 302, reason: 'token_id must be a whole number from 0 to 2^256 - 1, in decimal' },
-    { position: 303, reason: 'has 2 fields, the header 3' },
+    { position: 303, reason: 'has 2 fields; the header has 3' },
     { position: 304, reason: expect.stringContaining('trait_value') },
   ]);
 });
 
-test('over the threshold the run fails and says why; the good rows stand', async () => {
+test('above the threshold the run fails with the reason, and the valid rows stay applied', async () => {
   const job = await importFile('traits', 'a.csv', csv('1,Hat,Red', 'x,Hat,Red', 'y,Hat,Red'), {
     collection: contract(2),
   });
   expect(job).toMatchObject({ status: 'failed', rows_applied: 1, rows_rejected: 2 });
   expect(job.error).toEqual({
     code: 'integrity',
-    message: '2 of 3 rows were rejected, more than 1 %; the others were applied.',
+    message: '2 of 3 rows were rejected, more than 1 %. The others were applied. See the rejected rows of the job.',
   });
   expect((await call(`/v1/collections/${contract(2)}/traits`)).json.tokenCount).toBe(1);
 });
 
-const refused: [what: string, name: string, content: Buffer | string, set: Record<string, string>, reason: string][] = [
+const invalidFiles: [
+  what: string,
+  name: string,
+  content: Buffer | string,
+  set: Record<string, string>,
+  reason: string,
+][] = [
   [
     'a missing column',
     'a.csv',
     'token_id,trait_type\n1,Hat',
     { collection: contract(3) },
-    'lacks the columns trait_value',
+    'missing columns: trait_value',
   ],
-  ['a missing column that could be set', 'a.csv', csv('1,Hat,Red'), {}, 'collection (or --set collection=…)'],
+  ['a missing column that --set could supply', 'a.csv', csv('1,Hat,Red'), {}, 'collection (or --set collection=…)'],
   [
     'an unknown column',
     'a.csv',
     'token_id,trait_type,trait_value,colour\n1,Hat,Red,x',
     { collection: contract(3) },
-    'does not know the columns colour',
+    'Unknown columns for traits: colour',
   ],
   [
-    'a column set that is in the file',
+    'a --set column that the file has too',
     'a.csv',
     csv('1,Hat,Red'),
     { collection: contract(3), trait_type: 'Hat' },
-    'has a column trait_type of its own',
+    'already has the column trait_type',
   ],
   [
-    'an unknown column set',
+    'an unknown --set column',
     'a.csv',
     csv('1,Hat,Red'),
     { collection: contract(3), owner: 'x' },
     'does not take --set owner',
   ],
   ['an empty file', 'a.csv', '', { collection: contract(3) }, 'is empty'],
-  ['another format', 'a.xlsx', 'x', { collection: contract(3) }, 'neither .csv'],
+  ['an unknown format', 'a.xlsx', 'x', { collection: contract(3) }, 'Unknown file format: '],
   [
-    'a file cut short',
+    'a truncated file',
     'a.csv.gz',
     gzipSync(csv(...Array.from({ length: 500 }, (_, i) => `${i},Hat,${i}`))).subarray(0, 900),
     { collection: contract(3) },
-    'cut short',
+    'truncated',
   ],
   ['a file that is not gzip', 'a.csv.gz', csv('1,Hat,Red'), { collection: contract(3) }, 'not gzip'],
-  ['a Parquet file that is none', 'a.parquet', 'PAR1 is not enough', { collection: contract(3) }, 'not Parquet'],
+  ['a file that is not Parquet', 'a.parquet', 'PAR1 is not enough', { collection: contract(3) }, 'not Parquet'],
 ];
 
-test.each(refused)('%s is refused, and named', async (_, name, content, set, reason) => {
+test.each(invalidFiles)('%s fails the job with the reason', async (_, name, content, set, reason) => {
   const job = await importFile('traits', name, content, set);
   expect([job.status, job.error?.code]).toEqual(['failed', 'invalid_input']);
   expect(job.error!.message).toContain(reason);
 });
 
-test('the same rows come in as CSV, NDJSON and Parquet; numbers keep their digits', async () => {
+test('CSV, NDJSON, and Parquet files import the same rows; numbers keep all digits', async () => {
   const large = (2n ** 200n).toString();
   const ndjson = `{"token_id": ${large}, "trait_type": "Hat", "trait_value": "Red"}\n`;
   await importFile('traits', 'a.ndjson', ndjson, { collection: contract(4) });
@@ -122,15 +128,15 @@ test('the same rows come in as CSV, NDJSON and Parquet; numbers keep their digit
   expect((await call(`/v1/collections/${contract(4)}/nfts/${large}`)).json.tokenId).toBe(large);
 });
 
-test('a dataset that is not there is refused', async () => {
+test('an import into an unknown dataset fails', async () => {
   const job = await importFile('sales', 'a.csv', csv('1,Hat,Red'));
   expect([job.status, job.error?.message]).toEqual([
     'failed',
-    expect.stringContaining('collections has no dataset `sales`. Its datasets: nfts, '),
+    expect.stringContaining('Unknown dataset `sales` in collections. Allowed: nfts, '),
   ]);
 });
 
-test('a run that has too little time goes on from its checkpoint in the next message', async () => {
+test('a run that hits its deadline resumes from its checkpoint with the next message', async () => {
   const rows = Array.from({ length: 4_500 }, (_, i) => `${i},Hat,${i % 7}`);
   const { putObject } = await import('../support/queues.ts');
   const jobId = ulid();
@@ -146,13 +152,13 @@ test('a run that has too little time goes on from its checkpoint in the next mes
   expect(await jobRow(jobId)).toMatchObject({ rows_read: 4_500 });
 });
 
-/** A sync of numbers in batches, into a table of its own, that may fail at one of its steps. */
+/** A sync of batches of numbers into its own table. It may fail at one of its steps. */
 function numbers(name: string, failAt?: { batch: number; step: 'read' | 'apply' | 'after' }): Sync<number> {
   return {
     name,
     async *read(position) {
       for (let batch = (position as number | null) ?? 0; batch < 6; batch++) {
-        if (failAt?.step === 'read' && failAt.batch === batch) throw new Error('cut off');
+        if (failAt?.step === 'read' && failAt.batch === batch) throw new Error('crashed');
         yield { rows: [batch * 2, batch * 2 + 1], rejected: [], next: batch + 1 };
       }
     },
@@ -162,7 +168,7 @@ function numbers(name: string, failAt?: { batch: number; step: 'read' | 'apply' 
         [name, rows],
       );
       await tx.query(`select platform.announce('number_added', array['numbers:' || $1])`, [name]);
-      if (failAt?.step === 'apply' && rows[0] === failAt.batch * 2) throw new Error('cut off');
+      if (failAt?.step === 'apply' && rows[0] === failAt.batch * 2) throw new Error('crashed');
       return { applied: rowCount!, unchanged: rows.length - rowCount! };
     },
   };
@@ -179,7 +185,7 @@ async function runOf(name: string) {
 }
 const numberTable = database.pool.query('create table public.numbers (name text, n integer, primary key (name, n))');
 
-test('a run that is cut off anywhere and begun again ends as one that was not', async () => {
+test('a run that crashes anywhere and is restarted ends like one that did not', async () => {
   await numberTable;
   let runs = 0;
   const crash = fc.record({ batch: fc.nat({ max: 5 }), step: fc.constantFrom('read' as const, 'apply' as const) });
@@ -201,7 +207,7 @@ test('a run that is cut off anywhere and begun again ends as one that was not', 
   );
 });
 
-test('of two runs of one sync the second leaves', async () => {
+test('a second concurrent run of a sync stops', async () => {
   await numberTable;
   const run = await runOf('two');
   const lease = await takeLease('two');
@@ -210,7 +216,7 @@ test('of two runs of one sync the second leaves', async () => {
   expect(lease.position).toBeNull();
 });
 
-test('a run whose lease was taken over cannot write any more', async () => {
+test('a run whose lease was taken over can no longer write', async () => {
   await numberTable;
   const zombie = await takeLease('zombie');
   await inTransaction((tx) =>

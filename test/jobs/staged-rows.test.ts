@@ -21,7 +21,7 @@ const columns = {
 
 const probe = new TemporaryTable('probe', columns);
 
-/** The staged rows as Postgres reads them, as text. */
+/** Stages rows and reads them back as text. */
 const staged = (rows: readonly CopyRow<typeof columns>[]) =>
   inTransaction(async (tx) => {
     await probe.fill(tx, rows, (one) => one);
@@ -50,7 +50,7 @@ const row = fc.record({
   at: fc.bigInt({ min: -62_000_000_000_000_000n, max: 250_000_000_000_000_000n }),
 });
 
-test('rows of any values are staged unchanged', async () => {
+test('any values are staged unchanged', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(row, { maxLength: 20 }), async (rows) => {
       const found = await staged(rows);
@@ -74,7 +74,7 @@ test('rows of any values are staged unchanged', async () => {
   );
 });
 
-test('decimals with an exponent, dates, and nulls are staged', async () => {
+test('decimals with exponents, dates, and nulls are staged', async () => {
   const nothing = Object.fromEntries(Object.keys(columns).map((name) => [name, null])) as CopyRow<typeof columns>;
   const found = await staged([
     nothing,
@@ -90,7 +90,7 @@ test('decimals with an exponent, dates, and nulls are staged', async () => {
   ]);
 });
 
-test('a second fill replaces the rows, and a table has the columns and names it was declared with', async () => {
+test('a second fill replaces the rows, and the table has the declared columns', async () => {
   const numbers = new TemporaryTable('numbers', { n: 'integer', name: 'text' });
   const found = await inTransaction(async (tx) => {
     await numbers.fill(tx, [1, 2, 3], (n) => ({ n, name: null }));
@@ -115,5 +115,5 @@ test('a row without a column, or with a misspelled one, does not compile', () =>
   expect(neverRun).toBeTypeOf('function');
 });
 
-/** Without a sign before zero. */
+/** Removes the sign of a negative zero. */
 const canonical = (text: string) => (/^-0*(\.0*)?$/.test(text) ? text.slice(1) : text);

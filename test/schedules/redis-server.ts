@@ -37,7 +37,7 @@ export function createRedisServer(redis: Commands, scheduler: Scheduler, room: s
       });
       async function attempt<T, R>(work: (redis: Commands) => Promise<T>, map?: (result: T) => R): Promise<R> {
         const result = await work(stepped).catch((cause: unknown) => {
-          throw new Unavailable('Redis did not answer.', { cause });
+          throw new Unavailable('Redis did not respond.', { cause });
         });
         return map ? map(result) : (result as unknown as R);
       }

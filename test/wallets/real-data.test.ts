@@ -121,7 +121,7 @@ describe.skipIf(!expected)('real data, imported', () => {
     });
     expect(job.error?.message).toContain('134 of 782 rows were rejected');
     const rejected = await rows(`select reason, data from platform.rejected_rows where job_id = '${job.id}'`);
-    expect(new Set(rejected.map(({ reason }) => reason))).toEqual(new Set(['has 28 fields, the header 26']));
+    expect(new Set(rejected.map(({ reason }) => reason))).toEqual(new Set(['has 28 fields; the header has 26']));
     expect(rejected.every(({ data }) => typeof data[1] === 'string' && data[1].length > 3)).toBe(true);
   });
 

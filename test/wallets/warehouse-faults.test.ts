@@ -207,7 +207,7 @@ test('of two syncs of one kind the second leaves, and the first is not touched',
   expect(await runJob('syncHoldings')).toMatchObject({
     status: 'cancelled',
     rows_read: 0,
-    error: { code: 'conflict', message: 'Another run of wallets.WALLET_HOLDINGS is at work.' },
+    error: { code: 'conflict', message: 'Another run of wallets.WALLET_HOLDINGS is in progress.' },
   });
   await releaseLease(lease, 'forget');
 });
