@@ -8,7 +8,7 @@ import { tables } from './tables.ts';
 
 export const collections = {
   name: 'collections',
-  summary: 'NFT collections, their tokens, traits, owners and transfers, and the Farcaster users who hold them.',
+  summary: 'NFT collections, their tokens, traits, owners, and transfers, and the Farcaster users who hold them.',
   entities: {
     collections: 'The metadata of one collection.',
     'collection-directory': 'The list of all collections.',

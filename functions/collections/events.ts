@@ -3,7 +3,7 @@ import { defineEvents } from '../../shared/kernel/event.ts';
 
 export const events = defineEvents({
   collectionUpdated: {
-    summary: "A collection's metadata, tokens or traits changed.",
+    summary: "A collection's metadata, tokens, or traits changed.",
     entities: [
       'collections:{address}',
       'collection-nfts:{address}',

@@ -8,7 +8,7 @@ import { fid } from './shapes.ts';
 
 export const jobs = defineJobs('collections', {
   loadCollection: {
-    summary: 'Fetches the metadata, tokens, traits, owners and new transfers of one collection, then warms its views.',
+    summary: 'Fetches the metadata, tokens, traits, owners, and new transfers of one collection, then warms its views.',
     lane: 'bulk',
     params: z.strictObject({ address }),
     upstreams: [alchemy],

@@ -8,8 +8,8 @@ import { jobs } from './jobs.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordNfts } from './record-nfts.ts';
 import { getAlchemy } from './sources/alchemy.ts';
-import { syncOwnersOf } from './sync-owners.ts';
-import { syncTransfersOf } from './sync-transfers.ts';
+import { syncCollectionOwners } from './sync-owners.ts';
+import { syncCollectionTransfers } from './sync-transfers.ts';
 import { warmCollection } from './warm-collection.ts';
 
 /**
@@ -38,10 +38,10 @@ export const loadCollection = handleJob(jobs.loadCollection, async ({ params: { 
   if (tokens === 'continue') return tokens;
 
   await step('owners');
-  if ((await syncOwnersOf(address, run)) === 'continue') return 'continue';
+  if ((await syncCollectionOwners(address, run)) === 'continue') return 'continue';
 
   await step('transfers');
-  if ((await syncTransfersOf(address, run)) === 'continue') return 'continue';
+  if ((await syncCollectionTransfers(address, run)) === 'continue') return 'continue';
 
   await commit((tx) => announceRefresh(tx, address));
   await step('warming');

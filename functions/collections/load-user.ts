@@ -19,7 +19,7 @@ export const loadUser = handleJob(jobs.loadUser, async ({ params, step }) => {
   const alchemy = await getAlchemy();
   const contracts = new Set<string>();
   for (const wallet of user.wallets) {
-    for (const contract of (await alchemy.getContractsOfOwner(wallet, null)).rows) contracts.add(contract);
+    for (const contract of (await alchemy.getContractsForOwner(wallet, null)).rows) contracts.add(contract);
   }
   for (const contract of [...contracts].slice(0, maxContracts)) {
     const found = await alchemy.getContractMetadata(contract);

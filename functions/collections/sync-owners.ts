@@ -13,7 +13,7 @@ import { getAlchemy } from './sources/alchemy.ts';
  * @throws Integrity  upstream listed implausibly few owners; nothing is removed
  * @source Alchemy getOwnersForContract
  */
-export async function syncOwnersOf(address: string, run: Run): Promise<'done' | 'continue'> {
+export async function syncCollectionOwners(address: string, run: Run): Promise<'done' | 'continue'> {
   const alchemy = await getAlchemy();
   let block = 0;
   const fetchPage = async (

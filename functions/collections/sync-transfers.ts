@@ -18,7 +18,7 @@ const overlapBlocks = 64;
  *
  * @source Alchemy alchemy_getAssetTransfers
  */
-export async function syncTransfersOf(address: string, run: Run): Promise<'done' | 'continue'> {
+export async function syncCollectionTransfers(address: string, run: Run): Promise<'done' | 'continue'> {
   const alchemy = await getAlchemy();
   const latestBlock = await alchemy.getBlockNumber();
   const [stored] = await query<{ transfers_block: string | null }>(
@@ -54,7 +54,7 @@ export const syncTransfers = handleJob(jobs.syncTransfers, async ({ step, ...run
   );
   for (const { address } of rows) {
     await step(address);
-    if ((await syncTransfersOf(address, run)) === 'continue') return 'continue';
+    if ((await syncCollectionTransfers(address, run)) === 'continue') return 'continue';
     if (Date.now() >= run.deadline.getTime()) return 'continue';
   }
   return 'done';

@@ -2,7 +2,7 @@ import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { jobs } from './jobs.ts';
-import { syncOwnersOf } from './sync-owners.ts';
+import { syncCollectionOwners } from './sync-owners.ts';
 
 const verifyAfterHours = 24;
 const maxCollections = 20;
@@ -23,7 +23,7 @@ export const verifyOwnership = handleJob(jobs.verifyOwnership, async ({ step, ..
   );
   for (const { address } of rows) {
     await step(address);
-    const outcome = await syncOwnersOf(address, run);
+    const outcome = await syncCollectionOwners(address, run);
     if (outcome === 'continue' || Date.now() >= run.deadline.getTime()) return 'continue';
   }
   return 'done';

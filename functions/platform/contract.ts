@@ -48,7 +48,7 @@ export const operations = defineOperations({
   retryJob: {
     method: 'POST',
     path: '/v1/admin/jobs/{id}/retry',
-    summary: 'Queues a job that has ended again, with the same parameters.',
+    summary: 'Queues a finished job again, with the same parameters.',
     access: 'admin',
     pathParameters: z.strictObject({ id: ulidText }),
     status: 202,
@@ -159,7 +159,10 @@ export const operations = defineOperations({
     access: 'admin',
     query: z
       .strictObject({ entity: z.string().min(1).max(200).optional(), url: z.string().min(1).max(2_000).optional() })
-      .refine(({ entity, url }) => (entity === undefined) !== (url === undefined), 'must have either entity or url'),
+      .refine(
+        ({ entity, url }) => (entity === undefined) !== (url === undefined),
+        'must have exactly one of entity and url',
+      ),
     response: z.strictObject({
       generation: z.strictObject({ name: z.string(), since: z.string(), previous: z.array(z.string()) }),
       /** The given entity. For a url: the entity that its view is cached under, then those that it depends on. */

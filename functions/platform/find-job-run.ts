@@ -3,7 +3,7 @@ import { query } from '../../shared/db/read.ts';
 import type { JobStatus } from '../../shared/jobs/job.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 
-/** A job's name, parameters and status. @throws NotFound  there is no such job */
+/** A job's name, parameters, and status. @throws NotFound  there is no such job */
 export async function findJobRun(
   id: string,
 ): Promise<{ job: string; params: Record<string, unknown>; status: JobStatus }> {

@@ -1,5 +1,5 @@
 import { respond } from '../../shared/http/endpoint.ts';
-import { allowsOtherColumns, columnsOf } from '../../shared/jobs/columns.ts';
+import { columnsOf, takesOtherColumns } from '../../shared/jobs/columns.ts';
 import { domains } from '../registry.ts';
 import { operations } from './contract.ts';
 
@@ -10,7 +10,7 @@ export const listImports = respond(operations.listImports, async () => ({
       dataset: `${domain.name}.${declared.name}`,
       summary: declared.summary,
       columns: columnsOf(declared).map((column) => ({ ...column, settable: declared.settable.includes(column.name) })),
-      otherColumns: allowsOtherColumns(declared),
+      otherColumns: takesOtherColumns(declared),
     })),
   ),
 }));

@@ -7,7 +7,7 @@ import { operations } from './contract.ts';
 import { findJobRun } from './find-job-run.ts';
 
 /**
- * Queues a job that has ended again, with the same parameters, and returns the new job's id. Rows applied before count as
+ * Queues a finished job again, with the same parameters, and returns the new job's id. Rows applied before count as
  * unchanged.
  *
  * @throws NotFound  there is no such job

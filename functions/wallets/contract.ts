@@ -95,7 +95,7 @@ export const operations = defineOperations({
   listEditions: {
     method: 'GET',
     path: '/v1/editions',
-    summary: 'Editions with their supply, holders and prices.',
+    summary: 'Editions with their supply, holders, and prices.',
     description: 'If there are no snapshots yet, the response is computed on demand and has `x-source: live`.',
     query: z.strictObject({
       tier: tier.optional(),
@@ -112,7 +112,7 @@ export const operations = defineOperations({
   getEdition: {
     method: 'GET',
     path: '/v1/editions/{id}',
-    summary: 'One edition with its play, supply, holders and prices.',
+    summary: 'One edition with its play, supply, holders, and prices.',
     pathParameters: byEdition,
     response: edition.extend({
       category: z.string().nullable(),

@@ -40,19 +40,19 @@ export const listTopWallets = read(operations.listTopWallets, {
       : empty;
     const start = after?.[2] ?? 0;
     // snapshot and live are queried separately, so that the snapshot's index serves the page
-    const pageOf = (standings: Sql) => sql`
+    const selectPage = (standings: Sql) => sql`
       (select * from (${standings}) as s ${afterCursor} order by s.value desc, s.wallet_address desc limit ${limit + 1})`;
-    const ownOf = (standings: Sql) => sql`
+    const selectOwn = (standings: Sql) => sql`
       select s.wallet_address, s.value from (${standings}) as s where s.wallet_address = ${toBytes(wallet ?? '0x')}`;
-    const aheadOf = (standings: Sql) => sql`
+    const countAhead = (standings: Sql) => sql`
       (select count(*) from (${standings}) as s where (s.value, s.wallet_address) > (o.value, o.wallet_address))`;
     return sql`
-      with page as (${pageOf(snapshot)} union all ${pageOf(live)}),
+      with page as (${selectPage(snapshot)} union all ${selectPage(live)}),
         numbered as (
           select *, ${start}::integer + row_number() over (order by value desc, wallet_address desc)::integer as rank,
             count(*) over () as total
           from page),
-        own as (${ownOf(snapshot)} union all ${ownOf(live)})
+        own as (${selectOwn(snapshot)} union all ${selectOwn(live)})
       select jsonb_build_object(
           'by', ${by}::text,
           'wallets', coalesce((
@@ -60,7 +60,7 @@ export const listTopWallets = read(operations.listTopWallets, {
               'value', value::text, 'displayName', display_name) order by rank)
             from numbered where rank <= ${start + limit}), '[]'),
           'wallet', (
-            select jsonb_build_object('rank', 1 + ${aheadOf(snapshot)} + ${aheadOf(live)},
+            select jsonb_build_object('rank', 1 + ${countAhead(snapshot)} + ${countAhead(live)},
               'address', wallets.wallet_name(o.wallet_address), 'value', o.value::text)
             from own o),
           'nextCursor', (select ${cursorSql(sql`value::text`, sql`wallets.wallet_name(wallet_address)`, sql`rank`)}

@@ -69,7 +69,7 @@ export async function refreshOnce(tx: Transaction): Promise<Refreshed> {
   return { wallets, editions };
 }
 
-/** Deletes the changes that this snapshot sees, and keeps them in temporary tables. */
+/** Moves the changes that this snapshot sees from the dirty sets to temporary tables. */
 export async function takeChanges(tx: Transaction): Promise<void> {
   // there are few changes compared with the tables, so index lookups beat scans
   await tx.query('set local random_page_cost = 1');
@@ -136,11 +136,11 @@ export const counted = sql`select * from ${countedHoldings}`;
 
 const countedTeams = new TemporaryTable('counted_teams');
 
-/** The columns of `wallet_summary_snapshot` that a refresh writes where they differ. */
+/** The columns of `wallet_summary_snapshot` that a refresh updates if they differ. */
 export const writtenColumns = [...summaryColumns, 'last_synced_at'];
 
 /**
- * Writes the summaries and team counts of a scope where they differ, and deletes those of wallets that hold nothing.
+ * Writes the changed summaries and team counts of a scope, and deletes those of wallets that hold nothing.
  * Returns the number of wallets in the scope.
  */
 export async function writeWallets(tx: Transaction, scope: Sql): Promise<number> {

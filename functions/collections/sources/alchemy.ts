@@ -20,7 +20,7 @@ export interface Alchemy {
   getContractMetadata(contract: string): Promise<CollectionRecord>;
   getNfts(contract: string, pageKey: string | null): Promise<Page<NftRecord>>;
   getOwners(contract: string, pageKey: string | null): Promise<Page<OwnerRecord>>;
-  getContractsOfOwner(owner: string, pageKey: string | null): Promise<Page<string>>;
+  getContractsForOwner(owner: string, pageKey: string | null): Promise<Page<string>>;
   /** The transfers from one block through another, both inclusive, in chain order. */
   getTransfers(
     contract: string,
@@ -141,7 +141,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
       );
     },
 
-    async getContractsOfOwner(holder, pageKey) {
+    async getContractsForOwner(holder, pageKey) {
       const query = withPageKey({ owner: holder, pageSize: String(pageSize) }, 'pageKey', pageKey);
       const page = await nftApi(
         'getContractsForOwner',

@@ -10,7 +10,7 @@ export interface Neynar {
   /** The users with these ids, at most 100. Unknown ids are left out. */
   getUsers(fids: readonly number[]): Promise<UserRecord[]>;
   /** The users who have verified one of these addresses, at most 350. */
-  getUsersOfWallets(wallets: readonly string[]): Promise<UserRecord[]>;
+  getUsersByWallets(wallets: readonly string[]): Promise<UserRecord[]>;
 }
 
 const user = z.object({
@@ -51,7 +51,7 @@ export function createNeynar({ baseUrl, credentials, request }: Connection<typeo
       const found = await get('bulk', { fids: fids.join(',') }, z.object({ users: z.array(user) }));
       return (found?.users ?? []).map(toUser);
     },
-    async getUsersOfWallets(wallets) {
+    async getUsersByWallets(wallets) {
       const found = await get('bulk-by-address', { addresses: wallets.join(',') }, z.record(z.string(), z.array(user)));
       const users = new Map(Object.values(found ?? {}).flatMap((list) => list.map((one) => [one.fid, toUser(one)])));
       return [...users.values()];
