@@ -1,4 +1,6 @@
-/** SQL for lists of columns, so that a statement that repeats a list needs it written only once. Names come from the code. */
+/**
+ * SQL for column lists, so that statements need not repeat them. Column names must come from the code, not from input.
+ */
 import { raw, type Sql } from 'sql-template-tag';
 
 /** `x, y`, or `row.x, row.y`. */

@@ -1,5 +1,6 @@
 /**
- * Rows in the binary format of COPY, which costs the server half the work of the text format and needs no escaping.
+ * Encodes rows in the binary format of COPY, which costs the server half as much as the text format and needs no
+ * escaping.
  */
 
 /** The column types that can be encoded, each with the JavaScript values it accepts. */
@@ -21,22 +22,22 @@ interface CopyTypes {
 
 export type CopyType = keyof CopyTypes;
 
-/** A row, keyed by column; where the columns are an array, the row is an array in their order. */
+/** A row, keyed by column. If the columns are an array, the row is an array in the same order. */
 export type CopyRow<Columns> = {
   readonly [Column in keyof Columns]: Columns[Column] extends CopyType
     ? CopyTypes[Columns[Column]] | null | undefined
     : never;
 };
 
-const bytesAChunk = 64 * 1024;
+const chunkBytes = 64 * 1024;
 const signature = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const trailer = Buffer.from([0xff, 0xff]);
 /** Microseconds from 1970 to 2000, the epoch of Postgres. */
 const postgresEpochMicros = 946_684_800_000_000n;
 
 /**
- * The bytes of a COPY of these rows, in chunks of about 64 KB. Each row is preceded by its number, counted from 1, as an
- * integer; its values follow in the order of the columns.
+ * The COPY data for these rows, in chunks of about 64 KB. The first field of each row is its number, from 1, as an
+ * integer; the values follow in column order.
  */
 export function* encodeCopy<Columns extends Readonly<Record<string, CopyType>> | readonly CopyType[]>(
   columns: Columns,
@@ -56,7 +57,7 @@ export function* encodeCopy<Columns extends Readonly<Record<string, CopyType>> |
       if (value === null || value === undefined) out.int32(-1);
       else encoders[i]!(out, value);
     }
-    if (out.length >= bytesAChunk) yield out.take();
+    if (out.length >= chunkBytes) yield out.take();
   }
   out.put(trailer);
   yield out.take();
@@ -109,12 +110,12 @@ function withoutNul(text: string): string {
 
 /** A growing buffer of big-endian numbers and bytes. */
 class Writer {
-  #buffer = Buffer.allocUnsafe(bytesAChunk * 2);
+  #buffer = Buffer.allocUnsafe(chunkBytes * 2);
   length = 0;
 
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.length);
-    this.#buffer = Buffer.allocUnsafe(bytesAChunk * 2);
+    this.#buffer = Buffer.allocUnsafe(chunkBytes * 2);
     this.length = 0;
     return taken;
   }
@@ -154,7 +155,7 @@ class Writer {
     this.length = this.#buffer.writeUInt32BE(value - high * 2 ** 32, this.length);
   }
 
-  /** Text after its length in bytes; `version` is the byte that begins a jsonb value. */
+  /** Text, preceded by its length in bytes. `version` is the leading byte of a jsonb value. */
   text(value: string, version?: number): void {
     const extra = version === undefined ? 0 : 1;
     this.#reserve(4 + extra + value.length * 3);
@@ -165,7 +166,11 @@ class Writer {
     this.length = start + written;
   }
 
-  /** A decimal in Postgres's format: groups of four digits and the weight of the first. @throws RangeError  it is no decimal */
+  /**
+   * A decimal in Postgres's format: groups of four digits, and the weight of the first.
+   *
+   * @throws RangeError  not a decimal
+   */
   numeric(value: string): void {
     const { negative, digits, weight, scale } = toGroups(value);
     this.int32(8 + digits.length * 2);

@@ -4,43 +4,44 @@ import { count } from '../observability/metrics.ts';
 import { type Host, isPrimary, pool } from './pools.ts';
 
 /**
- * Which host a read goes to. A reader that lags over the threshold, or cannot be reached, is left out until it has
- * been well below the threshold three times in a row: without that hysteresis it would flap around the limit.
+ * Chooses the host for a read. A reader whose lag exceeds the threshold, or that cannot be reached, is left out until
+ * its lag has been at most half the threshold in three consecutive checks. Without this hysteresis it would flap around
+ * the threshold.
  *
- * The lag is asked for at most once a second and never waited for twice: the figure serves the reads that follow.
+ * The lag is measured at most once a second, and concurrent reads share a measurement.
  */
 interface ReaderState {
   usable: boolean;
-  goodInARow: number;
+  consecutiveGoodChecks: number;
   checkedAt: number;
-  /** Every change committed before this time, ms, is known to be visible there. */
+  /** Every change committed before this time (ms) is known to be visible on it. */
   seenUpTo: number;
   checking: Promise<void> | undefined;
 }
 
-const checkEveryMs = 1_000;
-/** A figure older than this says nothing about now, so the read waits for a new one. */
-const waitForCheckAfterMs = 5_000;
-const goodChecksToReturn = 3;
-/** A reader that takes longer to say how far behind it is does not answer. */
-const impatient = { query_timeout: 1_000 };
+const checkIntervalMs = 1_000;
+/** If the last check is older than this, the read waits for a new one. */
+const maxCheckAgeMs = 5_000;
+const requiredGoodChecks = 3;
+/** A reader that does not report its lag within this time counts as unreachable. */
+const lagTimeout = { query_timeout: 1_000 };
 const states = new Map<Host, ReaderState>();
 
 /** The reader, or the primary while the reader is left out. */
 export async function hostForReads(preferred: 'reader' | 'analytics'): Promise<Host> {
   const state = stateOf(preferred);
-  if (Date.now() - state.checkedAt >= checkEveryMs) {
+  if (Date.now() - state.checkedAt >= checkIntervalMs) {
     state.checking ??= check(preferred, state).finally(() => {
       state.checking = undefined;
     });
-    if (Date.now() - state.checkedAt >= waitForCheckAfterMs) await state.checking;
+    if (Date.now() - state.checkedAt >= maxCheckAgeMs) await state.checking;
   }
   return state.usable ? preferred : 'primary';
 }
 
 /**
- * The time up to which a host shows every change: now for the primary; for a reader, when its lag was last measured, less
- * the lag.
+ * The time up to which a host shows every change. For the primary this is now; for a reader, the time of the last
+ * measurement minus the lag.
  */
 export function seenUpTo(host: Host): Date {
   return new Date(isPrimary(host) ? Date.now() : stateOf(host).seenUpTo);
@@ -50,10 +51,10 @@ export function seenUpTo(host: Host): Date {
 export function leaveOut(host: Host): void {
   const state = stateOf(host);
   state.usable = false;
-  state.goodInARow = 0;
+  state.consecutiveGoodChecks = 0;
 }
 
-/** Whether the reader is in use just now, for the health check. */
+/** Whether reads currently avoid a reader. For the health check. */
 export function isLeftOut(host: Host): boolean {
   return !stateOf(host).usable;
 }
@@ -61,7 +62,7 @@ export function isLeftOut(host: Host): boolean {
 function stateOf(host: Host): ReaderState {
   let state = states.get(host);
   if (!state) {
-    state = { usable: true, goodInARow: 0, checkedAt: 0, seenUpTo: 0, checking: undefined };
+    state = { usable: true, consecutiveGoodChecks: 0, checkedAt: 0, seenUpTo: 0, checking: undefined };
     states.set(host, state);
   }
   return state;
@@ -78,18 +79,18 @@ async function check(host: Host, state: ReaderState): Promise<void> {
     leaveOut(host);
     return;
   }
-  state.goodInARow = lagMs <= threshold / 2 ? state.goodInARow + 1 : 0;
-  if (state.goodInARow >= goodChecksToReturn) state.usable = true;
+  state.consecutiveGoodChecks = lagMs <= threshold / 2 ? state.consecutiveGoodChecks + 1 : 0;
+  if (state.consecutiveGoodChecks >= requiredGoodChecks) state.usable = true;
 }
 
-/** Milliseconds the host is behind the writer; undefined if it does not answer, or cannot know. */
+/** How many milliseconds a host is behind the primary. Undefined if it does not respond, or cannot know. */
 export async function measureLag(host: Host): Promise<number | undefined> {
   try {
     const text = await lagQuery(host);
-    const { rows } = await (await pool(host)).query<{ lag_ms: number | null }>({ text, ...impatient });
+    const { rows } = await (await pool(host)).query<{ lag_ms: number | null }>({ text, ...lagTimeout });
     return rows[0]?.lag_ms ?? undefined;
   } catch (error) {
-    // a reader that cannot say how far behind it is is left out; the read goes on
+    // a reader with unknown lag is left out; the read continues elsewhere
     log.warn('reader lag unknown', { host, error });
     return undefined;
   }
@@ -98,7 +99,7 @@ export async function measureLag(host: Host): Promise<number | undefined> {
 const auroraLag = `select coalesce(max(replica_lag_in_msec), 0)::float8 as lag_ms
   from aurora_replica_status() where server_id = aurora_db_instance_identifier()`;
 
-// a standby without a stream has replayed all it got, and cannot know what it is missing
+// a standby without a stream has replayed everything it received, and cannot know what it is missing
 const standbyLag = `select case
     when not pg_is_in_recovery() then 0
     when not exists (select from pg_stat_wal_receiver where coalesce(status, 'streaming') = 'streaming') then null
@@ -112,7 +113,7 @@ async function lagQuery(host: Host): Promise<string> {
   if (isAurora === undefined) {
     const { rows } = await (await pool(host)).query<{ is: boolean }>({
       text: `select to_regproc('aurora_replica_status') is not null as is`,
-      ...impatient,
+      ...lagTimeout,
     });
     isAurora = rows[0]?.is ?? false;
   }

@@ -1,14 +1,14 @@
 /**
- * VACUUM and ANALYZE where the statistics say that it pays, table by table, and what came of each.
+ * Runs VACUUM and ANALYZE on the tables whose statistics call for it, and reports the result for each.
  *
- * Autovacuum does this too, on its own time; a large sync leaves a table whose plans are wrong until then. It never waits
- * for user traffic: a table whose lock is not to be had within the lock timeout is left for the next time.
+ * Autovacuum does this too, but later; until then, a table has bad query plans after a large sync. Maintenance never
+ * blocks on user traffic: a table whose lock is not granted within the lock timeout is skipped until the next run.
  */
 import type pg from 'pg';
 import { log } from '../observability/log.ts';
 import { pool } from './pools.ts';
 
-/** One table, before and after. */
+/** A table before and after maintenance. */
 export interface Maintained {
   table: string;
   action: 'vacuum analyze' | 'analyze';
@@ -17,7 +17,7 @@ export interface Maintained {
   changedRowsBefore: number;
   deadRowsAfter: number;
   elapsedMs: number;
-  /** Why it was left, where it was. */
+  /** Why the table was skipped, if it was. */
   left?: string;
 }
 
@@ -28,14 +28,14 @@ interface TableStatistics {
   changed: number;
 }
 
-/** From how many dead rows, and which share of the live ones, a VACUUM pays; for ANALYZE, of changed ones. */
-const pays = { dead: { rows: 1_000, share: 0.1 }, changed: { rows: 1_000, share: 0.1 } };
+/** The number of dead rows, and their share of the live ones, from which to VACUUM; of changed rows, to ANALYZE. */
+const thresholds = { dead: { rows: 1_000, share: 0.1 }, changed: { rows: 1_000, share: 0.1 } };
 const lockTimeoutMs = 1_000;
 const advisoryLock = 7_216_305_442;
 
 /**
- * Looks after the tables that need it, those with the most dead rows first, until the deadline; `onTable` is told of each.
- * Undefined if another is at it.
+ * Maintains the tables that need it until the deadline, starting with the most dead rows, and returns a report.
+ * `onTable` is called after each, with the number of remaining tables. Undefined if another maintenance is running.
  *
  * @throws Unavailable  the database failed (retryable)
  */
@@ -48,15 +48,15 @@ export async function maintainTables(
   try {
     const { rows } = await client.query<{ ours: boolean }>('select pg_try_advisory_lock($1) as ours', [advisoryLock]);
     if (!rows[0]!.ours) return undefined;
-    // a VACUUM of a large table takes longer than a statement may
+    // a VACUUM of a large table exceeds the role's statement timeout
     await client.query(`set statement_timeout = 0; set lock_timeout = ${lockTimeoutMs}`);
-    const worn = (await statistics(client)).filter((one) => actionFor(one) !== undefined);
+    const due = (await statistics(client)).filter((one) => actionFor(one) !== undefined);
     const report: Maintained[] = [];
-    for (const [i, one] of worn.entries()) {
+    for (const [i, one] of due.entries()) {
       if (Date.now() >= deadline.getTime()) break;
       const maintained = await maintain(client, one);
       report.push(maintained);
-      await onTable(maintained, worn.length - i - 1);
+      await onTable(maintained, due.length - i - 1);
     }
     return report;
   } catch (error) {
@@ -73,15 +73,15 @@ export async function maintainTables(
 }
 
 function actionFor({ rows, dead, changed }: TableStatistics): Maintained['action'] | undefined {
-  if (dead >= pays.dead.rows && dead >= rows * pays.dead.share) return 'vacuum analyze';
-  if (changed >= pays.changed.rows && changed >= rows * pays.changed.share) return 'analyze';
+  if (dead >= thresholds.dead.rows && dead >= rows * thresholds.dead.share) return 'vacuum analyze';
+  if (changed >= thresholds.changed.rows && changed >= rows * thresholds.changed.share) return 'analyze';
   return undefined;
 }
 
 async function maintain(client: pg.PoolClient, before: TableStatistics): Promise<Maintained> {
   const action = actionFor(before)!;
   const startedAt = Date.now();
-  // the name is the catalogue's own, quoted; the table's end is not cut off, as that takes a lock that stops readers
+  // the name comes quoted from the catalog; truncating the table would take a lock that blocks readers
   const statement = action === 'analyze' ? `analyze ${before.name}` : `vacuum (analyze, truncate false) ${before.name}`;
   const left = await client.query(statement).then(
     () => undefined,
@@ -101,7 +101,7 @@ async function maintain(client: pg.PoolClient, before: TableStatistics): Promise
     elapsedMs: Date.now() - startedAt,
     ...(left ? { left } : {}),
   };
-  log.info('a table was looked after', { ...maintained });
+  log.info(left ? 'table maintenance skipped' : 'table maintained', { ...maintained });
   return maintained;
 }
 

@@ -9,8 +9,8 @@ import { ensureRoles } from './roles.ts';
 const advisoryLock = 7_216_305_441;
 
 /**
- * Applies the migrations in a folder, one deployment at a time, then creates roles and partitions. Returns the names of
- * the migrations applied.
+ * Applies the pending migrations in a folder, then creates roles and partitions. Concurrent deployments wait for each
+ * other. Returns the names of the applied migrations.
  *
  * @throws Unavailable  the database failed (retryable)
  */

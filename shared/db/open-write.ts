@@ -1,12 +1,12 @@
 import type pg from 'pg';
 import { pool } from './pools.ts';
 
-/** A transaction on the writer that has written its row of `platform.replica_canary`, and is open until it is ended. */
+/** An open transaction on the primary that has written its row in `platform.replica_canary`. */
 export interface OpenWrite {
   xid: number;
-  /** @throws the driver's errors; the transaction has ended then too */
+  /** @throws the driver's errors; the transaction has ended nonetheless */
   commit(): Promise<void>;
-  /** Does nothing to a transaction that has ended; never throws. */
+  /** Does nothing if the transaction has ended. Never throws. */
   rollback(): Promise<void>;
 }
 
@@ -15,10 +15,10 @@ interface Writes {
 }
 
 /**
- * Begins a transaction and writes. The server ends it by itself once this process has been silent for 25 seconds, so a
- * function that dies or is frozen leaves none open.
+ * Begins a transaction and writes a row. The server ends the transaction after 25 idle seconds, so a function that dies
+ * or is frozen leaves none open.
  *
- * @throws the driver's errors; no transaction is open then
+ * @throws the driver's errors; no transaction is left open
  */
 export async function openWrite(run: string): Promise<OpenWrite> {
   const client = await (await pool('writer')).connect();
@@ -32,7 +32,7 @@ export async function openWrite(run: string): Promise<OpenWrite> {
       failure = error as Error;
       throw error;
     } finally {
-      // with an error the connection is closed, and the transaction with it
+      // after an error the connection is closed, which ends the transaction
       client.release(failure);
     }
   };
@@ -48,12 +48,18 @@ export async function openWrite(run: string): Promise<OpenWrite> {
   }
 }
 
-/** Writes in a transaction of its own, and gives its id once it has committed. @throws the driver's errors */
+/**
+ * Writes a row in its own transaction and returns the transaction's id after the commit.
+ *
+ * @throws the driver's errors
+ */
 export async function commitWrite(run: string): Promise<number> {
   return write(await pool('writer'), run);
 }
 
-async function write(on: Writes, run: string): Promise<number> {
-  const { rows } = await on.query('insert into platform.replica_canary (run) values ($1) returning xid::text', [run]);
+async function write(target: Writes, run: string): Promise<number> {
+  const { rows } = await target.query('insert into platform.replica_canary (run) values ($1) returning xid::text', [
+    run,
+  ]);
   return Number(rows[0].xid);
 }

@@ -2,14 +2,14 @@ import type { PartitionedTable, Partitions } from '../kernel/table.ts';
 import { log } from '../observability/log.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
-/** What was done to the partitions of one table. */
+/** The changes made to the partitions of a table. */
 export interface PartitionReport {
   table: string;
   created: string[];
   dropped: string[];
 }
 
-/** A period of time, half open: [from, to). */
+/** A half-open period of time: [from, to). */
 export interface Period {
   /** `20261121` or `202611`. */
   label: string;
@@ -18,8 +18,8 @@ export interface Period {
 }
 
 /**
- * Creates the partitions that tables declare, from the current period on, and drops those past their retention. What
- * exists already is left alone.
+ * Creates the missing partitions that tables declare, from the current period on, and drops those past their retention.
+ * Returns what changed in each table.
  *
  * @throws Unavailable  the database failed, or a lock was not granted in time (retryable)
  */
@@ -37,7 +37,7 @@ export async function createPartitions(tables: readonly PartitionedTable[], now:
   return reports;
 }
 
-/** The period that is `offset` periods after the one of a time. */
+/** The period that is `offset` periods after the one that contains `now`. */
 export function periodAt(by: Partitions['by'], now: Date, offset: number): Period {
   const [year, month, day] = [now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate()];
   const start = (n: number) => new Date(by === 'day' ? Date.UTC(year, month, day + n) : Date.UTC(year, month + n));
@@ -60,7 +60,7 @@ async function createAhead({ schema, name, partitions }: PartitionedTable, now: 
       const bounds = [from, to].map((time) => `'${time.toISOString()}'`) as [string, string];
       await tx.query(`create table ${schema}.${partition} (like ${schema}.${name} including defaults including constraints)
         ${storage === undefined ? '' : `with (${storage})`}`);
-      // a matching CHECK spares ATTACH its scan, and so the lock its length
+      // with a matching CHECK, ATTACH skips its scan and holds its lock only briefly
       await tx.query(`alter table ${schema}.${partition}
         add constraint within check (${column} >= ${bounds[0]} and ${column} < ${bounds[1]})`);
       await tx.query(`alter table ${schema}.${name} attach partition ${schema}.${partition}

@@ -5,8 +5,9 @@ import { log } from '../observability/log.ts';
 import { forgetSecret, secret } from '../secrets.ts';
 
 /**
- * Where statements run, and as which role: reads on the API's readers, on the reader that is kept apart for long queries,
- * or on the primary, all as the role for reads; transactions on the primary as the role for writes (`writer`).
+ * Where statements run, and as which role. Reads run on the API's readers (`reader`), on the reader reserved for long
+ * queries (`analytics`), or on the primary (`primary`), all as the role for reads. Transactions run on the primary as
+ * the role for writes (`writer`).
  */
 export type Host = 'writer' | 'primary' | 'reader' | 'analytics';
 
@@ -17,7 +18,7 @@ const settings = {
   analytics: { host: 'DATABASE_ANALYTICS_HOST', secret: 'DATABASE_READ_SECRET_ARN' },
 } as const;
 
-/** Whether a host is the primary: what is committed can be seen there at once. */
+/** Whether a host is the primary, where every committed change is visible immediately. */
 export function isPrimary(host: Host): boolean {
   return host === 'writer' || host === 'primary';
 }
@@ -28,7 +29,7 @@ const pools = new Map<Host, Promise<pg.Pool>>();
 const ending = new Set<Promise<void>>();
 
 /**
- * The connections of this container to a host: opened when first needed and kept between invocations.
+ * The container's connection pool for a host: opened on first use and reused across invocations.
  *
  * @throws Unavailable  the credentials could not be fetched (retryable)
  */
@@ -43,14 +44,14 @@ export function pool(host: Host): Promise<pg.Pool> {
 }
 
 /**
- * Drops the connections to a host that turned out to lead to the wrong server: the next one looks up the address again.
- * Work that holds the pool finishes with it. Does nothing if `found` was dropped before.
+ * Drops a pool whose connections turned out to lead to the wrong server, so that the next one resolves the address
+ * again. Work that holds the pool can finish. Does nothing if the pool was already dropped.
  */
-export async function dropPool(host: Host, found: pg.Pool): Promise<void> {
+export async function dropPool(host: Host, dropped: pg.Pool): Promise<void> {
   const opened = pools.get(host);
-  if (!opened || (await opened) !== found || pools.get(host) !== opened) return;
+  if (!opened || (await opened) !== dropped || pools.get(host) !== opened) return;
   pools.delete(host);
-  const ended = endWhenIdle(found).finally(() => ending.delete(ended));
+  const ended = endWhenIdle(dropped).finally(() => ending.delete(ended));
   ending.add(ended);
 }
 
@@ -60,7 +61,7 @@ async function endWhenIdle(pool: pg.Pool): Promise<void> {
   await pool.end();
 }
 
-/** Ends every connection of this container. */
+/** Closes all of this container's database connections. */
 export async function closePools(): Promise<void> {
   const opened = [...pools.values()];
   pools.clear();
@@ -77,18 +78,18 @@ async function open(host: Host): Promise<pg.Pool> {
     port: Number(port),
     database: env('DATABASE_NAME'),
     user: username,
-    // looked up at each connection, so that a rotated password needs no restart
+    // read for each new connection, so that a rotated password needs no restart
     password: async () => (await secret(arn, credentials)).password,
     ssl: env('DATABASE_TLS') === 'require' ? { rejectUnauthorized: true } : false,
     max: env('DATABASE_POOL_SIZE'),
     connectionTimeoutMillis: 3_000,
-    // past the role's own statement timeout, which a frozen server does not keep
+    // longer than the role's statement timeout, which a frozen server does not enforce
     ...(isPrimary(host) ? {} : { query_timeout: readerTimeoutMs }),
     idleTimeoutMillis: 60_000,
     allowExitOnIdle: true,
     application_name: `tributary ${env('SERVICE')}`,
   });
-  // the query learns of a lost connection; without a listener it would also end the process
+  // queries report a lost connection themselves; without a listener, the event would end the process
   opened.on('connect', (client) => client.on('error', () => {}));
   opened.on('error', (error: Error & { code?: string }) => {
     if (error.code?.startsWith('28')) forgetSecret(arn);

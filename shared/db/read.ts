@@ -8,14 +8,14 @@ import { isConnectionError, isDemotion, translateDatabaseError } from './errors.
 import { hostForReads, leaveOut, seenUpTo } from './lag.ts';
 import { dropPool, type Host, isPrimary, pool } from './pools.ts';
 
-/** What a read is for; it decides which host answers. Syncs and alerts have to see what was just written. */
+/** What a read is for, which decides the host. Syncs and alerts must see what was just written. */
 export type Workload = 'api' | 'analytics' | 'sync' | 'alerts';
 
-/** Rows, and what the host that gave them said of itself. */
+/** Rows, and what the host that returned them reported about itself. */
 export interface ProvableRead<Row> {
   rows: Row[];
   evidence: Evidence;
-  /** The time up to which that host shows every change. */
+  /** The time up to which the host shows every change. */
   asOf: Date;
 }
 
@@ -25,12 +25,12 @@ interface Statement {
 }
 
 /**
- * Rows of one statement, with the evidence of what they show: the snapshot this very statement read under, and whether
- * the server was in recovery. A replica that is down or lags too far is passed over for the writer.
+ * The rows of one statement, with evidence of what they show: the snapshot of this very statement, and whether the
+ * server was in recovery. If the replica is down or lags too far, the primary is read instead.
  *
- * @throws Unproven     `source` asks the replica for proof, and it has none
- * @throws Deadline     over the role's statement timeout (retryable)
- * @throws Unavailable  no host answered (retryable)
+ * @throws Unproven     `source` asks the replica for a proof, and it has none
+ * @throws Deadline     the role's statement timeout was exceeded (retryable)
+ * @throws Unavailable  no host responded (retryable)
  */
 export async function readProvably<Row extends object>(
   statement: Sql,
@@ -48,10 +48,10 @@ export async function readProvably<Row extends object>(
 }
 
 /**
- * Rows of one statement with their evidence, from this very host, however far it lags; with `proving` only after it has
- * proven these fences, in the transaction that then reads.
+ * The rows of one statement with their evidence, from exactly this host, however far it lags. With `proving`, the host
+ * must first prove these fences, in the same transaction as the read.
  *
- * @param prove  decides whether there is a proof; the canary listens to it, and tests make it err
+ * @param prove  decides whether there is a proof; the canary observes it, and tests replace it with a wrong one
  * @throws Unproven  the host has no proof
  * @throws the driver's errors, not translated
  */
@@ -69,12 +69,12 @@ export async function readFrom<Row extends object>(
   return proving ? readAfterProof<Row>(host, wrapped, proving, prove) : readOnce<Row>(host, wrapped);
 }
 
-/** Rows of one statement, from a host of the workload; for what is not cached. */
+/** The rows of one statement, from a host for the workload, without evidence. For reads that are not cached. */
 export async function query<Row extends object>(statement: Sql, workload: Workload): Promise<Row[]> {
   return onHost(await hostOf(workload), async (host) => (await (await pool(host)).query<Row>(statement)).rows);
 }
 
-/** What a host says of the transactions behind some fences, for `explain`. */
+/** What a host reports about the transactions behind some fences. For `explain`. */
 export async function evidenceOf(host: Host, fences: readonly Fence[]): Promise<Evidence> {
   const client = await (await pool(host)).connect();
   try {
@@ -89,17 +89,17 @@ async function hostOf(workload: Workload): Promise<Host> {
   return hostForReads(workload === 'api' ? 'reader' : 'analytics');
 }
 
-/** What a reader refuses and the primary may not: a conflict with recovery, a lack of memory or connections. */
-const readersOwn = /^(40001|40P01|53)/;
+/** Errors on a reader that the primary may not have: a recovery conflict, or a lack of memory or connections. */
+const readerOnlyErrors = /^(40001|40P01|53)/;
 
-/** Runs `work` on a host, and on the primary if a reader fails where the primary may not. */
+/** Runs `work` on a host, and again on the primary if a reader fails with an error that the primary may not have. */
 async function onHost<T>(host: Host, work: (host: Host) => Promise<T>): Promise<T> {
   try {
     return await work(host);
   } catch (error) {
     const { code = '' } = error as { code?: string };
     if (isPrimary(host)) throw await translatePrimaryError(host, error);
-    if (!isConnectionError(error) && !readersOwn.test(code)) throw translateDatabaseError(error);
+    if (!isConnectionError(error) && !readerOnlyErrors.test(code)) throw translateDatabaseError(error);
     if (!code.startsWith('40')) leaveOut(host);
     return await work('primary').catch(async (second: unknown) => {
       throw await translatePrimaryError('primary', second);
@@ -107,7 +107,7 @@ async function onHost<T>(host: Host, work: (host: Host) => Promise<T>): Promise<
   }
 }
 
-/** A write that is refused as one on a replica: a failover has demoted the server behind these connections. */
+/** Also drops the pool after a demotion error: a failover has demoted the server behind these connections. */
 async function translatePrimaryError(host: Host, error: unknown): Promise<unknown> {
   if (isDemotion(error)) await dropPool(host, await pool(host));
   return translateDatabaseError(error);
@@ -121,9 +121,9 @@ async function readOnce<Row extends object>(host: Host, statement: Statement): P
 }
 
 /**
- * Asks for the status of the fences' transactions and then reads, in one transaction: behind a proxy the next statement
- * could go to another reader. Each statement of READ COMMITTED has a snapshot of its own, so what was committed when it
- * was asked is visible to the read that follows.
+ * Asks for the status of the fences' transactions and then reads, in one transaction: behind a proxy, the next
+ * statement could go to a different reader. In READ COMMITTED each statement has its own snapshot, so what was reported
+ * as committed is visible to the read that follows.
  */
 async function readAfterProof<Row extends object>(
   host: Host,
@@ -152,12 +152,12 @@ async function readAfterProof<Row extends object>(
   }
 }
 
-/** A fence is raised for commits alone: a server that calls one of its transactions aborted has another history. */
+/** Fences are raised only for commits: a server that reports such a transaction as aborted has a different history. */
 class ForeignHistory extends Unproven {}
 
 async function askStatus(client: pg.PoolClient, host: Host, fences: readonly Fence[]): Promise<Evidence> {
   const xids = [...new Set(fences.flatMap((fence) => fence.xids))];
-  // a transaction that this server has not met yet has no status here, and asking for it is an error
+  // asking for the status of a transaction that this server does not know yet is an error
   const { rows } = await client.query<{ snapshot: string; in_recovery: boolean; xid: string; status: string | null }>(
     `select now.snapshot::text, pg_is_in_recovery() as in_recovery, xid::text,
        case when xid < pg_snapshot_xmax(now.snapshot) then pg_xact_status(xid) end as status
@@ -186,6 +186,6 @@ function toRead<Row extends object>(host: Host, { rows }: pg.QueryResult): Omit<
 
 function snapshotIn(text: string) {
   const snapshot = parseSnapshot(text);
-  if (!snapshot) throw new Integrity('Postgres gave no snapshot with its rows.');
+  if (!snapshot) throw new Integrity('Postgres returned no valid snapshot.');
   return snapshot;
 }

@@ -1,18 +1,18 @@
 /**
- * Asks the cluster whether what the cache believes of its hosts is true: that a host shows each change it has proven to
- * show (`cache/proof.ts`), and says truly whether it is in recovery.
+ * Tests the cache's assumptions about the cluster: that a host shows every change it has proven to show
+ * (`cache/proof.ts`), and that it correctly reports whether it is in recovery.
  *
- * A round makes the case in which a proof could err, and asks for it three times:
+ * A round creates the situation in which a proof could be wrong, and asks for it three times:
  *
  *     x begins and writes ─▶ y begins, writes, commits ─▶ the reader shows y
- *       ─▶ ask the reader: for it x, which is older than y, has not committed. Who claims x now is wrong, for certain.
+ *       ─▶ ask the reader: x is older than y, but has not committed. Any claim about x now is certainly false.
  *     x commits
- *       ─▶ ask the reader at once: x may or may not have arrived; a claim is right if the row is there. Ask the writer.
+ *       ─▶ ask the reader at once: x may or may not have arrived; a claim is true if it shows the row. Ask the primary.
  *     the reader shows x
  *       ─▶ ask the reader: now its proofs should hold, or they are useless.
  *
- * In all but the last rounds a still older transaction is open, as under a sync: a reader's snapshot can prove nothing
- * then, and its status has to. In the last ones it is not, so that the snapshot proves something too.
+ * In all but the last rounds an even older transaction is open, as during a sync: then a reader's snapshot can prove
+ * nothing, and the transaction status has to. In the last rounds it is not, so that the snapshot is tested too.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -25,7 +25,7 @@ import { commitWrite, type OpenWrite, openWrite } from './open-write.ts';
 import { type Host, pool } from './pools.ts';
 import { readFrom } from './read.ts';
 
-/** How often a proof was claimed, refused, and claimed although the row was not there (these are claims as well). */
+/** How often a proof was claimed, refused, and falsely claimed (the row was not visible; also counted as claimed). */
 export interface ProofCounts {
   claimed: number;
   refused: number;
@@ -33,36 +33,36 @@ export interface ProofCounts {
 }
 
 export interface HostCounts {
-  /** Answers of `pg_is_in_recovery()`. */
+  /** Results of `pg_is_in_recovery()`. */
   recovery: { right: number; wrong: number };
   proofs: Partial<Record<Proof, ProofCounts>>;
 }
 
 export interface CanaryReport {
-  /** Rounds with an older transaction open, and without. */
+  /** Rounds with an older transaction open (`held`), and without one (`quiet`). */
   rounds: { held: number; quiet: number };
   commits: number;
-  /** Rounds in which the reader did not show a commit within the time it was given. */
+  /** Rounds in which the reader did not show a commit within `catchUpMs`. */
   behind: number;
-  /** False if the deadline came before the last round. */
+  /** False if the deadline passed before the last round. */
   isComplete: boolean;
   elapsedMs: number;
   writer: HostCounts;
-  /** `none`: the reader's address leads to the writer. */
+  /** `none`: the reader's address leads to the primary. */
   reader: HostCounts | 'none';
 }
 
 export interface CanaryOptions {
-  /** When to stop; at most one round and its waiting later. */
+  /** When to stop. A round in progress may exceed it. */
   deadline: Date;
-  /** Rounds with an older transaction open; each commits twice. */
+  /** Number of rounds with an older transaction open. Each commits twice. */
   heldRounds?: number;
   quietRounds?: number;
-  /** How long the reader is waited for, twice in a round. */
+  /** How long to wait for the reader to show a commit, twice per round. */
   catchUpMs?: number;
-  /** The age at which the older transaction is replaced, after the next one has begun. */
+  /** The age at which the older transaction is replaced by a new one. */
   replaceAfterMs?: number;
-  /** What is judged. */
+  /** The function under test. */
   prove?: typeof proofOf;
 }
 
@@ -74,22 +74,22 @@ interface Run extends Required<CanaryOptions> {
 const pollMs = 2;
 
 /**
- * Runs the rounds and gives what was counted; a claim that is false does not end them. Every transaction has ended then,
- * and the rows are gone.
+ * Runs the rounds and returns the counts; a false claim does not stop them. When it returns, every transaction has
+ * ended and the rows have been removed.
  *
- * @throws Unavailable  the writer or the reader did not answer (retryable)
- * @throws Deadline     a statement took too long (retryable)
+ * @throws Unavailable  the primary or the reader did not respond (retryable)
+ * @throws Deadline     a statement timed out (retryable)
  */
 export async function runCanary(options: CanaryOptions): Promise<CanaryReport> {
   const startedAt = Date.now();
   const id = randomUUID();
   try {
-    const report = emptyReport(await leadsToWriter());
+    const report = emptyReport(!(await hasReader()));
     const defaults = { heldRounds: 500, quietRounds: 50, catchUpMs: 1_000, replaceAfterMs: 10_000, prove: proofOf };
     const run = { ...defaults, ...options, id, report };
-    await playHeldRounds(run);
+    await runHeldRounds(run);
     while (report.rounds.quiet < run.quietRounds && isInTime(run)) {
-      await playRound(run);
+      await runRound(run);
       report.rounds.quiet++;
     }
     report.isComplete = report.rounds.held === run.heldRounds && report.rounds.quiet === run.quietRounds;
@@ -101,7 +101,7 @@ export async function runCanary(options: CanaryOptions): Promise<CanaryReport> {
   }
 }
 
-function emptyReport(isReaderNone: boolean): CanaryReport {
+function emptyReport(lacksReader: boolean): CanaryReport {
   const counts = (): HostCounts => ({ recovery: { right: 0, wrong: 0 }, proofs: {} });
   return {
     rounds: { held: 0, quiet: 0 },
@@ -110,33 +110,33 @@ function emptyReport(isReaderNone: boolean): CanaryReport {
     isComplete: false,
     elapsedMs: 0,
     writer: counts(),
-    reader: isReaderNone ? 'none' : counts(),
+    reader: lacksReader ? 'none' : counts(),
   };
 }
 
 const isInTime = ({ deadline }: Run) => Date.now() < deadline.getTime();
 
-/** Whether the reader's address leads to the writer's server: a cluster without readers, or a stage that has none. */
-async function leadsToWriter(): Promise<boolean> {
+/** Whether the reader's address leads to a server of its own. In a cluster without readers, it leads to the primary. */
+async function hasReader(): Promise<boolean> {
   const text = `select concat_ws(' ', inet_server_addr(), inet_server_port(), pg_postmaster_start_time()) as server`;
   const ask = async (host: Host) => (await (await pool(host)).query<{ server: string }>(text)).rows[0]!.server;
-  return (await ask('writer')) === (await ask('reader'));
+  return (await ask('writer')) !== (await ask('reader'));
 }
 
-/** An older transaction is open at any time of these; the one before is ended only when the next has begun. */
-async function playHeldRounds(run: Run): Promise<void> {
+/** Keeps an older transaction open throughout: the previous one ends only after the next has begun. */
+async function runHeldRounds(run: Run): Promise<void> {
   const { rounds } = run.report;
   let older: OpenWrite | undefined;
   let openedAt = 0;
   try {
     while (rounds.held < run.heldRounds && isInTime(run)) {
       if (!older || Date.now() - openedAt >= run.replaceAfterMs) {
-        const before: OpenWrite | undefined = older;
+        const previous: OpenWrite | undefined = older;
         openedAt = Date.now();
         older = await openWrite(run.id);
-        await before?.rollback();
+        await previous?.rollback();
       }
-      await playRound(run);
+      await runRound(run);
       rounds.held++;
     }
   } finally {
@@ -144,7 +144,7 @@ async function playHeldRounds(run: Run): Promise<void> {
   }
 }
 
-async function playRound(run: Run): Promise<void> {
+async function runRound(run: Run): Promise<void> {
   const { report } = run;
   const x = await openWrite(run.id);
   try {
@@ -165,7 +165,7 @@ async function playRound(run: Run): Promise<void> {
 
 const rowOf = (xid: number) => sql`select xid from platform.replica_canary where xid = ${String(xid)}::xid8`;
 
-/** Whether the reader shows what a transaction wrote, within the time it is given; true if there is no reader. */
+/** Whether the reader shows a transaction's row within `catchUpMs`. True if there is no reader. */
 async function readerShows(run: Run, xid: number): Promise<boolean> {
   if (run.report.reader === 'none') return true;
   const until = Math.min(Date.now() + run.catchUpMs, run.deadline.getTime());
@@ -183,7 +183,7 @@ async function askReader(run: Run, xid: number): Promise<void> {
   await askForStatus(run, reader, xid);
 }
 
-/** Proof 1 of the writer, proof 2 of the reader: from the snapshot of the very statement that read the row. */
+/** The primary's proof, or the reader's proof by snapshot: from the snapshot of the statement that read the row. */
 async function askForSnapshot({ prove }: Run, host: Host, counts: HostCounts, xid: number): Promise<void> {
   const { evidence, rows } = await readFrom(host, rowOf(xid));
   counts.recovery[evidence.inRecovery === (host === 'reader') ? 'right' : 'wrong']++;
@@ -191,15 +191,15 @@ async function askForSnapshot({ prove }: Run, host: Host, counts: HostCounts, xi
   record(counts, claim, host === 'writer' ? 'writer' : 'snapshot', rows.length > 0);
 }
 
-/** Proof 3: the status, and then the row, in one transaction. */
+/** The proof by status: reads the status and then the row, in one transaction. */
 async function askForStatus({ prove }: Run, counts: HostCounts, xid: number): Promise<void> {
   let claim: Proof | undefined;
-  const listen: typeof proofOf = (evidence, fences) => {
+  const observe: typeof proofOf = (evidence, fences) => {
     claim = prove(evidence, fences);
     return claim;
   };
   const fences = fencesOf(xid);
-  const read = await readFrom('reader', rowOf(xid), fences, listen).catch((error: unknown) => {
+  const read = await readFrom('reader', rowOf(xid), fences, observe).catch((error: unknown) => {
     if (!(error instanceof Unproven)) throw error;
   });
   record(counts, claim, 'status', read !== undefined && read.rows.length > 0);
@@ -207,7 +207,7 @@ async function askForStatus({ prove }: Run, counts: HostCounts, xid: number): Pr
 
 const fencesOf = (xid: number) => [{ forgotten: 0, xids: [xid] }];
 
-/** A claim counts for the proof that made it, a refusal for the one that was asked for. */
+/** A claim counts for the proof that was given, a refusal for the proof that was requested. */
 function record({ proofs }: HostCounts, claim: Proof | undefined, asked: Proof, isShown: boolean): void {
   const proof = claim ?? asked;
   proofs[proof] ??= { claimed: 0, refused: 0, false: 0 };
@@ -216,10 +216,10 @@ function record({ proofs }: HostCounts, claim: Proof | undefined, asked: Proof, 
   if (claim && !isShown) counts.false++;
 }
 
-/** Removes the rows of a run, and what a run that was killed left behind. Rows that stay do no harm. */
+/** Removes the rows of this run and of killed ones. Remaining rows do no harm. */
 async function removeRows(run: string): Promise<void> {
   const text = `delete from platform.replica_canary where run = $1 or written_at < now() - interval '1 hour'`;
   await pool('writer')
     .then((writer) => writer.query(text, [run]))
-    .catch((error: unknown) => log.warn('the rows of a canary were left for the next run', { error }));
+    .catch((error: unknown) => log.warn('canary rows not removed', { error }));
 }

@@ -6,16 +6,16 @@ import { secret } from '../secrets.ts';
 interface RoleRights {
   /** On all tables of all schemas. */
   privileges: string;
-  /** `create temporary table`, for writes in bulk. */
+  /** `create temporary table`, for bulk writes. */
   temporary?: true;
   statementTimeout: string;
   transactionTimeout: string;
   lockTimeout: string;
 }
 
-/** The roles beside the owner. Statement timeouts end before the functions that connect as them do. */
+/** The roles besides the owner. Statement timeouts are shorter than those of the functions that connect as the role. */
 const roles: Record<'writer' | 'worker' | 'reader' | 'console', RoleRights> = {
-  /** Writes of API functions (30 s) and consumers (60 s). */
+  /** Writes by API functions (30 s) and consumers (60 s). */
   writer: {
     privileges: 'select, insert, update, delete',
     temporary: true,
@@ -31,7 +31,7 @@ const roles: Record<'writer' | 'worker' | 'reader' | 'console', RoleRights> = {
     transactionTimeout: '10min',
     lockTimeout: '10s',
   },
-  /** Reads of API functions. */
+  /** Reads by API functions. */
   reader: { privileges: 'select', statementTimeout: '5s', transactionTimeout: '10s', lockTimeout: '1s' },
   /** People. */
   console: { privileges: 'select', statementTimeout: '30s', transactionTimeout: '60s', lockTimeout: '1s' },
@@ -39,7 +39,7 @@ const roles: Record<'writer' | 'worker' | 'reader' | 'console', RoleRights> = {
 
 const credentials = z.object({ username: z.string().regex(/^[a-z_]+$/), password: z.string() });
 
-/** Makes sure that every role exists, with the password of its secret and the rights above. */
+/** Ensures that every role exists, with the password from its secret and the rights above. */
 export async function ensureRoles(client: pg.ClientBase): Promise<void> {
   for (const [name, rights] of Object.entries(roles)) {
     const { username, password } = await secret(roleSecrets()[name as keyof typeof roles], credentials);
@@ -52,7 +52,7 @@ export async function ensureRoles(client: pg.ClientBase): Promise<void> {
 async function ensureLogin(client: pg.ClientBase, username: string, password: string): Promise<void> {
   const exists = await client.query('select 1 from pg_roles where rolname = $1', [username]);
   if (exists.rowCount === 0) await client.query(`create role ${username} login`);
-  // a password cannot be a parameter, so Postgres quotes the literal
+  // ALTER ROLE takes no parameters, so Postgres quotes the password
   const quoted = await client.query<{ literal: string }>('select quote_literal($1) as literal', [password]);
   await client.query(`alter role ${username} with login password ${quoted.rows[0]!.literal}`);
 }

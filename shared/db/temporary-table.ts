@@ -5,7 +5,7 @@ import sql, { raw, Sql } from 'sql-template-tag';
 import { type CopyRow, type CopyType, encodeCopy } from './copy-binary.ts';
 import type { Transaction } from './transaction.ts';
 
-/** Columns by name. */
+/** SQL types by column name. */
 export type ColumnTypes = Readonly<Record<string, CopyType>>;
 
 /**
@@ -18,7 +18,7 @@ export type ColumnTypes = Readonly<Record<string, CopyType>>;
  * ```
  */
 export class TemporaryTable<Columns extends ColumnTypes = Record<never, CopyType>> extends Sql {
-  /** The columns' names, in order. */
+  /** The column names, in order. */
   readonly columns: readonly (keyof Columns & string)[];
   readonly #types: Columns;
 
@@ -29,21 +29,21 @@ export class TemporaryTable<Columns extends ColumnTypes = Record<never, CopyType
     this.columns = Object.keys(types);
   }
 
-  /** The columns' names without those given. */
+  /** The column names, except the given ones. */
   columnsExcept(...excluded: (keyof Columns & string)[]): (keyof Columns & string)[] {
     return this.columns.filter((column) => !excluded.includes(column));
   }
 
-  /** The statement that creates the table, empty. */
+  /** The statement that creates the empty table. */
   get creation(): Sql {
     return this.#creationWith([]);
   }
 
   /**
-   * Creates the table with one row for each source: the first step of a bulk write, which then joins out the rows already
-   * stored and inserts the others in key order.
+   * Creates the table with one row per source. This is the first step of a bulk write, which then excludes the rows
+   * that are already stored by a join and inserts the others in key order.
    *
-   * An additional column, `position`, numbers the rows from 1. A second call in one transaction replaces the rows.
+   * An additional column, `position`, numbers the rows from 1. A second call in the same transaction replaces the rows.
    */
   async fill<Source>(
     tx: Transaction,
@@ -70,7 +70,7 @@ export class TemporaryTable<Columns extends ColumnTypes = Record<never, CopyType
   }
 }
 
-/** Lazily, because a second array of a million rows is memory that a Lambda function may lack. */
+/** Lazy, because a Lambda function may lack the memory for a second array of a million rows. */
 function* mapped<Source, Row>(sources: Iterable<Source>, toRow: (source: Source) => Row): Iterable<Row> {
   for (const source of sources) yield toRow(source);
 }

@@ -2,16 +2,17 @@ import type pg from 'pg';
 import { isDemotion, translateDatabaseError } from './errors.ts';
 import { dropPool, pool } from './pools.ts';
 
-/** A connection inside a transaction on the writer. */
+/** A connection inside a transaction on the primary. */
 export type Transaction = pg.PoolClient;
 
-/** `repeatable read`: all of its statements see one snapshot; a row that another changed meanwhile fails it (retryable). */
+/** `repeatable read`: all statements see one snapshot. Writing a row that was changed since then fails (retryable). */
 export type Isolation = 'read committed' | 'repeatable read';
 
 /**
- * Runs `work` in one transaction on the writer, without announcing anything: for the platform's own bookkeeping.
+ * Runs `work` in one transaction on the primary and returns its result. Raises no fences: for the platform's own
+ * records.
  *
- * @throws what `work` throws, after ROLLBACK; errors of the database translated
+ * @throws what `work` throws, after ROLLBACK; database errors are translated
  */
 export async function inTransaction<T>(
   work: (tx: Transaction) => Promise<T>,

@@ -5,7 +5,7 @@ import { openObject, type StoredObject } from '../files/object.ts';
 import { type FileRecord, openFile } from '../files/records.ts';
 import type { DatasetDeclaration } from '../kernel/dataset.ts';
 import { InvalidInput, TributaryError } from '../kernel/errors.ts';
-import { takesOtherColumns, columnsOf } from './columns.ts';
+import { columnsOf, takesOtherColumns } from './columns.ts';
 import type { Run } from './job.ts';
 import { type Batch, runSync } from './sync.ts';
 
