@@ -4,6 +4,7 @@ const benches: Record<string, () => Promise<void>> = {
   bundles: async () => (await import('./bundles.ts')).benchBundles(),
   fence: async () => (await import('./fence.ts')).benchFence(),
   sync: async () => (await import('./sync.ts')).benchSync(),
+  lanes: async () => (await import('./lanes.ts')).benchLanes(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

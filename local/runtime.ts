@@ -16,6 +16,7 @@ import { startSchedules } from './schedules.ts';
 import { secretValues } from './secret-values.ts';
 import { startSecrets } from './secrets.ts';
 import { readTemplate } from './template.ts';
+import type { StandIn } from './upstreams/stand-in.ts';
 import { startUpstreams, type Upstreams } from './upstreams/start.ts';
 
 export interface RuntimeOptions {
@@ -26,6 +27,8 @@ export interface RuntimeOptions {
   /** 0: any. */
   port: number;
   log(line: string): void;
+  /** Stand-ins to use instead of those in `local/upstreams/`, by the upstream's name. */
+  standIns?: Readonly<Record<string, StandIn>>;
   /** Called with the servers' processes, so that the next run can stop them if this one is killed. */
   onServers?(pids: number[]): Promise<void>;
 }
@@ -62,7 +65,7 @@ async function start(options: RuntimeOptions, stops: Stops): Promise<Omit<Runtim
   const logs = join(directory, 'logs');
   await mkdir(logs, { recursive: true });
   const template = await readTemplate(options.template);
-  const upstreams = await startUpstreams(upstreamsIn(template), directory);
+  const upstreams = await startUpstreams(upstreamsIn(template), directory, options.standIns);
   stops.push(() => upstreams.stop());
   let onObjectCreated = (_: CreatedObject): void => {};
   const servers = await startServers(options, logs, stops, (created) => onObjectCreated(created));

@@ -15,10 +15,17 @@ export interface Upstreams {
 /**
  * Starts the stand-ins of upstreams, given by their names. Each keeps its state in a file of `directory`.
  *
+ * @param replaced  stand-ins to start instead of those in this folder
  * @throws Error  an upstream has no stand-in; the message says what to write
  */
-export async function startUpstreams(names: readonly string[], directory: string): Promise<Upstreams> {
-  const standIns = await Promise.all(names.map(async (name) => [name, await standInOf(name)] as const));
+export async function startUpstreams(
+  names: readonly string[],
+  directory: string,
+  replaced: Readonly<Record<string, StandIn>> = {},
+): Promise<Upstreams> {
+  const standIns = await Promise.all(
+    names.map(async (name) => [name, replaced[name] ?? (await standInOf(name))] as const),
+  );
   const running = await Promise.all(
     standIns.map(async ([name, standIn]) => {
       const started = await standIn.start({ statePath: join(directory, `upstream-${name}.json`) });
