@@ -86,6 +86,11 @@ test('a change of the play shows at once, and a new price with the next refresh'
   expect((await readAfter(call, '/v1/editions/1-565', refresh)).json.floorUsd).toBe('99.5');
 });
 
+test('a new edition is found at once', async () => {
+  const created = await readAfter(call, '/v1/editions/1-568', () => commit((tx) => describeMoment(tx, 4, 568)));
+  expect(created.json).toMatchObject({ id: '1-568', supply: 0, holders: 0, lockedShare: '0.0000' });
+});
+
 test.each([
   ['/v1/editions/26:565', 'path.id'],
   ['/v1/editions/1234567890-1', 'path.id'],

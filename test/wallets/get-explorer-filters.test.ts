@@ -41,12 +41,11 @@ test('every tier, team, player and set is counted, by name', async () => {
   expect([headers['x-source'], headers['as-of']]).toEqual([undefined, '2026-01-06T07:08:09.123Z']);
 });
 
-test('a new name shows at once, and its moments with the next refresh', async () => {
-  const named = await readAfter(call, path, () => commit((tx) => describeMoment(tx, 7, 4, { tier: 'ULTIMATE' })));
-  const tiers = [...expected.tiers, { name: 'ULTIMATE', editions: 1, moments: 1 }];
-  expect(named.json).toEqual({ ...expected, tiers });
-  tiers[2]!.moments = 2;
-  expect((await readAfter(call, path, refresh)).json.tiers).toEqual(tiers);
+test('a new edition shows at once, and its moments after the next refresh', async () => {
+  const named = await readAfter(call, path, () => commit((tx) => describeMoment(tx, 7, 5, { tier: 'ULTIMATE' })));
+  const added = { name: 'ULTIMATE', editions: 1, moments: 0 };
+  expect(named.json).toEqual({ ...expected, tiers: [...expected.tiers, added] });
+  expect((await readAfter(call, path, refresh)).json.tiers).toEqual([...expected.tiers, { ...added, moments: 1 }]);
 });
 
 test('a parameter is refused', async () => {
