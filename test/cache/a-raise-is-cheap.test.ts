@@ -2,14 +2,14 @@ import { afterAll, expect, test } from 'vitest';
 import { startRedis } from '../../local/redis.ts';
 import { createTestCache, fixedGeneration, seenUpTo, viewOf } from '../support/cache.ts';
 
-// a server of its own: its memory is measured
+// its own server, since its memory is measured
 const server = await startRedis(() => {}, '');
 afterAll(() => server.stop());
 
 const wallets = (count: number) =>
   Array.from({ length: count }, (_, i) => `wallets:0x${i.toString(16).padStart(16, '0')}`);
 
-test('a raise costs one key of at most 200 bytes an entity', async () => {
+test('a raise costs one key of at most 200 bytes per entity', async () => {
   const { cache, connection } = await createTestCache({}, server.url);
   await cache.raise(['wallets:first'], 5);
   const usedBytes = async () => Number(/used_memory:(\d+)/.exec(await connection.redis.info('memory'))![1]);
@@ -19,15 +19,15 @@ test('a raise costs one key of at most 200 bytes an entity', async () => {
   expect(((await usedBytes()) - bytes) / 10_000).toBeLessThanOrEqual(200);
 });
 
-test('within the margin of a change of generation a raise reaches the one before too', async () => {
+test('shortly after a new generation began, a raise also reaches the previous one', async () => {
   const generation = fixedGeneration();
   const { cache } = await createTestCache({ generation }, server.url);
   const view = viewOf('things:1');
   await cache.read(view, seenUpTo(10, 'old'));
-  // a container that has not noticed the change: it reads in the generation before
-  const before = generation.current;
+  // a container that has not noticed the change and still reads in the previous generation
+  const previous = generation.current;
   const late = await createTestCache(
-    { generation: { ...fixedGeneration(), ensure: async () => ({ current: before, previous: [], since: 3 }) } },
+    { generation: { ...fixedGeneration(), ensure: async () => ({ current: previous, previous: [], since: 3 }) } },
     server.url,
   );
   expect((await late.cache.read(view, seenUpTo(10, 'unused'))).outcome).toBe('hit');

@@ -23,7 +23,7 @@ test('garbage in Redis is a miss', async () => {
   );
 });
 
-test('an entry comes out as it went in', async () => {
+test('an entry decodes to what was encoded', async () => {
   const tag = fc.stringMatching(/^[A-Za-z0-9_-]{8}$/);
   const record = fc.record({
     status: fc.constantFrom(200 as const, 404 as const),
@@ -45,7 +45,7 @@ test('an entry comes out as it went in', async () => {
   );
 });
 
-test('an entry of another layout, or cut off within its header, is a miss', async () => {
+test('an entry with a different layout or a truncated header is a miss', async () => {
   const { bytes } = await toEntry({ evidence: undefined, status: 200, body: 'x' }, ['tag-one!', 'tag-two!'], 0, 1);
   const headerLength = bytes.length - 1;
   for (let length = 0; length < headerLength; length++)
@@ -54,20 +54,20 @@ test('an entry of another layout, or cut off within its header, is a miss', asyn
   expect(decodeEntry(Buffer.concat([Buffer.from([1]), bytes.subarray(1)]))).toBeUndefined();
 });
 
-test('an entry’s hash is of its plain body', async () => {
+test('an entry’s hash is that of its uncompressed body', async () => {
   for (const body of ['small', 'large '.repeat(1_000)]) {
     const { hash } = await toEntry({ evidence: undefined, status: 200, body }, [], 0, 1);
     expect(hash).toBe(createHash('sha256').update(body).digest('base64url').slice(0, 22));
   }
 });
 
-test('an entry that was loaded before its view had a dependency is a miss', async () => {
+test('an entry loaded before its view had a dependency is a miss', async () => {
   await cache.read(viewOf('fewer:1'), seenUpTo(10, 'old'));
   const served = await cache.read(viewOf('fewer:1', 'metadata', { dependsOn: ['dep:1'] }), seenUpTo(10, 'new'));
   expect([served.outcome, served.entry.body.toString()]).toEqual(['miss', 'new']);
 });
 
-test('an entry ends up to a tenth before its time, and entries do not end together', async () => {
+test('an entry lives up to 10 % shorter than its TTL, and entries do not end together', async () => {
   const lives = await Promise.all(
     Array.from({ length: 50 }, async (_, i) => {
       const { entry } = await cache.read(viewOf(`jitter:${i}`), seenUpTo(10, 'x'));
@@ -91,7 +91,7 @@ test('every key has a time to live', async () => {
   for (const key of keys) expect([key, (await connection.redis.pttl(key)) > 0]).toEqual([key, true]);
 });
 
-test('a large body is packed once and passed on packed', async () => {
+test('a large body is compressed once and served compressed', async () => {
   const text = JSON.stringify(Array.from({ length: 1_000 }, (_, i) => ({ i })));
   const view = viewOf('large:1');
   await cache.read(view, seenUpTo(10, text));
@@ -100,7 +100,7 @@ test('a large body is packed once and passed on packed', async () => {
   expect(gunzipSync(served.entry.body).toString()).toBe(text);
 });
 
-test('"not found" is remembered, for half a minute at most', async () => {
+test('"not found" is cached for at most 30 seconds', async () => {
   const view = viewOf('missing:1');
   await cache.read(view, seenUpTo(10, '{}', { status: 404 }));
   expect((await cache.read(view, seenUpTo(10, 'unused'))).entry.status).toBe(404);
@@ -108,18 +108,18 @@ test('"not found" is remembered, for half a minute at most', async () => {
   expect(Date.parse(entry!.endsAt)).toBeLessThanOrEqual(Date.now() + 30_000);
 });
 
-test('"not found" is remembered no longer than the view lives', async () => {
+test('"not found" is cached no longer than the view’s TTL', async () => {
   const { entry } = await cache.read(viewOf('missing:2', 'v', { ttlSeconds: 10 }), seenUpTo(10, '{}', { status: 404 }));
   expect(entry.endsAt - entry.loadedAt).toBeLessThanOrEqual(10_000);
 });
 
-test('a hash holds at most 512 views: what is over is served, not stored', async () => {
+test('a hash holds at most 512 views; more are served but not stored', async () => {
   for (let i = 0; i < 515; i++) await cache.read(viewOf('many:1', `page:${i}`), seenUpTo(10, String(i)));
   expect(await connection.redis.hlen(hashOf('many:1'))).toBe(514);
   expect((await cache.read(viewOf('many:1', 'page:514'), seenUpTo(10, '514'))).entry.body.toString()).toBe('514');
 });
 
-test('entries that have ended make room for new ones', async () => {
+test('ended entries are removed to make space for new ones', async () => {
   for (let i = 0; i < 513; i++)
     await cache.read(viewOf('dead:1', `search?q=${i}`, { ttlSeconds: 0.001 }), seenUpTo(10, 'x'));
   await new Promise((resolve) => setTimeout(resolve, 5));
@@ -128,7 +128,7 @@ test('entries that have ended make room for new ones', async () => {
   expect((await cache.read(view, seenUpTo(10, 'unused'))).outcome).toBe('hit');
 });
 
-test('what has ended, and garbage, makes room; tag and fence stay', async () => {
+test('ended entries and garbage are removed to make space; the tag and the fence stay', async () => {
   const entity = 'dead:2';
   await cache.raise([entity], 5);
   for (let i = 0; i < 511; i++) await cache.read(viewOf(entity, `search?q=${i}`, { ttlSeconds: 0 }), seenUpTo(10, 'x'));
@@ -140,7 +140,7 @@ test('what has ended, and garbage, makes room; tag and fence stay', async () => 
   expect(await explain(entity)).toMatchObject({ tag, fence: { xids: [5] } });
 });
 
-test('in a full hash an entry that a dependency’s fence hides is replaced', async () => {
+test('in a full hash, an entry voided by a dependency’s fence is replaced', async () => {
   const view = viewOf('full:1', 'page:0', { dependsOn: ['full:2'] });
   await cache.read(view, seenUpTo(10, 'old'));
   for (let i = 1; i < 514; i++) await cache.read(viewOf('full:1', `page:${i}`), seenUpTo(10, 'x'));
@@ -149,7 +149,7 @@ test('in a full hash an entry that a dependency’s fence hides is replaced', as
   expect((await cache.read(view, seenUpTo(21, 'unused'))).entry.body.toString()).toBe('new');
 });
 
-test('an ended entry stands in within its grace while the database is down, a fenced one never', async () => {
+test('an ended entry is served within its grace period while the database is down; a voided one never is', async () => {
   const view = viewOf('grace:1', 'list', { isFenced: false, ttlSeconds: 0.001, graceSeconds: 60 });
   await cache.read(view, seenUpTo(10, 'old'));
   await new Promise((resolve) => setTimeout(resolve, 5));
@@ -162,7 +162,7 @@ test('an ended entry stands in within its grace while the database is down, a fe
   await expect(cache.read(view, down)).rejects.toThrow('down');
 });
 
-test('an ended entry stands in for a database that is away or over its time, and for nothing else', async () => {
+test('an ended entry is served if the database is unavailable or times out, and after no other error', async () => {
   const read = (error: Error, more = {}) => {
     const view = viewOf('grace:2', 'list', { isFenced: false, ttlSeconds: 0, ...more });
     return cache.read(view, async () => {
@@ -177,7 +177,7 @@ test('an ended entry stands in for a database that is away or over its time, and
   await expect(read(new Unavailable('down'))).rejects.toThrow('down');
 });
 
-test('who needs a fenced answer gets no ended entry, however stale it may be', async () => {
+test('a read that must be fenced gets no ended entry, even if it accepts stale ones', async () => {
   const view = viewOf('stale:2', 'list', { ttlSeconds: 0, graceSeconds: 60 });
   const options = { maxStaleSeconds: 60, mustBeFenced: true };
   await cache.read(view, seenUpTo(10, 'old'));
@@ -188,7 +188,7 @@ test('who needs a fenced answer gets no ended entry, however stale it may be', a
   await expect(cache.read(view, down, options)).rejects.toThrow('down');
 });
 
-test('a client that takes stale answers gets them without a load', async () => {
+test('a client that accepts stale answers gets them without a load', async () => {
   const view = viewOf('stale:1', 'list', { ttlSeconds: 0.001 });
   await cache.read(view, seenUpTo(10, 'old'));
   await new Promise((resolve) => setTimeout(resolve, 5));

@@ -14,7 +14,7 @@ const never: Load = async () => {
 };
 const bodyOf = async (served: ReturnType<typeof cache.read>) => (await served).entry.body.toString();
 
-test('after a fence is raised no read returns what it hides', async () => {
+test('after a fence is raised, no read returns what it voided', async () => {
   const view = viewOf(newEntity());
   const first = await cache.read(view, seenUpTo(100, 'old'));
   expect([first.outcome, first.entry.body.toString()]).toEqual(['miss', 'old']);
@@ -25,7 +25,7 @@ test('after a fence is raised no read returns what it hides', async () => {
   expect((await cache.read(view, never)).outcome).toBe('hit');
 });
 
-test('a fence of an entity that a view depends on hides it', async () => {
+test('a fence on an entity that a view depends on voids it', async () => {
   const other = newEntity();
   const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
   await cache.read(view, seenUpTo(100, 'old'));
@@ -34,7 +34,7 @@ test('a fence of an entity that a view depends on hides it', async () => {
   expect(await bodyOf(cache.read(view, seenUpTo(121, 'new')))).toBe('new');
 });
 
-test('what does not come from Postgres is hidden by the fences of its entity and of its dependencies', async () => {
+test('data that does not come from Postgres is voided by fences on its entity and dependencies', async () => {
   const [home, other] = [newEntity(), newEntity()];
   const view = viewOf(home, 'v', { dependsOn: [other] });
   for (const entity of [home, other]) {
@@ -47,7 +47,7 @@ test('what does not come from Postgres is hidden by the fences of its entity and
   }
 });
 
-test('what does not come from Postgres is not stored if a clear comes during its load', async () => {
+test('data that does not come from Postgres is not stored if a fence is raised during its load', async () => {
   const view = viewOf(newEntity());
   await cache.read(view, async () => {
     await cache.raise([view.entity], 50);
@@ -56,7 +56,7 @@ test('what does not come from Postgres is not stored if a clear comes during its
   expect(await bodyOf(cache.read(view, async () => ({ evidence: undefined, status: 200, body: 'new' })))).toBe('new');
 });
 
-test('a replica that has not seen the change is passed over for the writer', async () => {
+test('if the replica has not seen the change, the primary is read', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 500);
   const asked: string[] = [];
@@ -64,7 +64,7 @@ test('a replica that has not seen the change is passed over for the writer', asy
   expect(asked).toEqual(['replica', 'status', 'writer']);
 });
 
-test('a replica that calls the change committed is believed, though a long transaction holds its snapshot back', async () => {
+test('a replica that reports the change as committed is trusted, despite a long transaction in its snapshot', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 500);
   const asked: string[] = [];
@@ -82,7 +82,7 @@ test('a replica that calls the change committed is believed, though a long trans
   expect(asked).toEqual(['replica', 'status']);
 });
 
-test('a replica that has no proof to give is not read from twice', async () => {
+test('a replica without a proof is not read twice', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 500);
   const load: Load = async (source) => {
@@ -92,7 +92,7 @@ test('a replica that has no proof to give is not read from twice', async () => {
   expect(await bodyOf(cache.read(view, load))).toBe('writer');
 });
 
-test('a statement that takes too long on a replica that proves is not repeated on the writer', async () => {
+test('a timeout on a replica that has a proof is not retried on the primary', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 500);
   const asked: string[] = [];
@@ -107,7 +107,7 @@ test('a statement that takes too long on a replica that proves is not repeated o
 test.each([
   ['snapshot', ['replica', 'writer']],
   ['none', ['writer']],
-] as const)('with replicas believed for "%s" alone, their loads go to %s', async (replicaProofs, expected) => {
+] as const)('with replicaProofs "%s", loads go to %s', async (replicaProofs, expected) => {
   const own = await createTestCache({ replicaProofs });
   await own.cache.raise(['things:1'], 500);
   const asked: string[] = [];
@@ -115,7 +115,7 @@ test.each([
   expect(asked).toEqual(expected);
 });
 
-test('a writer that is in recovery, or has not reached the change, is asked over a new connection, and refused', async () => {
+test('a primary in recovery, or without the change, is asked again over a new connection, then rejected', async () => {
   for (const evidence of [
     { host: 'writer' as const, inRecovery: true, snapshot: { xmin: 900, xmax: 900, xip: [] } },
     { host: 'writer' as const, inRecovery: false, snapshot: { xmin: 400, xmax: 500, xip: [] } },
@@ -132,12 +132,12 @@ test('a writer that is in recovery, or has not reached the change, is asked over
     };
     await expect(own.cache.read(viewOf('things:1'), load)).rejects.toMatchObject({ code: 'unavailable' });
     expect(sources).toEqual([{ host: 'writer' }, { host: 'writer', insteadOf: expect.anything() }]);
-    // another history voids the cache; a writer in recovery says nothing about it
+    // a different history voids the cache; a server in recovery does not
     expect(generation.current === before).toBe(evidence.inRecovery);
   }
 });
 
-test('a writer that is found over a new connection is believed', async () => {
+test('a primary that is reached over a new connection is trusted', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 500);
   const load: Load = async (source) =>
@@ -146,7 +146,7 @@ test('a writer that is found over a new connection is believed', async () => {
   expect((await cache.read(view, never)).outcome).toBe('hit');
 });
 
-test('a fill cannot resurrect: a fence raised during the load refuses it', async () => {
+test('a fill cannot restore old data: a fence raised during the load prevents it', async () => {
   const view = viewOf(newEntity());
   await cache.read(view, async (source) => {
     await cache.raise([view.entity], 300);
@@ -155,7 +155,7 @@ test('a fill cannot resurrect: a fence raised during the load refuses it', async
   expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
 });
 
-test('a fill cannot resurrect: a fence of a dependency raised during the load hides it', async () => {
+test('a fill cannot restore old data: a dependency’s fence raised during the load voids it', async () => {
   const other = newEntity();
   const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
   await cache.read(view, async (source) => {
@@ -165,7 +165,7 @@ test('a fill cannot resurrect: a fence of a dependency raised during the load hi
   expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
 });
 
-test('a fill cannot resurrect: a hash evicted during the load refuses it', async () => {
+test('a fill cannot restore old data: an eviction of the hash during the load prevents it', async () => {
   const view = viewOf(newEntity());
   await cache.read(view, async (source) => {
     await cache.raise([view.entity], 300);
@@ -176,7 +176,7 @@ test('a fill cannot resurrect: a hash evicted during the load refuses it', async
   expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
 });
 
-test('a dependency whose hash was evicted with its fence hides what was stored under it', async () => {
+test('evicting a dependency’s hash and fence voids what was stored under it', async () => {
   const other = newEntity();
   const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
   await cache.read(view, seenUpTo(100, 'old'));
@@ -184,7 +184,7 @@ test('a dependency whose hash was evicted with its fence hides what was stored u
   expect(await bodyOf(cache.read(view, seenUpTo(121, 'new')))).toBe('new');
 });
 
-test('an entry outlives the fences’ margin though nobody touches its dependency', async () => {
+test('an entry outlives the fence margin even if its dependency is not accessed', async () => {
   const marginMs = 30_000;
   const own = await createTestCache({ marginMs });
   await own.cache.read(viewOf('home:1', 'list', { dependsOn: ['dep:1'], ttlSeconds: 300 }), seenUpTo(10, 'x'));
@@ -192,7 +192,7 @@ test('an entry outlives the fences’ margin though nobody touches its dependenc
     expect(await own.connection.redis.pttl(own.hashOf(entity))).toBeGreaterThan(marginMs + 200_000);
 });
 
-test('a view that ends soon shortens the life neither of its hash nor of its dependencies', async () => {
+test('a view with a short TTL shortens the life of neither its hash nor its dependencies', async () => {
   const own = await createTestCache({ marginMs: 30_000 });
   for (const [field, ttlSeconds] of [['long', 300] as const, ['short', 1] as const])
     await own.cache.read(viewOf('home:1', field, { dependsOn: ['dep:1'], ttlSeconds }), seenUpTo(10, 'x'));
@@ -200,7 +200,7 @@ test('a view that ends soon shortens the life neither of its hash nor of its dep
     expect(await own.connection.redis.pttl(own.hashOf(entity))).toBeGreaterThan(200_000);
 });
 
-test('a fence, and the tags that a load began under, are kept for the whole margin', async () => {
+test('a fence and the tags that a load began under are kept for the whole margin', async () => {
   const own = await createTestCache({ marginMs: 600_000, loadDeadlineMs: 5_000 });
   const lifeOf = (entity: string) => own.connection.redis.pttl(own.hashOf(entity));
   await own.cache.raise(['raised:1'], 5);
@@ -211,13 +211,13 @@ test('a fence, and the tags that a load began under, are kept for the whole marg
   });
 });
 
-test('an ended entry is kept through its grace', async () => {
+test('an ended entry is kept through its grace period', async () => {
   const view = viewOf('graceful:1', 'list', { isFenced: false, graceSeconds: 3_600 });
   await cache.read(view, seenUpTo(10, 'x'));
   expect(await connection.redis.pttl(hashOf(view.entity))).toBeGreaterThan(3_600_000);
 });
 
-test('a replica that has not seen the change of a dependency is passed over for the writer', async () => {
+test('if the replica has not seen a change to a dependency, the primary is read', async () => {
   const other = newEntity();
   const view = viewOf(newEntity(), 'list', { dependsOn: [other] });
   await cache.raise([other], 500);
@@ -226,7 +226,7 @@ test('a replica that has not seen the change of a dependency is passed over for 
   expect(asked).toEqual(['replica', 'status', 'writer']);
 });
 
-test('beside the cache too, a writer in recovery is asked over a new connection, and refused', async () => {
+test('without the cache too, a primary in recovery is asked again over a new connection, then rejected', async () => {
   const view = viewOf(newEntity(), 'all', { isFenced: false });
   const sources: unknown[] = [];
   const load: Load = async (source) => {
@@ -241,7 +241,7 @@ test('beside the cache too, a writer in recovery is asked over a new connection,
   expect(sources).toEqual([{ host: 'writer' }, { host: 'writer', insteadOf: expect.anything() }]);
 });
 
-test('an entry that has ended is replaced though the replica’s snapshot is older than the one before', async () => {
+test('an ended entry is replaced even if the replica’s snapshot is older than the previous one', async () => {
   const view = viewOf(newEntity(), 'price', { ttlSeconds: 0.001 });
   const snapshot = { xmin: 100, xmax: 5_000, xip: [100] };
   await cache.read(view, async ({ host }) => ({
@@ -255,7 +255,7 @@ test('an entry that has ended is replaced though the replica’s snapshot is old
   expect(await bodyOf(cache.read(later, never))).toBe('new');
 });
 
-test('a raise says nothing twice: a delivery whose transaction is remembered leaves the views alone', async () => {
+test('a delivery whose transaction is remembered does not void the views again', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 300);
   await cache.read(view, seenUpTo(301, 'new'));
@@ -264,7 +264,7 @@ test('a raise says nothing twice: a delivery whose transaction is remembered lea
   expect((await cache.read(view, never)).outcome).toBe('hit');
 });
 
-test('a second delivery raises the fence of a hash that was lost', async () => {
+test('a second delivery raises the fence of a lost hash', async () => {
   const view = viewOf(newEntity());
   await cache.raise([view.entity], 300);
   await connection.redis.del(hashOf(view.entity));
@@ -273,7 +273,7 @@ test('a second delivery raises the fence of a hash that was lost', async () => {
   expect(await bodyOf(cache.read(view, seenUpTo(301, 'new')))).toBe('new');
 });
 
-test('at or below what is forgotten, a first delivery is a late commit and a second one is old news', async () => {
+test('at or below the forgotten xid, a first delivery is a late commit and a second one is ignored', async () => {
   const view = viewOf(newEntity());
   for (let xid = 1_001; xid <= 1_300; xid++) await cache.raise([view.entity], xid);
   expect((await explain(view.entity)).fence).toMatchObject({ forgotten: 1_044 });
@@ -305,19 +305,19 @@ test('fences commute and are idempotent', async () => {
   );
 });
 
-test('what a proof lets pass has seen every change behind the fences', () => {
+test('a load with a proof has seen every change behind the fences', () => {
   const xid = fc.integer({ min: 1, max: 60 });
   const fence: fc.Arbitrary<Fence> = fc.record({
     forgotten: fc.integer({ min: 0, max: 20 }),
     xids: fc.array(xid, { maxLength: 20 }),
   });
-  // a server: which transactions are open; one that shows its open ones (the writer), or does not (a replica)
-  const server = fc.record({ next: fc.integer({ min: 2, max: 70 }), open: fc.array(xid), hides: fc.boolean() });
+  // a server: its open transactions, and whether its snapshot lists them (the primary) or not (a replica)
+  const server = fc.record({ next: fc.integer({ min: 2, max: 70 }), open: fc.array(xid), omitsXip: fc.boolean() });
   fc.assert(
-    fc.property(server, fc.array(fence, { maxLength: 4 }), fc.array(xid), ({ next, open, hides }, fences, asked) => {
+    fc.property(server, fc.array(fence, { maxLength: 4 }), fc.array(xid), ({ next, open, omitsXip }, fences, asked) => {
       const running = [...new Set(open.filter((one) => one < next))];
       const isVisible = (one: number) => one < next && !running.includes(one);
-      const snapshot = { xmin: Math.min(next, ...running), xmax: next, xip: hides ? [] : running };
+      const snapshot = { xmin: Math.min(next, ...running), xmax: next, xip: omitsXip ? [] : running };
       const committed = new Set(asked.filter(isVisible));
       const proof = proofOf({ host: 'replica', inRecovery: true, snapshot, committed }, fences);
       const all = fences.flatMap(({ forgotten, xids }) => [

@@ -10,57 +10,54 @@ const never: Load = async () => {
 const copyOf = ({ shared }: TestCache) => shared.generationKey!;
 
 const { now } = Date;
-let late = 0;
+let elapsedMs = 0;
 
 afterEach(() => {
-  late = 0;
+  elapsedMs = 0;
   vi.restoreAllMocks();
 });
 
-/** Lets a container's knowledge of the generation grow old. */
-function laterBy(ms: number): void {
-  late += ms;
-  vi.spyOn(Date, 'now').mockImplementation(() => now() + late);
+/** Moves the clock forward, so that a container's known generation grows old. */
+function advanceClock(ms: number): void {
+  elapsedMs += ms;
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + elapsedMs);
 }
 
-test('a clear is not undone by a container that was refreshing the copy', async () => {
+test('a container that was refreshing the copy does not undo a clear', async () => {
   const generation = fixedGeneration();
   const operator = await createTestCache({ generation });
   await operator.cache.read(view, seenUpTo(10, 'wrong'));
   await operator.connection.redis.del(copyOf(operator));
-  // this container asks Postgres before the clear, and hears the answer after it
-  let hold = () => {};
-  const held = new Promise<void>((resolve) => {
-    hold = resolve;
-  });
+  // this container asks Postgres before the clear, and gets the answer after it
+  const answered = Promise.withResolvers<void>();
   const ensure = async () => {
-    const taken = await generation.peek();
-    await held;
-    return taken;
+    const old = await generation.peek();
+    await answered.promise;
+    return old;
   };
   const slow = await createTestCache({ ...operator.shared, generation: { ...generation, ensure } });
   const reading = slow.cache.read(view, seenUpTo(10, 'right'));
   await operator.cache.revokeGeneration();
   await operator.cache.renewGeneration();
-  hold();
+  answered.resolve();
   await reading;
   expect(await operator.connection.redis.get(copyOf(operator))).toMatch(new RegExp(`^${generation.current} `));
   expect((await operator.cache.read(view, seenUpTo(10, 'right'))).entry.body.toString()).toBe('right');
 });
 
-test('after a second of quiet, concurrent reads look at the generation once, in the same write as the entry', async () => {
+test('after an idle second, concurrent reads check the generation once, in the same write as the entry', async () => {
   const { cache, connection } = await createTestCache();
   await cache.read(view, seenUpTo(10, 'x'));
   const views = Array.from({ length: 20 }, (_, i) => viewOf(`things:${i}`));
   for (const one of views) await cache.read(one, seenUpTo(10, 'x'));
-  laterBy(1_001);
+  advanceClock(1_001);
   const [look, write] = [vi.spyOn(connection.redis, 'get'), vi.spyOn(connection.redis.stream, 'write')];
   const outcomes = await Promise.all(views.map(async (one) => (await cache.read(one, never)).outcome));
   expect(new Set(outcomes)).toEqual(new Set(['hit']));
   expect([look.mock.calls.length, write.mock.calls.length]).toEqual([1, 1]);
 });
 
-test('within a second of a look, reads do not look at the generation again', async () => {
+test('within a second of a check, reads do not check the generation again', async () => {
   const { cache, connection } = await createTestCache();
   const look = vi.spyOn(connection.redis, 'get');
   let time = now();
@@ -72,46 +69,46 @@ test('within a second of a look, reads do not look at the generation again', asy
   expect(look).toHaveBeenCalledTimes(looks);
 });
 
-test('an answer’s age is counted from when its load began', async () => {
+test('an answer’s age counts from the beginning of its load', async () => {
   const own = await createTestCache();
   const before = Date.now();
   const { entry } = await own.cache.read(view, async (source) => {
-    laterBy(5_000);
+    advanceClock(5_000);
     return seenUpTo(10, 'x')(source);
   });
   expect(entry.loadedAt - before).toBeLessThan(5_000);
 });
 
-test('a container takes up a new generation within a second', async () => {
+test('a container switches to a new generation within a second', async () => {
   const generation = fixedGeneration();
   const one = await createTestCache({ generation });
   const two = await createTestCache(one.shared);
   await two.cache.read(view, seenUpTo(10, 'old'));
   await one.cache.revokeGeneration();
   await one.cache.renewGeneration();
-  laterBy(1_001);
+  advanceClock(1_001);
   expect((await two.cache.read(view, seenUpTo(10, 'new'))).entry.body.toString()).toBe('new');
 });
 
-test('Redis’ copy of the generation, and what a container knows of it, live for ten seconds at most', async () => {
+test('Redis’ copy of the generation and a container’s own last at most ten seconds together', async () => {
   const one = await createTestCache();
   await one.cache.read(view, seenUpTo(10, 'x'));
   const ttlMs = await one.connection.redis.pttl(copyOf(one));
   expect([ttlMs > 0, ttlMs + 1_000 <= 10_000]).toEqual([true, true]);
 });
 
-test('a replica that has not seen the beginning of the generation is passed over for the writer', async () => {
+test('if the replica has not seen the beginning of the generation, the primary is read', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
   const load: Load = (source) => seenUpTo(source.host === 'writer' ? 100 : 50, source.host)(source);
   generation.since = 70;
   expect((await own.cache.read(viewOf('fresh:1'), load)).entry.body.toString()).toBe('writer');
   await own.connection.redis.set(copyOf(own), `${generation.current} 30`);
-  laterBy(1_001);
+  advanceClock(1_001);
   expect((await own.cache.read(viewOf('fresh:2'), load)).entry.body.toString()).toBe('replica');
 });
 
-test('a raise asks Postgres for the generation: Redis may have come back with an old one', async () => {
+test('a raise asks Postgres for the generation, since Redis may have come back with an old one', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
   const old = generation.current;
@@ -123,7 +120,7 @@ test('a raise asks Postgres for the generation: Redis may have come back with an
   expect((await own.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
-test('a raise asks Postgres for the generation: its container may know an old one', async () => {
+test('a raise asks Postgres for the generation, since its container may know an old one', async () => {
   const one = await createTestCache();
   const two = await createTestCache(one.shared);
   await two.cache.read(view, seenUpTo(10, 'x'));
@@ -134,7 +131,7 @@ test('a raise asks Postgres for the generation: its container may know an old on
   expect((await one.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
-test('with the database down, what is cached is served as stale; who needs a fenced answer gets none', async () => {
+test('while the database is down, cached answers are served as stale; a read that must be fenced fails', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
   await own.cache.read(view, seenUpTo(10, 'kept'));
@@ -145,30 +142,27 @@ test('with the database down, what is cached is served as stale; who needs a fen
   const down: Load = async () => {
     throw new Unavailable('down');
   };
-  laterBy(1_001);
+  advanceClock(1_001);
   const served = await own.cache.read(view, down);
   expect([served.outcome, served.entry.body.toString()]).toEqual(['stale', 'kept']);
   await expect(own.cache.read(view, down, { mustBeFenced: true })).rejects.toThrow('down');
 });
 
-test('a database that does not answer is waited for no longer than 100 ms by a hit', async () => {
+test('a hit waits at most 100 ms for a database that does not respond', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
   await own.cache.read(view, seenUpTo(10, 'kept'));
   await own.connection.redis.del(copyOf(own));
-  let answer = () => {};
-  generation.ensure = () =>
-    new Promise((_, reject) => {
-      answer = () => reject(new Unavailable('too late'));
-    });
-  laterBy(1_001);
+  const answer = Promise.withResolvers<never>();
+  generation.ensure = () => answer.promise;
+  advanceClock(1_001);
   const askedAt = performance.now();
   expect((await own.cache.read(view, never)).outcome).toBe('stale');
   expect(performance.now() - askedAt).toBeLessThan(1_000);
-  answer();
+  answer.reject(new Unavailable('too late'));
 });
 
-test('who needs a fenced answer of a view that changes do not fence is answered from the writer', async () => {
+test('a read that must be fenced, of a view without fences, is answered by the primary', async () => {
   const own = await createTestCache();
   const unfenced = viewOf('list:1', 'all', { isFenced: false });
   await own.cache.read(unfenced, seenUpTo(10, 'cached'));
@@ -183,12 +177,12 @@ test('garbage in Redis’ copy of the generation is replaced', async () => {
   await own.connection.redis.set(copyOf(own), 'garbage');
   expect((await own.cache.read(view, seenUpTo(10, 'x'))).outcome).toBe('miss');
   await own.connection.redis.set(copyOf(own), 'garbage');
-  laterBy(1_001);
+  advanceClock(1_001);
   expect((await own.cache.read(view, never)).outcome).toBe('hit');
   expect(await own.connection.redis.get(copyOf(own))).toMatch(/^\w+ \d+$/);
 });
 
-test('who is late with an old generation does not write it over a new one', async () => {
+test('a container that is late with an old generation does not overwrite a new one', async () => {
   const generation = fixedGeneration();
   const own = await createTestCache({ generation });
   const old = await generation.peek();
@@ -203,7 +197,7 @@ test('who is late with an old generation does not write it over a new one', asyn
   expect(await own.connection.redis.get(copyOf(own))).toMatch(new RegExp(`^${generation.current} `));
 });
 
-test('a key that is not a hash does not keep an entity from being cached or fenced', async () => {
+test('a key that is not a hash does not prevent caching or fencing an entity', async () => {
   const own = await createTestCache();
   await own.connection.redis.set(own.hashOf('foreign:1'), 'x', 'EX', 60);
   await own.cache.raise(['foreign:1'], 20);

@@ -5,24 +5,24 @@ const load = { seconds: 4, keys: 64, writers: 4, readers: 8 };
 const bench = await startFenceBench(200);
 afterAll(() => bench.stop());
 
-test('no read is older than a fence raised before it, and no key is stale in the end, with a replica 200 ms behind', async () => {
+test('with 200 ms of replica lag, no read is older than a fence raised before it, and no key ends up stale', async () => {
   const report = await bench.run({ ...load, cache: 'fenced' });
   expect(report).toMatchObject({ staleReads: 0, staleKeys: 0 });
   expect([report.reads > 500, report.writes > 50, report.hitRate > 0]).toEqual([true, true, true]);
 });
 
-test('the same holds with a write transaction open throughout, and costs no more loads', async () => {
+test('the same holds with a write transaction open throughout, without more loads', async () => {
   const report = await bench.run({ ...load, cache: 'fenced', trouble: 'openTransaction' });
   expect(report).toMatchObject({ staleReads: 0, staleKeys: 0 });
-  // each commit makes one miss; an open transaction must not make every read of a changed key one
+  // each commit causes one miss; an open transaction must not turn every read of a changed key into a miss
   expect(report.loads.onReplica / report.writes).toBeLessThan(2);
 });
 
-test('the same holds where the outbox alone brings the fences', async () => {
+test('the same holds if only the outbox delivers the fences', async () => {
   expect(await bench.run({ ...load, cache: 'outboxOnly' })).toMatchObject({ staleReads: 0, staleKeys: 0 });
 });
 
-test('a plain cache that is deleted on write is left stale by the same load', async () => {
+test('under the same load, a plain delete-on-write cache ends up stale', async () => {
   const report = await bench.run({ ...load, cache: 'deleteOnWrite' });
   expect(report.staleReads).toBeGreaterThan(0);
   expect(report.staleKeys).toBeGreaterThan(0);

@@ -9,7 +9,7 @@ const server = await startRedis(() => {}, '');
 const { cache } = await createTestCache({}, server.url);
 afterAll(() => server.stop());
 
-/** A load that says which host it came from. */
+/** A load whose body is the host it came from. */
 const load: Load = (source) => seenUpTo(10, source.host)(source);
 const read = async (options = {}) => {
   const {
@@ -19,7 +19,7 @@ const read = async (options = {}) => {
   return `${outcome} ${body.toString()}`;
 };
 
-test('a process that was busy for longer than Redis may be silent still gets what Redis sent', async () => {
+test('a process that is busy for longer than Redis may be silent still gets its replies', async () => {
   await read();
   for (let i = 0; i < 5; i++) {
     const reading = read();
@@ -31,7 +31,7 @@ test('a process that was busy for longer than Redis may be silent still gets wha
   }
 });
 
-test('an idle Redis is not taken for a silent one', async () => {
+test('an idle Redis does not count as silent', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const { connection } = await createTestCache({}, server.url);
   await connection.attempt((redis) => redis.ping());
@@ -40,7 +40,7 @@ test('an idle Redis is not taken for a silent one', async () => {
   vi.useRealTimers();
 });
 
-test('a script that fails does not fail the read: neither at its beginning nor at its end', async () => {
+test('a failing script does not fail the read, neither at its beginning nor at its end', async () => {
   const own = await createTestCache({}, server.url);
   const { redis } = own.connection;
   const outcomeOf = async (entity: string, load: Load) => {
@@ -50,54 +50,54 @@ test('a script that fails does not fail the read: neither at its beginning nor a
   const leaseOf = (entity: string) => `${own.hashOf(entity)}~lease:metadata`;
   await redis.lpush(leaseOf('begin:1'), 'of another type');
   expect(await outcomeOf('begin:1', load)).toBe('miss writer');
-  const spoiling = async (source: Parameters<Load>[0]) => {
+  const corrupting = async (source: Parameters<Load>[0]) => {
     await redis.set(own.hashOf('fill:1'), 'of another type');
     return load(source);
   };
-  expect(await outcomeOf('fill:1', spoiling)).toBe('miss replica');
+  expect(await outcomeOf('fill:1', corrupting)).toBe('miss replica');
   const failing = async () => {
     await redis.del(leaseOf('release:1'));
     await redis.lpush(leaseOf('release:1'), 'of another type');
-    throw new Error('the load’s own');
+    throw new Error('load failed');
   };
-  await expect(own.cache.read(viewOf('release:1'), failing)).rejects.toThrow('the load’s own');
+  await expect(own.cache.read(viewOf('release:1'), failing)).rejects.toThrow('load failed');
 });
 
-test('five failures in a row open the breaker; then one probe a second finds out whether Redis is back', async () => {
+test('five consecutive failures open the breaker; then one probe per second tests whether Redis is back', async () => {
   const { connection } = await createTestCache({}, server.url);
-  let asked = 0;
+  let attempts = 0;
   const attempt = (isBack: boolean) =>
     connection
       .attempt(async () => {
-        asked++;
-        if (!isBack) throw new Error('away');
+        attempts++;
+        if (!isBack) throw new Error('down');
       })
       .catch(() => {});
   for (const isBack of [false, false, false, false, true, false, false, false, false]) await attempt(isBack);
-  expect([connection.isOpen(), asked]).toEqual([false, 9]);
+  expect([connection.isOpen(), attempts]).toEqual([false, 9]);
   await attempt(false);
   await attempt(false);
-  expect([connection.isOpen(), asked]).toEqual([true, 10]);
+  expect([connection.isOpen(), attempts]).toEqual([true, 10]);
   const later = Date.now() + 1_001;
   vi.spyOn(Date, 'now').mockImplementation(() => later);
   await Promise.all([attempt(false), attempt(false), attempt(false)]);
-  expect([connection.isOpen(), asked]).toEqual([true, 11]);
+  expect([connection.isOpen(), attempts]).toEqual([true, 11]);
   vi.spyOn(Date, 'now').mockImplementation(() => later + 1_001);
   await attempt(true);
   await attempt(true);
-  expect([connection.isOpen(), asked]).toEqual([false, 13]);
+  expect([connection.isOpen(), attempts]).toEqual([false, 13]);
   vi.restoreAllMocks();
 });
 
-test('where replicas are believed for nothing, they are not asked beside the cache either', async () => {
+test('if no replica proofs are accepted, replicas are not read without the cache either', async () => {
   const own = await createTestCache({ replicaProofs: 'none' }, server.url);
-  const failing = () => own.connection.attempt(() => Promise.reject(new Error('away'))).catch(() => {});
+  const failing = () => own.connection.attempt(() => Promise.reject(new Error('down'))).catch(() => {});
   for (let i = 0; i < 5; i++) await failing();
-  const { outcome, entry } = await own.cache.read(viewOf('unbelieved:1'), load);
+  const { outcome, entry } = await own.cache.read(viewOf('untrusted:1'), load);
   expect([outcome, entry.body.toString()]).toEqual(['miss', 'writer']);
 });
 
-test('a primary that was demoted is left for the one that the name leads to', async () => {
+test('a demoted Redis primary is replaced by the one that the name resolves to', async () => {
   const promoted = await startRedis(() => {}, '');
   const [before, after] = [server, promoted].map(({ url }) => url.replace('redis://', '')) as [string, string];
   const name = await createMovingName(before);
@@ -105,7 +105,7 @@ test('a primary that was demoted is left for the one that the name leads to', as
   try {
     await own.cache.raise(['things:1'], 5);
     name.moveTo(after);
-    // the connection that is open still leads to the old one, which refuses writes from now on
+    // the open connection still leads to the old primary, which refuses writes from now on
     await own.connection.redis.replicaof('127.0.0.1', Number(after.split(':')[1]));
     await waitFor('the new primary', () =>
       own.cache.raise(['things:1'], 6).then(
@@ -121,7 +121,7 @@ test('a primary that was demoted is left for the one that the name leads to', as
   }
 });
 
-test('a silent Redis is passed over for the writer, and for the replica once it is known to be away', async () => {
+test('if Redis is silent, the primary is read, and a replica once the breaker is open', async () => {
   server.process!.kill('SIGSTOP');
   expect(await read()).toBe('miss writer');
   for (let i = 0; i < 5; i++) await read();
@@ -131,7 +131,7 @@ test('a silent Redis is passed over for the writer, and for the replica once it 
   await waitFor('a hit', async () => (await read()).startsWith('hit'));
 });
 
-test('a killed Redis is passed over, and what raises fences is told', async () => {
+test('if Redis is killed, reads continue and raises fail', async () => {
   server.process!.kill('SIGKILL');
   expect(await read()).toMatch(/^(miss writer|bypass replica)$/);
   await expect(cache.raise(['things:1'], 20)).rejects.toMatchObject({ code: 'unavailable', retryable: true });

@@ -18,7 +18,7 @@ test.each([
   ],
   ['that was demoted', () => admin.replicaof('127.0.0.1', 1), () => admin.replicaof('NO', 'ONE')],
 ] as const)(
-  'a void cache is not served from a Redis %s: it answers reads and refuses writes',
+  'a void cache is not served from a Redis %s, which answers reads and refuses writes',
   async (_, refuse, accept) => {
     const { cache, shared } = await createTestCache({}, server.url);
     const view = viewOf('things:1');
@@ -28,7 +28,7 @@ test.each([
     try {
       await expect(cache.raise([view.entity], 20)).rejects.toMatchObject({ code: 'unavailable' });
       await cache.revokeGeneration();
-      // what it knows of the generation is good for a second
+      // the known generation remains valid for a second
       await waitFor(
         'the change',
         async () => (await cache.read(view, seenUpTo(30, 'new'))).entry.body.toString() === 'new',
@@ -42,7 +42,7 @@ test.each([
   },
 );
 
-test('scripts are loaded again where Redis has lost them', async () => {
+test('scripts are loaded again if Redis has lost them', async () => {
   const { cache } = await createTestCache({}, server.url);
   await cache.read(viewOf('things:flush'), seenUpTo(10, 'old'));
   await cache.raise(['things:flush'], 20);

@@ -5,7 +5,7 @@ import { createTestCache, seenUpTo, viewOf } from '../support/cache.ts';
 
 const one = await createTestCache();
 
-/** A loader that takes `ms`, and counts. */
+/** A load that takes `ms` and counts its calls. */
 function slow(ms: number, load: Load): Load & { loads: number } {
   const counting = Object.assign(
     async (source: Parameters<Load>[0]) => {
@@ -18,14 +18,14 @@ function slow(ms: number, load: Load): Load & { loads: number } {
   return counting;
 }
 
-test('at most one live lease per view: a hundred readers that miss at once make one load', async () => {
+test('a view has at most one lease: a hundred readers that miss at once cause one load', async () => {
   const load = slow(50, seenUpTo(10, 'once'));
   const served = await Promise.all(Array.from({ length: 100 }, () => one.cache.read(viewOf('stampede:1'), load)));
   expect(load.loads).toBe(1);
   expect(new Set(served.map(({ entry }) => entry.body.toString()))).toEqual(new Set(['once']));
 });
 
-test('readers in several containers share one load too', async () => {
+test('readers in several containers also share one load', async () => {
   const two = await createTestCache(one.shared);
   const load = slow(50, seenUpTo(10, 'once'));
   const caches = [one.cache, two.cache];
@@ -36,13 +36,13 @@ test('readers in several containers share one load too', async () => {
 test('sixty readers share at most four loads while fences keep coming and a transaction is open', async () => {
   const view = viewOf('stampede:6');
   for (let xid = 1_000; xid < 1_300; xid++) await one.cache.raise([view.entity], xid);
-  // everything below 1,300 has been seen by both, yet the open transaction 900 hides it from the snapshots
+  // both hosts have seen everything below 1,300, but the open transaction 900 keeps snapshots from proving it
   const statement = slow(50, async ({ host }) => ({
     evidence: { host, inRecovery: host === 'replica', snapshot: { xmin: 900, xmax: 5_000, xip: [] } },
     status: 200,
     body: 'fresh',
   }));
-  // what is forgotten lies above the open transaction, so a replica has no proof and does not read
+  // the forgotten xid is above the open transaction, so a replica has no proof and does not read
   const load: Load = async (source) => {
     if (source.host === 'replica' && source.proving) throw new Unproven();
     return statement(source);
@@ -60,7 +60,7 @@ test('sixty readers share at most four loads while fences keep coming and a tran
   expect(statement.loads).toBeLessThanOrEqual(4);
 });
 
-test('who arrived after a change does not take the result of a load that began before it', async () => {
+test('a reader that arrives after a change does not accept the result of a load that began before it', async () => {
   const view = viewOf('stampede:2');
   let second: ReturnType<typeof one.cache.read> | undefined;
   const first = one.cache.read(view, async (source) => {
@@ -73,13 +73,13 @@ test('who arrived after a change does not take the result of a load that began b
   expect((await second!).entry.body.toString()).toBe('new');
 });
 
-test('a result that was left before a reader came is not taken for one of a load that began after', async () => {
+test('a result that was left before a reader arrived is not accepted', async () => {
   const view = viewOf('stampede:4');
   const hash = one.hashOf(view.entity);
   await one.cache.raise([view.entity], 20);
   const old = await toEntry(await seenUpTo(20, 'old')({ host: 'replica' }), [], Date.now(), 60_000);
   const { connection } = one;
-  // one load has left what it could not store, and the next has begun: the reader comes now
+  // one load has left what it could not store, and the next has begun; now the reader arrives
   await connection.redis.set(
     `${hash}~result:${view.field}`,
     Buffer.concat([Buffer.from('0000000000000001old-tags'), old.bytes]),
@@ -88,7 +88,7 @@ test('a result that was left before a reader came is not taken for one of a load
   expect((await one.cache.read(view, seenUpTo(21, 'new'))).entry.body.toString()).toBe('new');
 });
 
-test('a result is taken if its load began after the reader came, and not if that load was under way', async () => {
+test('a result is accepted only if its load began after the reader arrived', async () => {
   const { redis } = one.connection;
   for (const [sinceArrival, expected] of [
     [-1, 'own'],
@@ -101,7 +101,7 @@ test('a result is taken if its load began after the reader came, and not if that
     const begin = vi.spyOn(redis, 'beginLoadBuffer');
     const reading = one.cache.read(view, seenUpTo(21, 'own'));
     await vi.waitUntil(() => begin.mock.settledResults[0]?.type === 'fulfilled', { interval: 1 });
-    // meanwhile the entity has another tag, and somebody else has the lease
+    // in the meantime the entity got a new tag, and another reader holds the lease
     const arrivedAt = Number((await begin.mock.results[0]!.value)[5]);
     const begunAt = String(arrivedAt + sinceArrival);
     await redis
@@ -114,32 +114,26 @@ test('a result is taken if its load began after the reader came, and not if that
   }
 });
 
-test('a load that outlived its lease leaves nothing for those who wait: they cannot tell when it began', async () => {
+test('a load that outlived its lease leaves no result: waiting readers could not tell when it began', async () => {
   const own = await createTestCache({ loadDeadlineMs: 80 });
   const view = viewOf('late:1');
-  let began = () => {};
-  const beginning = new Promise<void>((resolve) => {
-    began = resolve;
-  });
-  let finish = () => {};
-  const held = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
+  const began = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
   const late = own.cache.read(view, async (source) => {
-    began();
-    await held;
+    began.resolve();
+    await finish.promise;
     return seenUpTo(20, 'old')(source);
   });
-  await beginning;
+  await began.promise;
   await own.cache.raise([view.entity], 20);
   const lease = `${own.hashOf(view.entity)}~lease:${view.field}`;
   while ((await own.connection.redis.exists(lease)) === 1) await new Promise((resolve) => setTimeout(resolve, 5));
-  finish();
+  finish.resolve();
   await late;
   expect(await own.connection.redis.exists(`${own.hashOf(view.entity)}~result:${view.field}`)).toBe(0);
 });
 
-test('a failed load gives its lease back', async () => {
+test('a failed load releases its lease', async () => {
   const view = viewOf('stampede:3');
   const failing = async () => {
     throw new Error('no');
@@ -149,7 +143,7 @@ test('a failed load gives its lease back', async () => {
   expect((await one.cache.read(view, seenUpTo(10, 'yes'))).entry.body.toString()).toBe('yes');
 });
 
-test('equal reads of one tick share one command, and later ones have their own', async () => {
+test('reads of the same view in one tick share a command; later ones have their own', async () => {
   const view = viewOf('tick:1');
   await one.cache.read(view, seenUpTo(10, 'x'));
   const looking = vi.spyOn(one.connection.redis, 'hgetBuffer');
@@ -159,7 +153,7 @@ test('equal reads of one tick share one command, and later ones have their own',
   expect(looking).toHaveBeenCalledTimes(4);
 });
 
-test('a load gives back its own lease, and leaves alone the one that another has taken since', async () => {
+test('a load releases its own lease, but not one that another reader has taken since', async () => {
   const { redis } = one.connection;
   for (const [i, outcome] of ['stored', 'refused', 'failed'].entries()) {
     const view = viewOf(`lease:${i}`);
@@ -181,18 +175,18 @@ test('a load gives back its own lease, and leaves alone the one that another has
   }
 });
 
-test('a reader that finds the entry when it was about to load it leaves the lease free', async () => {
+test('a reader that finds the entry just before loading it releases the lease', async () => {
   const own = await createTestCache();
   const view = viewOf('found:1');
   await own.cache.read(view, seenUpTo(10, 'found'));
-  // the entry was stored between this reader's look and its load
+  // the entry was stored between this reader's lookup and its load
   vi.spyOn(own.connection.redis, 'hgetBuffer').mockResolvedValueOnce(null);
   const served = await own.cache.read(view, seenUpTo(10, 'unused'));
   expect([served.outcome, served.entry.body.toString()]).toEqual(['hit', 'found']);
   expect(await own.connection.redis.exists(`${own.hashOf(view.entity)}~lease:${view.field}`)).toBe(0);
 });
 
-test('a reader waits for another’s load no longer than a load may take', async () => {
+test('a reader waits for another load no longer than the load deadline', async () => {
   const own = await createTestCache({ loadDeadlineMs: 50 });
   const view = viewOf('held:1');
   await own.connection.redis.set(`${own.hashOf(view.entity)}~lease:${view.field}`, 'another!', 'PX', 30_000);
@@ -201,16 +195,16 @@ test('a reader waits for another’s load no longer than a load may take', async
   expect(await own.connection.redis.hexists(own.hashOf(view.entity), view.field)).toBe(0);
 });
 
-test('a container runs no more loads at once than it may', async () => {
+test('a container runs at most maxLoads loads at once', async () => {
   const own = await createTestCache({ maxLoads: 2 });
-  let [running, most] = [0, 0];
+  let [running, max] = [0, 0];
   const load: Load = async (source) => {
-    most = Math.max(most, ++running);
-    // other loads would begin meanwhile
+    max = Math.max(max, ++running);
+    // gives other loads time to begin
     for (let i = 0; i < 5; i++) await own.connection.redis.ping();
     running--;
     return seenUpTo(10, 'x')(source);
   };
   await Promise.all(Array.from({ length: 10 }, (_, i) => own.cache.read(viewOf(`limited:${i}`), load)));
-  expect(most).toBe(2);
+  expect(max).toBe(2);
 });

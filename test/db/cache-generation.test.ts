@@ -6,44 +6,44 @@ import { seenUpTo, viewOf } from '../support/cache.ts';
 import { createDatabase } from '../support/database.ts';
 
 const { pool } = await createDatabase();
-const take = async (cluster = 'test') => {
+const ensureGeneration = async (cluster = 'test') => {
   const { rows } = await pool.query('select * from platform.take_up_cache_generation($1)', [cluster]);
   return rows[0] as { generation: string; previous: string[]; since: string };
 };
 const revoke = () => pool.query('select platform.revoke_cache_generation()');
 
-test('a generation stays until it is revoked, and is then replaced once', async () => {
-  const first = await take();
-  expect((await take()).generation).toBe(first.generation);
+test('a generation lasts until it is revoked, and is then replaced once', async () => {
+  const first = await ensureGeneration();
+  expect((await ensureGeneration()).generation).toBe(first.generation);
   await revoke();
   await revoke();
-  const second = await take();
+  const second = await ensureGeneration();
   expect(second.generation).not.toBe(first.generation);
   expect(second.previous).toEqual([first.generation, ...first.previous].slice(0, 4));
   expect(Number(second.since)).toBeGreaterThan(Number(first.since));
 });
 
-test('looking at a generation does not begin a new one, even if it is void', async () => {
-  const { generation } = await take();
+test('reading the current generation does not begin a new one, even if it is void', async () => {
+  const { generation } = await ensureGeneration();
   await revoke();
   const { rows } = await pool.query('select * from platform.current_cache_generation()');
   expect(rows[0].generation).toBe(generation);
-  expect((await take()).generation).not.toBe(generation);
+  expect((await ensureGeneration()).generation).not.toBe(generation);
 });
 
-test('fences are raised in the generations of the last ten minutes, and in no older ones', async () => {
+test('fences are raised in the generations of the last ten minutes and in no older ones', async () => {
   for (let i = 0; i < 6; i++) {
     await revoke();
-    await take();
+    await ensureGeneration();
   }
-  expect((await take()).previous).toHaveLength(4);
+  expect((await ensureGeneration()).previous).toHaveLength(4);
   await pool.query(`update platform.cache_generation set began_at = clock_timestamp() - interval '590 seconds'`);
-  expect((await take()).previous).toHaveLength(4);
+  expect((await ensureGeneration()).previous).toHaveLength(4);
   await pool.query(`update platform.cache_generation set began_at = began_at - interval '10 seconds'`);
-  expect((await take()).previous).toEqual([]);
-  const { generation } = await take();
+  expect((await ensureGeneration()).previous).toEqual([]);
+  const { generation } = await ensureGeneration();
   await revoke();
-  expect((await take()).previous).toEqual([generation]);
+  expect((await ensureGeneration()).previous).toEqual([generation]);
 });
 
 test('a restored copy of the cluster serves nothing that was cached for the original', async () => {
@@ -51,11 +51,13 @@ test('a restored copy of the cluster serves nothing that was cached for the orig
   const never: Load = async () => {
     throw new Error('loaded');
   };
-  await (await getCache()).read(view, seenUpTo(1e9, 'of the original'));
+  await (await getCache()).read(view, seenUpTo(1e9, 'from the original'));
   expect((await (await getCache()).read(view, never)).outcome).toBe('hit');
-  // the copy has the same rows, the original's generation among them; its identity is another
+  // the copy has the same rows, including the original's generation, but a different identity
   process.env.DATABASE_CLUSTER_ID = 'restored';
   forgetEnv();
   await closeResources();
-  expect((await (await getCache()).read(view, seenUpTo(1e9, 'of the copy'))).entry.body.toString()).toBe('of the copy');
+  expect((await (await getCache()).read(view, seenUpTo(1e9, 'from the copy'))).entry.body.toString()).toBe(
+    'from the copy',
+  );
 });

@@ -49,7 +49,7 @@ let entities = 0;
 const read = async () => (await cache.read(viewOf(`things:${++entities}`), load)).entry.body.toString();
 const write = () => inTransaction((tx) => tx.query('update things set value = value'));
 
-test('a container that is still connected to a demoted writer writes again once the name has moved', async () => {
+test('a container still connected to a demoted primary can write again once the name has moved', async () => {
   writer.moveTo(postgres.reader);
   await expect(write()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
   writer.moveTo(postgres.writer);
@@ -61,7 +61,7 @@ test('a container that is still connected to a demoted writer writes again once 
   );
 });
 
-test('a demoted writer answers no read, and the new one does once the name has moved', async () => {
+test('a demoted primary answers no reads; the new one does once the name has moved', async () => {
   expect(await read()).toBe('1');
   // the pooled connections lead to a server in recovery
   writer.moveTo(postgres.reader);
@@ -72,10 +72,10 @@ test('a demoted writer answers no read, and the new one does once the name has m
   expect(await read()).toBe('1');
 });
 
-test('an old writer that is cut off answers no read of what has changed since', async () => {
+test('an isolated old primary answers no reads of what has changed since', async () => {
   expect(await read()).toBe('1');
   await standby.query('select pg_promote(true)');
-  // the old writer goes on without knowing; the container stays connected to it
+  // the old primary continues unaware, and the container stays connected to it
   const { rows } = await standby.query<{ xid: string }>(
     'update things set value = 2 returning pg_current_xact_id()::text as xid',
   );

@@ -6,8 +6,8 @@ import { createCollections } from '../support/collections.ts';
 
 let isSilent = false;
 const open = new Set<net.Socket>();
-/** A way to the replica that freezes: nothing arrives any more, and no connection ends. */
-const way = net.createServer((client) => {
+/** A proxy to the replica that can freeze: nothing gets through, but no connection ends. */
+const proxy = net.createServer((client) => {
   const [host, port] = inject('services').reader.split(':');
   const upstream = net.connect(Number(port), host);
   for (const socket of [client, upstream]) {
@@ -19,17 +19,17 @@ const way = net.createServer((client) => {
   client.on('close', () => upstream.destroy());
   upstream.on('close', () => client.destroy());
 });
-await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
-const address = `127.0.0.1:${(way.address() as net.AddressInfo).port}`;
+await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+const address = `127.0.0.1:${(proxy.address() as net.AddressInfo).port}`;
 const { call } = await createCollections({ DATABASE_READER_HOST: address });
 afterAll(() => {
   for (const socket of open) socket.destroy();
-  way.close();
+  proxy.close();
 });
 
-test('a replica that has frozen without a word is passed over for the writer', async () => {
+test('if the replica freezes silently, the primary is read', async () => {
   for (const slug of ['one', 'two']) await commit((tx) => recordCollection(tx, { collection: slug, name: slug }));
-  // connections to the replica are open
+  // opens connections to the replica
   await call('/v1/collections/one');
   isSilent = true;
   const { status, json } = await call('/v1/collections/two');

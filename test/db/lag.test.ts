@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const onReplica = () => readProvably<{ value: number }>(sql`select value from things`, { host: 'replica' });
 
-test('a replica’s answer never says that it is newer than a change it does not show', async () => {
+test('a replica’s answer never claims to be newer than a change that it does not show', async () => {
   await waitFor('the replica', async () => (await onReplica().catch(() => undefined))?.rows[0]?.value === 0);
   await postgres.setApplyDelay(300);
   let lagging = 0;
@@ -47,7 +47,7 @@ test('a replica’s answer never says that it is newer than a change it does not
   await postgres.setApplyDelay(0);
 });
 
-test('a replica that has lost its stream is behind by what it cannot know, and is left out', async () => {
+test('a replica that has lost its stream cannot know its lag, and is left out', async () => {
   await waitFor('the replica', async () => (await measureLag('reader')) === 0);
   const [host, port] = postgres.reader.split(':');
   const standby = new pg.Client({

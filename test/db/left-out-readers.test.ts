@@ -5,7 +5,7 @@ import { waitFor } from '../support/wait-for.ts';
 
 const threshold = 1_000;
 const { pool } = await createDatabase({ DATABASE_LAG_THRESHOLD_MS: String(threshold) });
-// Aurora's own functions, with a lag that the tests set
+// stand-ins for Aurora's functions, with a lag set by the tests
 await pool.query(`
   create table lag (ms float8);
   insert into lag values (0);
@@ -20,34 +20,34 @@ await waitFor('the functions', async () => {
 });
 
 const { now } = Date;
-let late = 0;
+let elapsedMs = 0;
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The host for a read after the lag was asked for anew, at this figure. */
+/** The host for a read after a new lag measurement with this result. */
 async function hostAt(lagMs: number): Promise<string> {
   await pool.query('update lag set ms = $1', [lagMs]);
-  await waitFor('the figure', async () => (await measureLag('reader')) === lagMs);
-  late += 5_001;
-  vi.spyOn(Date, 'now').mockImplementation(() => now() + late);
+  await waitFor('the lag', async () => (await measureLag('reader')) === lagMs);
+  elapsedMs += 5_001;
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + elapsedMs);
   return hostForReads('reader');
 }
 
-test('the first read waits for the reader’s lag: its answer says up to when it shows every change', async () => {
+test('the first read waits for the reader’s lag, since its answer states up to when it shows every change', async () => {
   expect(await hostAt(300)).toBe('reader');
   const behind = Date.now() - seenUpTo('reader').getTime();
   expect([behind >= 300, behind < 60_000]).toEqual([true, true]);
 });
 
-test('a reader that lags over the threshold is left out until it has been well below three times in a row', async () => {
+test('a reader whose lag exceeds the threshold is left out until three consecutive checks are well below it', async () => {
   expect(await hostAt(threshold)).toBe('reader');
   const hosts: string[] = [];
   for (const lagMs of [threshold + 1, 0, 500, threshold, 0, 501, 0, 0, 500]) hosts.push(await hostAt(lagMs));
   expect(hosts).toEqual([...Array.from({ length: 8 }, () => 'primary'), 'reader']);
 });
 
-test('a reader that could not be reached comes back after three good figures', async () => {
+test('an unreachable reader is used again after three good checks', async () => {
   leaveOut('reader');
   const hosts: string[] = [];
   for (let i = 0; i < 3; i++) hosts.push(await hostAt(0));

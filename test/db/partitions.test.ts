@@ -19,7 +19,7 @@ const daily: PartitionedTable = {
 };
 const day = (text: string) => new Date(`${text}T12:00:00Z`);
 
-test('periods follow one another without a gap, and hold the time they are named for', () => {
+test('periods are contiguous and contain the time that they are named after', () => {
   fc.assert(
     fc.property(
       fc.date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }),
@@ -37,7 +37,7 @@ test('periods follow one another without a gap, and hold the time they are named
   );
 });
 
-test('partitions are created ahead once, with their storage parameters, and rows find theirs', async () => {
+test('partitions are created ahead once, with their storage parameters, and receive their rows', async () => {
   const [first] = await createPartitions([daily], day('2026-02-27'));
   expect(first).toEqual({
     table: 'sky.readings',
@@ -58,7 +58,7 @@ test('partitions are created ahead once, with their storage parameters, and rows
   expect(checks.rowCount).toBe(0);
 });
 
-test('a partition past its retention is dropped, unless a row in it has to be kept', async () => {
+test('a partition past its retention is dropped, unless it has a row that must be kept', async () => {
   const [report] = await createPartitions([daily], day('2026-03-03'));
   expect(report!.dropped).toEqual(['readings_20260227', 'readings_20260228']);
   await pool.query('update sky.readings set is_sent = true');

@@ -40,7 +40,7 @@ await waitFor('crowded', async () => (await measureLag('reader')) === 0);
 const { cache } = await createTestCache();
 
 test.each(['conflict()', 'crowded()'])(
-  'a read that only the replica refuses, with %s, is answered by the writer',
+  'if only the replica rejects a read, with %s, the primary answers it',
   async (refusal) => {
     const load: Load = async (source) => {
       const { rows, evidence } = await readProvably<{ value: number }>(sql`select ${raw(refusal)} as value`, source);

@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait-for.ts';
 const database = await createDatabase({ DATABASE_POOL_SIZE: '1' });
 await database.pool.query('create table things (value integer)');
 
-/** A transaction of the primary that has ended as `how` says, and whose end the replica knows of. */
+/** The id of a transaction that has ended with `how`, after the replica has seen its end. */
 async function ended(how: 'commit' | 'rollback'): Promise<number> {
   const client = await database.pool.connect();
   const run = async (end: string) => {
@@ -31,12 +31,12 @@ const connection = sql`select pg_backend_pid() as pid, now()::text as now`;
 type Connection = { pid: number; now: string };
 const connectionNow = async () => (await readFrom<Connection>('reader', connection)).rows[0]!;
 
-test('a replica proves what it calls committed, and reads in the transaction that said so', async () => {
+test('a replica proves what it reports as committed, and reads in the same transaction', async () => {
   const xid = await ended('commit');
   const known = seenUpTo('reader');
   const { rows, evidence, asOf } = await readFrom<{ level: string }>(
     'reader',
-    // a snapshot as old as the answer to the question would not show what was committed meanwhile
+    // with the snapshot of the status query, the read would not show what was committed in the meantime
     sql`select current_setting('transaction_isolation') as level`,
     fencesOf(xid),
   );
@@ -45,16 +45,16 @@ test('a replica proves what it calls committed, and reads in the transaction tha
   expect(asOf).toEqual(known);
 });
 
-test('a transaction that a replica has not met yet is not proven, and its connection is as good as before', async () => {
+test('a transaction unknown to the replica is not proven, and the connection stays usable', async () => {
   const before = await connectionNow();
   await expect(readFrom('reader', connection, fencesOf(1e12))).rejects.toThrow(Unproven);
   const after = await connectionNow();
   expect(after.pid).toBe(before.pid);
-  // outside of a transaction each statement has a time of its own
+  // outside a transaction, each statement has its own time
   expect((await connectionNow()).now).not.toBe(after.now);
 });
 
-test('a server that calls a fence’s transaction aborted has another history: its connection is dropped', async () => {
+test('a server that reports a fence’s transaction as aborted has a different history: its connection is dropped', async () => {
   const aborted = await ended('rollback');
   const before = await connectionNow();
   await expect(readFrom('reader', connection, fencesOf(aborted))).rejects.toThrow(Unproven);
@@ -62,7 +62,7 @@ test('a server that calls a fence’s transaction aborted has another history: i
   await expect(evidenceOf('reader', fencesOf(aborted))).rejects.toThrow(Unproven);
 });
 
-test('connections are dropped once, by whoever found them wrong; who has them already finishes', async () => {
+test('a pool is dropped only once, and work that holds it can finish', async () => {
   const found = await pool('reader');
   await dropPool('reader', found);
   const next = await pool('reader');
@@ -73,7 +73,7 @@ test('connections are dropped once, by whoever found them wrong; who has them al
   await waitFor('the end', () => found.ended);
 });
 
-test('reads that met the wrong server one after another keep the connections that the first of them opened anew', async () => {
+test('reads that find the wrong server one after another keep the new connections of the first', async () => {
   const { evidence } = await readProvably(sql`select 1`, { host: 'writer' });
   const opened = new Set<unknown>();
   for (let i = 0; i < 3; i++) {

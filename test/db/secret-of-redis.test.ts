@@ -7,7 +7,7 @@ import { createDatabase } from '../support/database.ts';
 let isFailing = true;
 const server = createServer((_, response) => {
   response.writeHead(isFailing ? 500 : 200, { 'content-type': 'application/x-amz-json-1.1' });
-  // Redis has no password here: the user "default" takes any
+  // this Redis has no password, so the user "default" accepts any
   response.end(JSON.stringify({ SecretString: JSON.stringify({ password: 'any' }) }));
 });
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -17,7 +17,7 @@ await createDatabase({
 });
 afterAll(() => server.close());
 
-test('a first look-up of the password of Redis that failed is tried again', async () => {
+test('a failed first lookup of the Redis password is retried', async () => {
   await expect(getRedis()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
   isFailing = false;
   expect(await getRedis()).toMatchObject({ isOpen: expect.any(Function) });

@@ -22,7 +22,7 @@ const { handler: api } = await import('../../functions/platform/api.ts');
 const call = createCaller(platform, api as never);
 const sqs: SQSClient = testSqs();
 
-/** The function of a consumer, as Lambda calls it. */
+/** A consumer's function, as called by Lambda. */
 function createConsumer(name: string, apply: Apply) {
   const handler = queueHandler((event) => applyEvents(name, event, apply));
   return (event: SQSEvent) => handler(event, {} as never);
@@ -49,7 +49,7 @@ const bodyOf = (id: string) =>
 const eventOf = (...bodies: string[]) =>
   ({ Records: bodies.map((body, i) => ({ messageId: String(i), body })) }) as SQSEvent;
 
-test('one event of a batch that fails comes again alone', async () => {
+test('only the failed events of a batch are delivered again', async () => {
   const [good, bad] = [await committed(), await committed()];
   const consume = createConsumer('half', async ({ id }) => {
     if (id === bad) throw new Error('no');
@@ -67,16 +67,16 @@ test('one event of a batch that fails comes again alone', async () => {
   });
 });
 
-test('what there is nothing left to do about is acknowledged', async () => {
+test('events with nothing left to do are acknowledged', async () => {
   for (const error of [new NotFound('gone'), new Conflict('there')]) {
-    const consume = createConsumer('calm', async () => {
+    const consume = createConsumer('done', async () => {
       throw error;
     });
     expect(await consume(eventOf(bodyOf(await committed())))).toEqual({ batchItemFailures: [] });
   }
 });
 
-test('an event is applied though what became of it cannot be recorded', async () => {
+test('an event is applied even if its delivery cannot be recorded', async () => {
   const id = await committed();
   await pool.query('alter table platform.event_deliveries rename to out_of_reach');
   try {
@@ -100,7 +100,7 @@ test('an event is committed, then published, then applied', async () => {
   expect((await call('/v1/admin/events/999999999')).status).toBe(404);
 });
 
-test('a consumer that always fails leaves its message in the dead-letter queue after five, from where it can be redriven', async () => {
+test('after five failed attempts a message moves to the dead-letter queue, and can be redriven', async () => {
   const id = await committed();
   const failing = createConsumer('failing', async () => {
     throw new Error('always');
@@ -113,7 +113,7 @@ test('a consumer that always fails leaves its message in the dead-letter queue a
       receives++;
       const { batchItemFailures } = await failing(eventOf(Body!));
       expect(batchItemFailures).toHaveLength(1);
-      // not made to wait for the visibility timeout
+      // skips the wait for the visibility timeout
       await sqs.send(
         new ChangeMessageVisibilityCommand({
           QueueUrl: queue.url,

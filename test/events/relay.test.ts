@@ -18,7 +18,7 @@ interface Answer {
   body: unknown;
 }
 
-/** An EventBridge that answers as a test wants. */
+/** How the stand-in for EventBridge answers. */
 let answer: (call: PutEvents) => Answer | Promise<Answer>;
 const calls: PutEvents[] = [];
 const accept = ({ Entries }: PutEvents) => ({
@@ -47,7 +47,7 @@ const { pool } = await createDatabase({
 const soon = () => new Date(Date.now() + 5_000);
 const announce = (entities: string[]) =>
   inTransaction((tx) => tx.query(`select platform.announce('thing_changed', $1)`, [entities]));
-/** An event for each of so many entities. */
+/** Announces one event for each of `n` entities. */
 const announceEach = (n: number) =>
   inTransaction((tx) =>
     tx.query(
@@ -73,7 +73,7 @@ beforeEach(async () => {
   answer = accept;
 });
 
-test('what was committed is published once, with its transaction and its entities', async () => {
+test('a committed change is published once, with its transaction and its entities', async () => {
   await announce(['things:1', 'things:2', 'things:1']);
   expect(await relayOutbox(soon())).toBe(1);
   expect(published()).toMatchObject([
@@ -82,13 +82,13 @@ test('what was committed is published once, with its transaction and its entitie
   expect(await relayOutbox(soon())).toBe(0);
 });
 
-test('a change of many entities is published in events of five hundred', async () => {
+test('a change of many entities is published in events of 500 each', async () => {
   await announce(Array.from({ length: 1_201 }, (_, i) => `things:${i}`));
   expect(await relayOutbox(soon())).toBe(3);
   expect(new Set(published().flatMap(({ entities }) => entities)).size).toBe(1_201);
 });
 
-test('only what EventBridge accepted is marked; the claims of the rest end at once, and it goes out with the next round', async () => {
+test('only accepted events are marked; the other claims are released, and the next round publishes them', async () => {
   for (let i = 0; i < 3; i++) await announce([`things:partial-${i}`]);
   answer = ({ Entries }) => ({
     status: 200,
@@ -104,13 +104,13 @@ test('only what EventBridge accepted is marked; the claims of the rest end at on
   expect(await unpublished()).toBe(0);
 });
 
-test('two relays at once share the work', async () => {
+test('two concurrent relays share the work', async () => {
   await announceEach(250);
-  // two calls on their way at once are of two relays, as each waits for its own
-  const bothAtWork = Promise.withResolvers<void>();
+  // two calls in flight belong to two relays, since each waits for its own
+  const bothCalled = Promise.withResolvers<void>();
   answer = async (call) => {
-    if (calls.length === 2) bothAtWork.resolve();
-    await bothAtWork.promise;
+    if (calls.length === 2) bothCalled.resolve();
+    await bothCalled.promise;
     return accept(call);
   };
   const [one, other] = await Promise.all([relayOutbox(soon()), relayOutbox(soon())]);
@@ -119,17 +119,17 @@ test('two relays at once share the work', async () => {
   expect(published().length).toBe(250);
 });
 
-test('a relay does not wait for a row that another transaction has locked', async () => {
+test('a relay does not wait for a row locked by another transaction', async () => {
   await announceEach(2);
   const client = (await pool.connect()).on('error', () => {});
-  // a relay that does wait gets both rows when this ends the session
+  // a relay that waits would get both rows when this timeout ends the session
   await client.query(`begin; set local idle_in_transaction_session_timeout = '3s'`);
   await client.query('select 1 from platform.outbox order by id limit 1 for update');
   expect(await relayOutbox(soon()).finally(() => client.release(true))).toBe(1);
   await waitFor('the lock to go', async () => (await relayOutbox(soon())) === 1);
 });
 
-test('no transaction is open while EventBridge does not answer', async () => {
+test('no transaction is open during a call to EventBridge', async () => {
   await announceEach(20);
   const answers = Promise.withResolvers<void>();
   answer = async (call) => {
@@ -138,7 +138,7 @@ test('no transaction is open while EventBridge does not answer', async () => {
   };
   const relay = relayOutbox(soon());
   await waitFor('the second call', () => calls.length === 2);
-  // what holds the xmin of everybody's snapshots back has one of the two: a transaction id, or a snapshot
+  // a session that holds back the xmin of other snapshots has a transaction id or a snapshot
   const { rows } = await pool.query(
     `select state, backend_xid, backend_xmin, query from pg_stat_activity
      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
@@ -149,7 +149,7 @@ test('no transaction is open while EventBridge does not answer', async () => {
   expect([rows, isClaimed, await relay]).toEqual([[], true, 20]);
 });
 
-test('a call that EventBridge never answers is given up in time for the mark', async () => {
+test('a call that EventBridge never answers is abandoned in time to mark the others', async () => {
   await announceEach(11);
   const never = Promise.withResolvers<Answer>();
   answer = (call) => (calls.length === 1 ? accept(call) : never.promise);
@@ -158,12 +158,12 @@ test('a call that EventBridge never answers is given up in time for the mark', a
     code: 'unavailable',
     details: { accepted: 10, rejected: 1 },
   });
-  // the margin that relay-outbox leaves before its function's end
+  // the margin that relay-outbox leaves before its function's timeout
   expect(Date.now() - startedAt).toBeLessThan(10_000);
   expect(await claimOwners()).toEqual([null]);
 });
 
-test('the deadline stops a round between two calls: what was accepted is marked, the rest is free', async () => {
+test('the deadline stops a round between two calls: accepted rows are marked, the others released', async () => {
   await announceEach(20);
   const deadline = new Date(Date.now() + 300);
   answer = async (call) => {
@@ -174,7 +174,7 @@ test('the deadline stops a round between two calls: what was accepted is marked,
   expect([calls.length, await claimOwners()]).toEqual([1, Array(10).fill(null)]);
 });
 
-test('a claim holds until its end; then another relay takes the row', async () => {
+test('a claim holds until it expires; then another relay can take the row', async () => {
   await announce(['things:claimed']);
   await pool.query(
     `update platform.outbox set claimed_by = gen_random_uuid(), claimed_until = clock_timestamp() + interval '1 minute'`,
@@ -184,7 +184,7 @@ test('a claim holds until its end; then another relay takes the row', async () =
   expect(await relayOutbox(soon())).toBe(1);
 });
 
-test('a claim lasts longer than a round, and ends before the message of a relay that died comes back', async () => {
+test('a claim lasts longer than a round, and expires before a dead relay’s message is delivered again', async () => {
   await announce(['things:claimed']);
   let seconds = 0;
   answer = async (call) => {
@@ -199,7 +199,7 @@ test('a claim lasts longer than a round, and ends before the message of a relay 
   expect(seconds).toBeLessThanOrEqual(60);
 });
 
-test('a relay that outlives its claim gives back nothing of the one that took the row over', async () => {
+test('a relay that outlives its claim does not release the claim of its successor', async () => {
   await announce(['things:taken-over']);
   const other = randomUUID();
   answer = async ({ Entries }) => {
@@ -213,7 +213,7 @@ test('a relay that outlives its claim gives back nothing of the one that took th
   expect(await claimOwners()).toEqual([other]);
 });
 
-test('a relay that dies between publishing and its mark publishes twice, and nothing changes', async () => {
+test('if a relay dies between publishing and marking, events are published twice, to no effect', async () => {
   await announce(['things:twice']);
   answer = async (call) => {
     await pool.query(`
@@ -248,7 +248,7 @@ test('a relay that dies between publishing and its mark publishes twice, and not
   expect(rows).toEqual([{ status: 'applied', attempts: 2 }]);
 });
 
-test('a call carries at most ten events and 240 KB', () => {
+test('a call contains at most ten events and 240 KB', () => {
   const row = (bytes: number) => ({
     id: '1',
     type: 't',

@@ -10,7 +10,7 @@ const admin = domains
   .filter(({ access }) => access === 'admin')
   .map(({ method, path }) => `${method} ${path}`);
 
-/** A request that reached the function although no authorizer let it through. */
+/** A request that reached the function without passing the authorizer. */
 const eventOf = (routeKey: string, authorizer?: object) =>
   ({
     routeKey,
@@ -20,7 +20,7 @@ const eventOf = (routeKey: string, authorizer?: object) =>
   }) as never;
 const context = { getRemainingTimeInMillis: () => 30_000 } as never;
 
-test.each(admin)('%s is refused without what the authorizer says', async (routeKey) => {
+test.each(admin)('%s is rejected without the authorizer’s context', async (routeKey) => {
   for (const authorizer of [undefined, {}, { lambda: null }, { lambda: { role: 'guest' } }]) {
     const { statusCode, body } = (await handler(eventOf(routeKey, authorizer), context)) as {
       statusCode: number;
@@ -30,7 +30,7 @@ test.each(admin)('%s is refused without what the authorizer says', async (routeK
   }
 });
 
-test('what the authorizer let through is answered', async () => {
+test('a request that passed the authorizer is answered', async () => {
   const event = eventOf('GET /v1/admin/queues', { lambda: { role: 'operator' } });
   expect(await handler(event, context)).toMatchObject({ statusCode: 200 });
 });

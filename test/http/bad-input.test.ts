@@ -4,7 +4,7 @@ import { createCollections } from '../support/collections.ts';
 const { call } = await createCollections();
 const punks = '0xb47e3cd837ddf8e4c57f05d70ab865de6e193bbb';
 
-const wrong: [target: string, field: string][] = [
+const invalid: [target: string, field: string][] = [
   ['/v1/collections/0xb47e', 'path.address'],
   ['/v1/collections/No%20Slug', 'path.address'],
   [`/v1/collections/${punks}?page=1`, 'query.page'],
@@ -32,19 +32,19 @@ const wrong: [target: string, field: string][] = [
   ['/v1/wallets/vitalik.eth/collections', 'path.address'],
 ];
 
-test.each(wrong)('%s is refused, and %s named', async (target, field) => {
+test.each(invalid)('%s is rejected, naming %s', async (target, field) => {
   const { status, headers, json } = await call(target);
   expect([status, headers['content-type']]).toEqual([400, 'application/problem+json']);
   expect(json.errors.map((one: { field: string }) => one.field)).toContain(field);
   expect(json.correlationId).toBe(headers['x-correlation-id']);
 });
 
-test('a body over a mebibyte is refused', async () => {
+test('a body over 1 MiB is rejected', async () => {
   const { status, json } = await call('/v1/webhooks/alchemy', { method: 'POST', rawBody: 'x'.repeat(1_048_577) });
   expect([status, json.type]).toEqual([413, 'urn:tributary:problem:body-too-large']);
 });
 
-test('what is not there is 404, and the same bytes for everybody', async () => {
+test('a missing resource is a 404 with the same bytes for every client', async () => {
   const [one, two] = [await call('/v1/collections/no-such-list'), await call('/v1/collections/no-such-list')];
   expect([one.status, one.headers['content-type'], one.headers['x-cache'], two.headers['x-cache']]).toEqual([
     404,

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await importFile('traits', 'traits.csv', ['token_id,trait_type,trait_value', ...lines].join('\n'), {
     collection: contract,
   });
-  // many holders of equally many tokens: the order has ties
+  // many holders have equal token counts, so the order has ties
   await commit((tx) =>
     recordTransfers(
       tx,
@@ -39,14 +39,14 @@ function transfer(token: number, holder: number, block = 100) {
   };
 }
 
-test('the first read misses, the next hits, with the same bytes and tag', async () => {
+test('the first read misses and the next hits, with the same bytes and ETag', async () => {
   const first = await call(`/v1/collections/${contract}/traits`);
   const second = await call(`/v1/collections/${contract}/traits`);
   expect([first.headers['x-cache'], second.headers['x-cache']]).toEqual(['miss', 'hit']);
   expect([second.text, second.headers.etag]).toEqual([first.text, first.headers.etag]);
 });
 
-test('who has the answer already is told so', async () => {
+test('a client that already has the answer gets a 304', async () => {
   const { headers } = await call(`/v1/collections/${contract}/traits`);
   const again = await call(`/v1/collections/${contract}/traits`, { headers: { 'if-none-match': `W/${headers.etag}` } });
   expect([again.status, again.text]).toEqual([304, '']);
@@ -54,7 +54,7 @@ test('who has the answer already is told so', async () => {
   expect(other.status).toBe(200);
 });
 
-test('a large answer is packed for who takes it, and unpacked for who does not', async () => {
+test('a large answer is compressed only for clients that accept gzip', async () => {
   const target = `/v1/collections/${contract}/nfts?pageSize=100`;
   const plain = await call(target);
   const packed = await call(target, { headers: { 'accept-encoding': 'br, gzip' } });
@@ -67,7 +67,7 @@ test('a large answer is packed for who takes it, and unpacked for who does not',
   expect([packed.text, refused.text]).toEqual([plain.text, plain.text]);
 });
 
-test('a tag names the bytes: packed and plain have different ones, and each is recognized', async () => {
+test('compressed and uncompressed answers have different ETags, and each is recognized', async () => {
   const target = `/v1/collections/${contract}/nfts?pageSize=100`;
   const packing = { 'accept-encoding': 'gzip' };
   const [plain, packed] = [await call(target), await call(target, { headers: packing })];
@@ -81,14 +81,14 @@ test('a tag names the bytes: packed and plain have different ones, and each is r
   ]).toEqual([304, 304, 200, 304]);
 });
 
-test('what is not there is not found, whatever the client has', async () => {
+test('a missing resource is a 404, whatever If-None-Match says', async () => {
   const target = `/v1/collections/${contract}/nfts/999999`;
   const { status, headers } = await call(target);
   for (const tag of ['*', headers.etag!])
     expect([status, (await call(target, { headers: { 'if-none-match': tag } })).status]).toEqual([404, 404]);
 });
 
-test('a field of the cache names the operation, its query in one order, and its code', async () => {
+test('a cache field names the operation, its query in canonical order, and its code', async () => {
   const { getRedis } = await import('../../shared/resources.ts');
   const target = `/v1/collections/${contract}/nfts`;
   for (const query of ['page=2&pageSize=7', 'pageSize=7&page=2']) await call(`${target}?${query}`);
@@ -98,7 +98,7 @@ test('a field of the cache names the operation, its query in one order, and its 
   expect(own).toEqual([expect.stringMatching(/^listNfts\?page=2&pageSize=7~[\w-]{8}$/)]);
 });
 
-test('a walk by cursors sees every row once, ties and all', async () => {
+test('paging by cursor returns every row once, even with ties', async () => {
   for (const limit of [1, 7, 45, 200]) {
     const seen: string[] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
@@ -112,7 +112,7 @@ test('a walk by cursors sees every row once, ties and all', async () => {
   }
 });
 
-test('pages see every token once, and filters those that fit', async () => {
+test('pages return every token once, and filters only matching ones', async () => {
   const seen: string[] = [];
   for (let page = 1; page <= 3; page++) {
     const { json } = await call(`/v1/collections/${contract}/nfts?pageSize=50&page=${page}`);
@@ -129,7 +129,7 @@ test('pages see every token once, and filters those that fit', async () => {
   expect([red.json.total, both.json.total, owned.json.total]).toEqual([Math.ceil(tokens / 3), 0, rows[0].n]);
 });
 
-test('a change is seen by the very next read, whatever was cached', async () => {
+test('the next read shows a change, whatever was cached', async () => {
   const targets = [
     `/v1/collections/${contract}/nfts/5/owner`,
     `/v1/wallets/${wallet(900)}/collections`,
@@ -152,7 +152,7 @@ test('a change is seen by the very next read, whatever was cached', async () => 
   ]);
 });
 
-test('an answer says how old it is, up to when it shows every change, and that clients have to ask again', async () => {
+test('an answer states its age, up to when it shows every change, and that clients must revalidate', async () => {
   const target = `/v1/collections/${contract}/traits`;
   await call(target);
   const later = Date.now() + 30_000;
@@ -165,11 +165,11 @@ test('an answer says how old it is, up to when it shows every change, and that c
   expect([behind >= 30_000, behind < 60_000]).toEqual([true, true]);
 });
 
-test('another statement, or another contract, has a field of its own', async () => {
+test('a different statement or contract has its own field', async () => {
   const input = { path: { address: contract }, query: {} };
   const { getTraits } = operations;
   const view = getTraits.cache!;
-  // a deployment is another process: nothing that this one remembers
+  // a deployment is a new process, with nothing cached in memory
   const another = '../../shared/http/endpoint.ts?deployment=2';
   const deployed = (await import(another)) as typeof import('../../shared/http/endpoint.ts');
   const fields = [
@@ -181,7 +181,7 @@ test('another statement, or another contract, has a field of its own', async () 
   expect(deployed.viewOf(getTraits, view, input, 'select 2').field).toBe(fields[1]);
 });
 
-test('what a client says of age reaches the cache: how stale, or that it must be fenced', async () => {
+test('cache-control reaches the cache: how stale an answer may be, or that it must be fenced', async () => {
   const reading = vi.spyOn(await getCache(), 'read');
   const control = ['max-stale=60', 'max-age=0, no-cache', 'max-age=60', 'no-cache, max-stale=5'];
   for (const value of control) await call('/v1/collections', { headers: { 'cache-control': value } });
@@ -194,7 +194,7 @@ test('what a client says of age reaches the cache: how stale, or that it must be
   vi.restoreAllMocks();
 });
 
-test('a client may take an older answer', async () => {
+test('a client may accept a stale answer', async () => {
   const { status } = await call('/v1/collections?sort=-tokens', { headers: { 'cache-control': 'max-stale=60' } });
   expect(status).toBe(200);
 });

@@ -44,11 +44,11 @@ afterAll(async () => {
 });
 
 const rename = (to: string) => commit((tx) => recordCollection(tx, { collection: 'kept', name: to }));
-test('a raise does not believe a demoted writer about the generation', async () => {
+test('a raise does not trust a demoted primary’s generation', async () => {
   const cache = await getCache();
   await cache.renewGeneration();
   await rename('Three');
-  // the standby stands still, as one does that lost its stream
+  // the standby stops replaying, as if it had lost its stream
   await waitFor('the standby', async () => {
     const { rows } = await standby.query(`select name from collections.collections where slug = 'kept'`);
     return rows[0]?.name === 'Three';
@@ -59,7 +59,7 @@ test('a raise does not believe a demoted writer about the generation', async () 
   const { current } = await cache.generation();
   await call('/v1/collections/kept');
   await waitFor('a hit', async () => (await call('/v1/collections/kept')).headers['x-cache'] === 'hit');
-  // the container of this change died after its commit; its event comes to one that is connected to the demoted writer
+  // this change's container died after its commit; its event reaches one that is connected to the demoted primary
   await primary.query(`update collections.collections set name = 'Four' where slug = 'kept'`);
   const { rows } = await primary.query(`select xid::text, entities from platform.outbox order by id desc limit 1`);
   name.moveTo(postgres.reader);

@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const read = () => call('/v1/collections/some-list');
 
-test('with the replica behind, a read sees what was written before it', async () => {
+test('with a lagging replica, a read shows what was written before it', async () => {
   await postgres.setApplyDelay(2_000);
   expect((await read()).status).toBe(404);
   await commit((tx) => recordCollection(tx, { collection: 'some-list', name: 'One' }));
@@ -38,20 +38,20 @@ test('with the replica behind, a read sees what was written before it', async ()
   await postgres.setApplyDelay(0);
 });
 
-test('what the replica does not have yet is read from the writer, and no upstream is asked for it', async () => {
+test('what the replica does not have yet is read from the primary, not fetched from the upstream', async () => {
   const address = `0x${'d1'.repeat(20)}`;
   await postgres.setApplyDelay(5_000);
   await commit(async (tx) => {
     await recordCollection(tx, { collection: address, name: 'Harbour' });
     await tx.query(`update collections.collections set refreshed_at = now() where name = 'Harbour'`);
   });
-  // asking upstream would end in 502: nothing listens there
+  // fetching it from the upstream would fail with 502: nothing listens there
   const { status, json } = await call(`/v1/collections/${address}`);
   expect([status, json.name]).toEqual([200, 'Harbour']);
   await postgres.setApplyDelay(0);
 });
 
-test('with the replica stopped, reads go to the writer', async () => {
+test('with the replica stopped, reads go to the primary', async () => {
   await postgres.stopReplica();
   for (let i = 0; i < 5; i++) {
     await commit((tx) => recordCollection(tx, { collection: 'some-list', name: `Three ${i}` }));
@@ -61,10 +61,10 @@ test('with the replica stopped, reads go to the writer', async () => {
   await postgres.startReplica();
 });
 
-test('with Redis stalled, reads go on from the database, and it is taken up again', async () => {
+test('with Redis stalled, reads continue from the database, and use Redis again when it is back', async () => {
   redis.process!.kill('SIGSTOP');
   const answers = await Promise.all(Array.from({ length: 30 }, read));
-  // from the writer at first, and from the replica, saying so, once Redis is known to be away
+  // first from the primary; once the breaker is open, from a replica, as a bypass
   for (const { status, headers } of answers) expect(`${status} ${headers['x-cache']}`).toMatch(/^200 (miss|bypass)$/);
   await waitFor('the breaker', async () => (await read()).headers['x-cache'] === 'bypass');
   const fenced = await call('/v1/collections/some-list', { headers: { 'cache-control': 'no-cache' } });
@@ -73,7 +73,7 @@ test('with Redis stalled, reads go on from the database, and it is taken up agai
   await waitFor('a hit', async () => (await read()).headers['x-cache'] === 'hit');
 });
 
-test('with Redis killed, reads go on and writes are kept', async () => {
+test('with Redis killed, reads and writes continue', async () => {
   redis.process!.kill('SIGKILL');
   await commit((tx) => recordCollection(tx, { collection: 'some-list', name: 'Four' }));
   await waitFor('the change', async () => (await read()).json.name === 'Four');

@@ -19,7 +19,7 @@ const read = async (headers = {}) => {
 };
 const rename = (name: string) => commit((tx) => recordCollection(tx, { collection: 'kept', name }));
 
-/** The last change's event as its queue delivers it. */
+/** Delivers the latest change's event, as its queue would. */
 async function deliver(queue = 'invalidate-cache', receives = 1) {
   const { rows } = await database.pool.query(
     `select jsonb_build_object('id', id::text, 'type', type, 'entities', entities, 'xid', xid::text,
@@ -36,7 +36,7 @@ async function deliver(queue = 'invalidate-cache', receives = 1) {
 }
 const isVoid = async () => (await database.pool.query('select is_void from platform.cache_generation')).rows[0].is_void;
 
-test('a Redis that was away and comes back with its old data serves none of it as fenced after ten seconds', async () => {
+test('ten seconds after an outage, none of Redis’ old data is served as fenced', async () => {
   await rename('One');
   await read();
   expect(await read()).toEqual({ cache: 'hit', name: 'One' });
@@ -50,14 +50,14 @@ test('a Redis that was away and comes back with its old data serves none of it a
   let newest = await read();
   await waitFor('the change', async () => {
     newest = await read();
-    // what is old and says that it is fenced is at most ten seconds late
+    // an old answer may be a hit for at most ten seconds
     if (newest.name === 'One') expect([newest.cache, Date.now() - answeredAt < 10_000]).toEqual(['hit', true]);
     return newest.name === 'Two' && newest.cache === 'hit';
   });
   expect(await isVoid()).toBe(false);
 });
 
-test('an event whose attempts were all cut off voids the cache before the last of them', async () => {
+test('an event whose previous attempts all timed out voids the cache before the last one', async () => {
   await rename('Three');
   expect(await isVoid()).toBe(false);
   expect((await deliver('invalidate-cache', 4)).batchItemFailures).toEqual([]);
@@ -66,7 +66,7 @@ test('an event whose attempts were all cut off voids the cache before the last o
   expect(await isVoid()).toBe(true);
 });
 
-test('a message that is not an event voids the cache: nobody knows what it hides', async () => {
+test('a message that is not an event voids the cache, since its entities are unknown', async () => {
   await read();
   await database.pool.query(`select platform.take_up_cache_generation('test')`);
   expect(await isVoid()).toBe(false);
@@ -80,7 +80,7 @@ test('a message that is not an event voids the cache: nobody knows what it hides
   expect(await isVoid()).toBe(true);
 });
 
-test('the second delivery brings back a fence that Redis lost, and does nothing twice', async () => {
+test('the second delivery restores a fence that Redis lost, and has no effect if repeated', async () => {
   const { getCache, getRedis } = await import('../../shared/resources.ts');
   const { redis: connection } = await getRedis();
   await (await getCache()).renewGeneration();
@@ -101,7 +101,7 @@ test('the second delivery brings back a fence that Redis lost, and does nothing 
 const clear = (entities: string[]) =>
   database.pool.query(`insert into platform.outbox (type, entities) values ('cache_cleared', $1)`, [entities]);
 
-test('a clear that its container did not finish is finished by its event', async () => {
+test('a clear that its container did not finish is completed by its event', async () => {
   const { getCache, getRedis } = await import('../../shared/resources.ts');
   const { redis: connection } = await getRedis();
   await database.pool.query('select platform.revoke_cache_generation()');
@@ -117,7 +117,7 @@ test('a clear that its container did not finish is finished by its event', async
   expect(await tagOf()).not.toBe(tag);
 });
 
-test('below what is forgotten, the delayed queue’s delivery is old news and the other’s a late commit', async () => {
+test('below the forgotten xid, the delayed queue’s delivery is ignored, and the other one is a late commit', async () => {
   const { getCache, getRedis } = await import('../../shared/resources.ts');
   const { redis: connection } = await getRedis();
   const entity = 'collections:often-changed';

@@ -23,7 +23,7 @@ const { getTrack } = defineOperations({
   },
 });
 
-/** An endpoint whose upstream answers as the test says. */
+/** An endpoint whose upstream is a function of the test. */
 function createTracks(fetch: (id: string) => Promise<{ name: string } | undefined>) {
   const asked = vi.fn(fetch);
   const endpoint = read(getTrack, { fetch: ({ path }) => asked(path.id) });
@@ -36,21 +36,21 @@ function createTracks(fetch: (id: string) => Promise<{ name: string } | undefine
   return { asked, get };
 }
 
-test('an answer of an upstream is fetched once and cached', async () => {
+test('an upstream’s answer is fetched once and cached', async () => {
   const { asked, get } = createTracks(async (id) => ({ name: `Track ${id}` }));
   expect(await get('1')).toEqual({ status: 200, cache: 'miss', body: { name: 'Track 1' } });
   expect(await get('1')).toEqual({ status: 200, cache: 'hit', body: { name: 'Track 1' } });
   expect(asked).toHaveBeenCalledOnce();
 });
 
-test('what an upstream does not have is not found, and that is cached', async () => {
+test('what an upstream does not have is a 404, which is cached', async () => {
   const { asked, get } = createTracks(async () => undefined);
   expect(await get('2')).toMatchObject({ status: 404, cache: 'miss', body: { title: 'Not found' } });
   expect(await get('2')).toMatchObject({ status: 404, cache: 'hit' });
   expect(asked).toHaveBeenCalledOnce();
 });
 
-test('a clear that comes during the load keeps its answer out of the cache', async () => {
+test('an answer is not cached if its entity was cleared during the load', async () => {
   let name = 'before';
   const { get } = createTracks(async () => {
     const found = { name };
@@ -64,7 +64,7 @@ test('a clear that comes during the load keeps its answer out of the cache', asy
   expect(await get('3')).toMatchObject({ cache: 'miss', body: { name: 'after' } });
 });
 
-test('an upstream that fails fails a read that has no answer yet', async () => {
+test('a read without a cached answer fails if the upstream fails', async () => {
   const { get } = createTracks(async () => {
     throw new RateLimited('Quota exceeded.', 'upstream', 60);
   });

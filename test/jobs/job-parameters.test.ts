@@ -23,7 +23,7 @@ const start = (job: string, params: object) => call('/v1/admin/jobs', { method: 
 const upper = `0x${'AB'.repeat(20)}`;
 const context = { getRemainingTimeInMillis: () => 600_000 } as never;
 
-/** The jobs function of collections, where `loadCollection` keeps the addresses it gets. */
+/** The jobs function of collections, with a `loadCollection` that records its addresses. */
 function recordingEtl() {
   const seen: string[] = [];
   const never = async () => 'done' as const;
@@ -41,7 +41,7 @@ function recordingEtl() {
   return { seen, run };
 }
 
-test('an address in upper case names the same job, and its handler gets it in lower case', async () => {
+test('an upper-case address identifies the same job, and its handler gets it in lower case', async () => {
   const { json: first } = await start('collections.loadCollection', { address: upper });
   const { json: second } = await start('collections.loadCollection', { address: upper.toLowerCase() });
   expect(second.jobId).toBe(first.jobId);
@@ -63,7 +63,7 @@ test('a job without parameters is the same as one with its defaults', async () =
   expect(wallets.syncHoldings.params.parse({})).toEqual({ mode: 'incremental', maxRemovedShare: 0.05 });
 });
 
-test('wrong parameters are refused with their names, and fail a job that a message brings', async () => {
+test('invalid parameters are rejected by name, and fail a job that arrives as a message', async () => {
   const refused = await start('collections.loadCollection', { address: '0x12', more: 1 });
   expect([refused.status, refused.json.errors]).toEqual([
     400,
@@ -85,7 +85,7 @@ test('wrong parameters are refused with their names, and fail a job that a messa
   ]);
 });
 
-test('each job goes to the queue of its lane', async () => {
+test('each job is sent to the queue of its lane', async () => {
   await drain(prompt.url);
   await drain(bulk.url);
   await enqueueJob(jobs.loadUser, { fid: '7' }, 'test');
@@ -94,7 +94,7 @@ test('each job goes to the queue of its lane', async () => {
   expect(await drain(bulk.url)).toMatchObject([{ job: 'collections.syncUsers' }]);
 });
 
-test('a message for a job that the domain does not have is delivered again', async () => {
+test('a message for an unknown job is delivered again', async () => {
   const { run } = recordingEtl();
   expect(await run({ job: 'wallets.syncHoldings', requestedBy: 'test' })).toEqual({
     batchItemFailures: [{ itemIdentifier: '1' }],
