@@ -91,7 +91,7 @@ export async function measureLag(host: Host): Promise<number | undefined> {
     return rows[0]?.lag_ms ?? undefined;
   } catch (error) {
     // a reader with unknown lag is left out; the read continues elsewhere
-    log.warn('reader lag unknown', { host, error });
+    log.warn('reader lag not measured', { host, error });
     return undefined;
   }
 }

@@ -14,7 +14,7 @@ export function logRequest(
     const { statusCode: status = 500, headers = {} } = response!;
     const elapsedMs = performance.now() - internal.startedAt;
     count('RequestLatency', 'Milliseconds', elapsedMs, { operation, status: `${Math.floor(status / 100)}xx` });
-    log.info('request', { operation, status, elapsedMs: Math.round(elapsedMs), cache: headers['x-cache'] });
+    log.info('request completed', { operation, status, elapsedMs: Math.round(elapsedMs), cache: headers['x-cache'] });
     response!.headers = { ...headers, 'x-correlation-id': correlationId() };
   };
   return {

@@ -29,7 +29,7 @@ function partialBatch(): MiddlewareObj<SQSEvent, BatchOutcome | SQSBatchResponse
       request.response = failuresIn(request.event, (i) => outcomes[i]?.status !== 'fulfilled');
     },
     onError: (request) => {
-      log.error('batch failed', { error: request.error });
+      log.error('message batch failed', { error: request.error });
       request.response = failuresIn(request.event, () => true);
     },
   };
