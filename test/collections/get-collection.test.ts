@@ -39,7 +39,7 @@ beforeAll(() =>
   }),
 );
 
-test('a collection is answered with its metadata and counts', async () => {
+test('returns a collection with its metadata and counts', async () => {
   const { json, headers } = await call(`/v1/collections/${hats}`);
   expect(json).toEqual({
     address: hats,
@@ -62,13 +62,13 @@ test('a collection is answered with its metadata and counts', async () => {
   expect(headers['as-of']).toBe('2026-01-06T07:08:09.123Z');
 });
 
-test('upper-case digits name the same collection', async () => {
+test('accepts an address with upper-case digits', async () => {
   await call(`/v1/collections/${hats}`);
   const { json, headers } = await call(`/v1/collections/0x${'C0'.repeat(20)}`);
   expect([json.address, headers['x-cache']]).toEqual([hats, 'hit']);
 });
 
-test('a collection without a contract is named by its slug, and what is unknown is null', async () => {
+test('returns a collection without a contract by its slug, with null for unknown fields', async () => {
   expect((await call('/v1/collections/tea-club')).json).toMatchObject({
     address: 'tea-club',
     slug: 'tea-club',
@@ -89,11 +89,11 @@ test.each([
   ],
   ['a token', 'tokenCount', 4, () => commit((tx) => recordNfts(tx, [{ collection: hats, tokenId: '4' }]))],
   ['an owner', 'holderCount', 3, () => commit((tx) => recordTransfers(tx, [transfer(hats, '4', wallet(3))]))],
-])('a change of %s shows at once', async (_, field, value, change) => {
+])('shows a change of %s at once', async (_, field, value, change) => {
   expect((await readAfter(call, `/v1/collections/${hats}`, change)).json[field]).toBe(value);
 });
 
-test('only an unknown address is looked up upstream, and not again while the 404 is cached', async () => {
+test('requests only unknown addresses from upstream, and not again while the 404 is cached', async () => {
   for (const name of ['no-such-club', `0x${'g'.repeat(40)}`])
     expect([name, (await call(`/v1/collections/${name}`)).status, alchemy.requests]).toEqual([name, 404, 0]);
   for (const cache of ['miss', 'hit']) {
@@ -106,6 +106,6 @@ test.each([
   [`/v1/collections/${hats}0`, 'path.address'],
   ['/v1/collections/-hats', 'path.address'],
   [`/v1/collections/${hats}?sort=name`, 'query.sort'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -33,7 +33,7 @@ beforeAll(() =>
   }),
 );
 
-test('the owner of a token is whom its last transfer went to', async () => {
+test('returns the recipient of the last transfer as the owner', async () => {
   const { json, headers } = await call(ownerOf(hats, '1'));
   expect(json).toEqual({
     collection: hats,
@@ -44,7 +44,7 @@ test('the owner of a token is whom its last transfer went to', async () => {
   expect(headers['as-of']).toBe('2026-01-02T00:00:00.000Z');
 });
 
-test('a shared token has no single owner, but holders: the largest first, equal ones by address', async () => {
+test('lists the holders of a shared token, largest amount first, then by address', async () => {
   const { owner, owners } = (await call(ownerOf(cups, '1'))).json;
   expect([owner, owners.map((one: { address: string; amount: string }) => [one.address, one.amount])]).toEqual([
     null,
@@ -56,21 +56,21 @@ test('a shared token has no single owner, but holders: the largest first, equal 
   ]);
 });
 
-test('a holder who has given everything away is none, and the last one is the owner', async () => {
+test('leaves out holders with nothing left; the only one left is the owner', async () => {
   const { owner, owners } = (await call(ownerOf(cups, '2'))).json;
   expect([owner, owners]).toEqual([wallet(2), [expect.objectContaining({ address: wallet(2), amount: '8' })]]);
 });
 
-test.each(['2', '3'])('token %s, burnt or never seen in a transfer, has no owner', async (tokenId) => {
+test.each(['2', '3'])('token %s, burned or never transferred, has no owner', async (tokenId) => {
   expect((await call(ownerOf(hats, tokenId))).json).toEqual({ collection: hats, tokenId, owner: null, owners: [] });
 });
 
-test('an unknown token and an unknown collection are not found', async () => {
+test('returns 404 for an unknown token or collection', async () => {
   for (const target of [ownerOf(hats, '4'), ownerOf(address('ee'), '1'), ownerOf('no-such-club', '1')])
     expect([target, (await call(target)).status]).toEqual([target, 404]);
 });
 
-test('a transfer shows at once', async () => {
+test('shows a transfer at once', async () => {
   const change = () => commit((tx) => recordTransfers(tx, [transfer(hats, '1', wallet(2), { from: wallet(10) })]));
   expect((await readAfter(call, ownerOf(hats, '1'), change)).json).toMatchObject({
     owner: wallet(2),
@@ -78,7 +78,7 @@ test('a transfer shows at once', async () => {
   });
 });
 
-test('a verification by upstream shows at once, and the answer is as of then', async () => {
+test('shows a verification by upstream at once, with its time in as-of', async () => {
   const row = { tokenId: '3', owner: wallet(4), amount: '1' };
   const { json, headers } = await readAfter(call, ownerOf(hats, '3'), () =>
     commit((tx) => recordOwners(tx, hats, 1_000, [row])),
@@ -90,6 +90,6 @@ test.each([
   [ownerOf(hats, '-1'), 'path.tokenId'],
   [ownerOf('0x12', '1'), 'path.address'],
   [`${ownerOf(hats, '1')}?limit=1`, 'query.limit'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

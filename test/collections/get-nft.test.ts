@@ -34,7 +34,7 @@ beforeAll(() =>
   }),
 );
 
-test('a token is answered with its traits and attributes', async () => {
+test('returns a token with its traits and attributes', async () => {
   const { json, headers } = await call(`${path}/1`);
   expect(json).toEqual({
     collection: hats,
@@ -54,7 +54,7 @@ test('a token is answered with its traits and attributes', async () => {
   expect(headers['as-of']).toBe('2026-01-06T07:08:09.123Z');
 });
 
-test('a token of which nothing is known has its id alone, to the last digit', async () => {
+test('returns the exact id of a token without metadata', async () => {
   expect((await call(`${path}/${largest}`)).json).toEqual({
     collection: hats,
     tokenId: largest,
@@ -68,7 +68,7 @@ test('a token of which nothing is known has its id alone, to the last digit', as
   });
 });
 
-test('a token is found in its own collection only', async () => {
+test('finds a token only in its own collection', async () => {
   const { json } = await call('/v1/collections/tea-club/nfts/1');
   expect([json.collection, json.name]).toEqual(['tea-club', 'Tea']);
   for (const target of [
@@ -79,7 +79,7 @@ test('a token is found in its own collection only', async () => {
     expect([target, (await call(target)).status]).toEqual([target, 404]);
 });
 
-test('a change shows at once, and so does a new token', async () => {
+test('shows a change and a new token at once', async () => {
   const renamed = await readAfter(call, `${path}/1`, () =>
     commit((tx) => recordNfts(tx, [{ collection: hats, tokenId: '1', name: 'Uno' }])),
   );
@@ -95,6 +95,6 @@ test.each([
   [`${path}/0x1`, 'path.tokenId'],
   ['/v1/collections/0x12/nfts/1', 'path.address'],
   [`${path}/1?page=1`, 'query.page'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -25,16 +25,16 @@ beforeAll(() =>
       trait('5', 'Hat', 'Blue'),
       trait('6', 'Eyes', 'None'),
       trait('1', 'Hat', 'Green'),
-      // another collection's traits of the same names do not count
+      // the same trait in another collection
       trait('1', 'Hat', 'Red', address('c1')),
     ]);
     await recordNfts(tx, [{ collection: hats, tokenId: '7' }]);
-    // nobody has Green any more
+    // no token has Green anymore
     await recordNfts(tx, [{ collection: hats, tokenId: '1', traits: [{ type: 'Hat', value: 'Red' }] }]);
   }),
 );
 
-test('values come by type, most frequent first, with their share of all tokens', async () => {
+test('groups values by type, most frequent first, with their share of all tokens', async () => {
   expect((await call(path)).json).toEqual({
     tokenCount: 7,
     traits: [
@@ -51,20 +51,20 @@ test('values come by type, most frequent first, with their share of all tokens',
   });
 });
 
-test('a new token without traits makes the others rarer at once', async () => {
+test('a new token without traits makes all traits rarer at once', async () => {
   const change = () => commit((tx) => recordNfts(tx, [{ collection: hats, tokenId: '8' }]));
   const { tokenCount, traits } = (await readAfter(call, path, change)).json;
   expect([tokenCount, traits[0].values[0].rarity]).toEqual([8, '0.125000']);
 });
 
-test('a new trait shows at once', async () => {
+test('shows a new trait at once', async () => {
   const change = () => commit((tx) => recordTraits(tx, [trait('8', 'Eyes', 'None')]));
   expect((await readAfter(call, path, change)).json.traits[0].values).toEqual([
     { value: 'None', count: 2, rarity: '0.250000' },
   ]);
 });
 
-test('a collection without tokens has no traits, and an unknown one is not found', async () => {
+test('returns no traits for a collection without tokens, and 404 for an unknown one', async () => {
   await commit((tx) => tx.query(`insert into collections.collections (slug) values ('tea-club')`));
   expect((await call('/v1/collections/tea-club/traits')).json).toEqual({ tokenCount: 0, traits: [] });
   expect((await call('/v1/collections/no-such-club/traits')).status).toBe(404);
@@ -73,6 +73,6 @@ test('a collection without tokens has no traits, and an unknown one is not found
 test.each([
   ['/v1/collections/0x12/traits', 'path.address'],
   [`${path}?type=Hat`, 'query.type'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

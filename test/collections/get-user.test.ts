@@ -23,7 +23,7 @@ beforeAll(() =>
   }),
 );
 
-test('a user is answered with the profile and every wallet', async () => {
+test('returns a user with the profile and all wallets', async () => {
   const { json, headers } = await call('/v1/users/7');
   expect(json).toEqual({
     fid: 7,
@@ -36,7 +36,7 @@ test('a user is answered with the profile and every wallet', async () => {
   expect(headers['as-of']).toBe('2026-01-06T07:08:09.123Z');
 });
 
-test('a user known by a wallet alone has no name, and upstream is not asked for it', async () => {
+test('returns a user without a profile without a request to upstream', async () => {
   expect((await call('/v1/users/999999999999999')).json).toMatchObject({
     fid: 999_999_999_999_999,
     username: null,
@@ -47,20 +47,20 @@ test('a user known by a wallet alone has no name, and upstream is not asked for 
   expect(neynar.requests).toBe(0);
 });
 
-test('a user whom nobody knows is asked for upstream, and not again while the 404 is cached', async () => {
+test('requests an unknown user from upstream, and not again while the 404 is cached', async () => {
   for (const cache of ['miss', 'hit']) {
     const { status, headers } = await call('/v1/users/8');
     expect([status, headers['x-cache'], neynar.requests]).toEqual([404, cache, 1]);
   }
 });
 
-test('another name, and a wallet that is no longer verified, show at once', async () => {
+test('shows a changed name and a removed wallet at once', async () => {
   const changed = { ...ann, displayName: null, wallets: [wallet(0xb)] };
   const { json } = await readAfter(call, '/v1/users/7', () => commit((tx) => recordUsers(tx, [changed])));
   expect([json.displayName, json.wallets]).toEqual([null, [wallet(0xb)]]);
 });
 
-test('a wallet seen for the first time shows at once', async () => {
+test('shows a new wallet at once', async () => {
   const seen = { fid: 7, wallet: wallet(0xc), seenAt: new Date() };
   const { json } = await readAfter(call, '/v1/users/7', () => commit((tx) => recordSeenWallets(tx, [seen])));
   expect(json.wallets).toEqual([wallet(0xb), wallet(0xc)]);
@@ -70,6 +70,6 @@ test.each([
   ['/v1/users/007', 'path.fid'],
   ['/v1/users/1000000000000000', 'path.fid'],
   ['/v1/users/7?wallets=all', 'query.wallets'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

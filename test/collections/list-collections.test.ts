@@ -7,7 +7,7 @@ import { address } from '../support/transfers.ts';
 const { call } = await createCollections();
 const bytes = (byte: string) => `'\\x${byte.repeat(20)}'`;
 
-// ids rise with the letters of the addresses; names, counts and times have ties
+// names, counts, and times have ties
 beforeAll(() =>
   commit((tx) =>
     tx.query(`
@@ -22,7 +22,7 @@ beforeAll(() =>
 
 const [a, b, c, d] = ['aa', 'bb', 'cc', 'dd'].map(address);
 
-test('a collection is listed with its counts, and what is unknown is null', async () => {
+test('lists collections with their counts, with null for unknown fields', async () => {
   const { json } = await call('/v1/collections?sort=-refreshed&limit=1');
   expect(json).toEqual({
     collections: [
@@ -56,14 +56,14 @@ test.each([
   ['-holders', ['tea-club', b, a, c, d]],
   ['-tokens', [b, c, a, 'tea-club', d]],
   ['-refreshed', [a, d, b, c, 'tea-club']],
-])('the order %s is the same on one page and on many', async (sort, expected) => {
+])('sorts by %s, with any page size', async (sort, expected) => {
   for (const limit of [1, 2, 5]) {
     const found = await walk(call, `/v1/collections?sort=${sort}`, 'collections', limit);
     expect([limit, found.map((one) => one.address)]).toEqual([limit, expected]);
   }
 });
 
-test('without parameters all are listed by name', async () => {
+test('sorts by name by default', async () => {
   const { json } = await call('/v1/collections');
   expect([json.collections.map((one: { address: string }) => one.address), json.nextCursor]).toEqual([
     ['tea-club', d, b, a, c],
@@ -71,7 +71,7 @@ test('without parameters all are listed by name', async () => {
   ]);
 });
 
-test('a change shows once the cached answer is a minute old', async () => {
+test('shows a change after one minute', async () => {
   const first = async () => {
     const { json, headers } = await call('/v1/collections?limit=3&sort=-tokens');
     return [json.collections[0].name, headers['x-cache']];
@@ -91,6 +91,6 @@ test.each([
   ['/v1/collections?limit=201', 'query.limit'],
   [`/v1/collections?cursor=${holders}`, 'query.cursor'],
   ['/v1/collections?page=2', 'query.page'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -34,7 +34,7 @@ beforeAll(() =>
   }),
 );
 
-test('holders come with their tokens, most first, and equal ones by address, highest first', async () => {
+test('lists holders by tokens, then by address, both descending', async () => {
   const { json, headers } = await call(`${path}?limit=3`);
   expect(json).toEqual({
     holders: [
@@ -50,7 +50,7 @@ test('holders come with their tokens, most first, and equal ones by address, hig
   expect(Date.parse(headers['as-of']!)).toBeLessThanOrEqual(Date.now());
 });
 
-test('an amount counts every copy of a token', async () => {
+test('counts all copies of a token in the amount', async () => {
   const { json } = await call(`/v1/collections/${cups}/holders`);
   expect([json.holders, json.tokenCount]).toEqual([
     [
@@ -61,7 +61,7 @@ test('an amount counts every copy of a token', async () => {
   ]);
 });
 
-test('a list of holders is answered as of its time, and one that is not complete is not there', async () => {
+test('returns the latest complete list of holders with its time', async () => {
   const { json, headers } = await call('/v1/collections/tea-club/holders');
   expect(json).toEqual({
     holders: [
@@ -81,13 +81,13 @@ test.each([
   ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000Z', 1, 4],
   ['2026-01-09T23:59:59.999Z', '2026-01-01T00:00:00.000Z', 1, 4],
   ['2026-01-31T00:00:00Z', '2026-01-10T00:00:00.000Z', 3, 15],
-])('asOf=%s gives the list of %s', async (asked, asOf, holderCount, tokenCount) => {
+])('asOf=%s returns the list of %s', async (asked, asOf, holderCount, tokenCount) => {
   const { json, headers } = await call(`/v1/collections/tea-club/holders?asOf=${asked}`);
   expect(json).toMatchObject({ asOf, holderCount, tokenCount });
   expect(headers['as-of']).toBe(asOf);
 });
 
-test('there is no list before the first, none of tokens, and no unknown collection', async () => {
+test('returns 404 before the first list, without lists, and for an unknown collection', async () => {
   for (const target of [
     '/v1/collections/tea-club/holders?asOf=2025-12-31T23:59:59Z',
     `${path}?asOf=2026-01-31T00:00:00Z`,
@@ -100,14 +100,14 @@ test.each([
   [path, [3, 6, 5, 4, 2, 1]],
   ['/v1/collections/tea-club/holders', [3, 2, 1]],
   ['/v1/collections/tea-club/holders?asOf=2026-01-10T00:00:00Z', [3, 2, 1]],
-])('%s is the same on one page and on many', async (target, expected) => {
+])('%s returns the same holders with any page size', async (target, expected) => {
   for (const limit of [1, 2, 200]) {
     const found = await walk(call, target, 'holders', limit);
     expect([limit, found.map((one) => one.address)]).toEqual([limit, expected.map(wallet)]);
   }
 });
 
-test('a transfer shows at once', async () => {
+test('shows a transfer at once', async () => {
   const change = () => commit((tx) => recordTransfers(tx, [transfer(hats, '0', wallet(2), { from: wallet(1) })]));
   const { json } = await readAfter(call, `${path}?limit=2`, change);
   expect([json.holderCount, json.holders.map((one: { address: string }) => one.address)]).toEqual([
@@ -116,7 +116,7 @@ test('a transfer shows at once', async () => {
   ]);
 });
 
-test('a list that is complete now shows at once', async () => {
+test('shows a newly completed list at once', async () => {
   const change = () => commit((tx) => settleHolders(tx, 'under way'));
   const { json } = await readAfter(call, '/v1/collections/tea-club/holders', change);
   expect(json).toMatchObject({ holderCount: 1, tokenCount: 1, asOf: '2026-01-20T00:00:00.000Z' });
@@ -128,6 +128,6 @@ test.each([
   [`${path}?cursor=${directory}`, 'query.cursor'],
   [`${path}?asOf=2026-01-01`, 'query.asOf'],
   [`${path}?owner=${wallet(1)}`, 'query.owner'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

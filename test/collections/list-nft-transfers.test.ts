@@ -14,7 +14,7 @@ const path = `/v1/collections/${cups}/nfts/1/transfers`;
 const cup = (n: number, position: Partial<TransferRecord>) =>
   transfer(cups, '1', wallet(n), { tokenType: 'ERC1155', transactionHash: hash(n), ...position });
 
-// numbered from the first to the last in the chain, and stored in another order
+// numbered by position in the chain, stored in another order
 const expected = [7, 6, 5, 4, 3, 2, 1].map(hash);
 beforeAll(() =>
   commit(async (tx) => {
@@ -31,7 +31,7 @@ beforeAll(() =>
       cup(4, { blockNumber: 200, logIndex: 4, batchIndex: 0 }),
       cup(6, { blockNumber: 200, logIndex: 10 }),
       cup(1, { blockNumber: 99, logIndex: undefined, timestamp: new Date('2026-01-01T00:00:00Z') }),
-      // without a log index: in the order of arrival
+      // without a log index, arrival decides
       cup(2, { blockNumber: 200, logIndex: undefined }),
       cup(3, { blockNumber: 200, logIndex: undefined }),
       transfer(cups, '2', wallet(1), { tokenType: 'ERC1155' }),
@@ -40,7 +40,7 @@ beforeAll(() =>
   }),
 );
 
-test('a transfer is answered with its position, parties, amount and price', async () => {
+test('returns a transfer with its position, parties, amount, and price', async () => {
   const { json, headers } = await call(path);
   const { transfers, nextCursor } = json;
   expect([transfers[0], transfers[6], nextCursor]).toEqual([
@@ -69,14 +69,14 @@ test('a transfer is answered with its position, parties, amount and price', asyn
   expect(headers['as-of']).toBe('2026-01-06T07:08:09.123Z');
 });
 
-test('the order is that of the chain, latest first, on one page and on many', async () => {
+test('sorts by position in the chain, latest first, with any page size', async () => {
   for (const limit of [1, 2, 3, 200]) {
     const found = await walk(call, path, 'transfers', limit);
     expect([limit, found.map((one) => one.transactionHash)]).toEqual([limit, expected]);
   }
 });
 
-test('a token without transfers has an empty list, an unknown one none', async () => {
+test('returns an empty list for a token without transfers, and 404 for an unknown one', async () => {
   const ofToken = (tokenId: string) => call(`/v1/collections/${cups}/nfts/${tokenId}/transfers`);
   expect((await ofToken('3')).json).toEqual({ transfers: [], nextCursor: null });
   expect([(await ofToken('4')).status, (await call('/v1/collections/no-such-club/nfts/1/transfers')).status]).toEqual([
@@ -84,7 +84,7 @@ test('a token without transfers has an empty list, an unknown one none', async (
   ]);
 });
 
-test('a transfer shows at once, and is gone at once when a reorg takes it back', async () => {
+test('shows a transfer at once, and hides it at once after a reorg', async () => {
   const last = cup(8, { blockNumber: 400, logIndex: 1, blockHash: hash(400), reportedAt: new Date('2026-01-07Z') });
   const shown = await readAfter(call, path, () => commit((tx) => recordTransfers(tx, [last])));
   expect(shown.json.transfers.map((one: { transactionHash: string }) => one.transactionHash)).toEqual([
@@ -105,6 +105,6 @@ test.each([
   [`${path}?cursor=${holders}`, 'query.cursor'],
   [`${path}?from=${wallet(1)}`, 'query.from'],
   [`/v1/collections/${cups}/nfts/one/transfers`, 'path.tokenId'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -33,7 +33,7 @@ beforeAll(() =>
       transfer(hats, '10', wallet(2), { from: wallet(1) }),
       transfer(hats, '0', wallet(1)),
       transfer(hats, '0', zeroAddress, { from: wallet(1) }),
-      // the same token id and owner in another collection
+      // the same token id in another collection
       transfer(address('c1'), '2', wallet(2)),
     ]);
   }),
@@ -41,7 +41,7 @@ beforeAll(() =>
 
 const idsOf = ({ nfts }: { nfts: { tokenId: string }[] }) => nfts.map(({ tokenId }) => tokenId);
 
-test('a page has the tokens with their traits, and says where it is', async () => {
+test('returns a page of tokens with their traits', async () => {
   expect((await call(`${path}?pageSize=2&page=2`)).json).toEqual({
     nfts: [
       { tokenId: '9', name: null, imageUrl: null, traits: [blue, tall] },
@@ -57,7 +57,7 @@ test('a page has the tokens with their traits, and says where it is', async () =
   ]);
 });
 
-test('pages come in the order of the token ids as numbers, and end with an empty one', async () => {
+test('sorts by numeric token id across pages; the page after the last is empty', async () => {
   for (const [pageSize, pages] of [
     [1, 5],
     [2, 3],
@@ -81,18 +81,18 @@ test.each([
   [`owner=${wallet(2)}`, ['10']],
   [`owner=${zeroAddress}`, []],
   [`owner=${wallet(1)}&trait.Size=Tall`, ['9']],
-])('%s narrows the tokens and their number', async (filter, expected) => {
+])('%s filters the tokens and the total', async (filter, expected) => {
   const { json } = await call(`${path}?${filter}`);
   expect([idsOf(json), json.total, json.pages]).toEqual([expected, expected.length, expected.length === 0 ? 0 : 1]);
 });
 
-test('filtered tokens come in pages too', async () => {
+test('pages through filtered tokens', async () => {
   const pages = [1, 2].map(async (page) => (await call(`${path}?trait.Color=Red&pageSize=2&page=${page}`)).json);
   const [first, second] = await Promise.all(pages);
   expect([idsOf(first), idsOf(second), first.total, first.pages]).toEqual([['2', '10'], [largest], 3, 2]);
 });
 
-test('a collection without tokens has an empty page, an unknown one none', async () => {
+test('returns an empty page for a collection without tokens, and 404 for an unknown one', async () => {
   await commit((tx) => tx.query(`insert into collections.collections (slug) values ('tea-club')`));
   expect((await call('/v1/collections/tea-club/nfts')).json).toEqual({
     nfts: [],
@@ -123,7 +123,7 @@ test.each([
     ['9', '10'],
     () => commit((tx) => recordTransfers(tx, [transfer(hats, '9', wallet(2), { from: wallet(1) })])),
   ],
-])('a new %s shows at once', async (_, query, expected, change) => {
+])('shows a new %s at once', async (_, query, expected, change) => {
   expect(idsOf((await readAfter(call, `${path}${query}`, change)).json)).toEqual(expected);
 });
 
@@ -135,6 +135,6 @@ test.each([
   [`${path}?trait.=Red`, 'query.trait.'],
   [`${path}?trait.Color=`, 'query.trait.Color.0'],
   [`${path}?cursor=abc`, 'query.cursor'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -33,7 +33,7 @@ beforeAll(() =>
   }),
 );
 
-test('what the wallets of a user hold is added up, most tokens first, equal ones in the order of arrival', async () => {
+test('adds up what a user’s wallets hold, by tokens descending, then by collection id', async () => {
   expect((await call('/v1/users/7/collections')).json).toEqual({
     fid: 7,
     wallets: [wallet(1), wallet(2)],
@@ -66,12 +66,12 @@ test('what the wallets of a user hold is added up, most tokens first, equal ones
   });
 });
 
-test('a user without wallets has no collections, and an unknown one is not found', async () => {
+test('returns an empty list for a user without wallets, and 404 for an unknown one', async () => {
   expect((await call('/v1/users/8/collections')).json).toEqual({ fid: 8, wallets: [], collections: [] });
   expect((await call('/v1/users/10/collections')).status).toBe(404);
 });
 
-test('a token that is given away, and a wallet that is verified, show at once', async () => {
+test('shows a sold token and a new wallet at once', async () => {
   const sale = transfer(mugs, '1', wallet(4), { from: wallet(1) });
   const sold = await readAfter(call, '/v1/users/7/collections', () => commit((tx) => recordTransfers(tx, [sale])));
   expect(addresses(sold.json)).toEqual([cups, hats]);
@@ -84,6 +84,6 @@ test('a token that is given away, and a wallet that is verified, show at once', 
 test.each([
   ['/v1/users/ann/collections', 'path.fid'],
   ['/v1/users/7/collections?limit=1', 'query.limit'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

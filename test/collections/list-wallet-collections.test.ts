@@ -30,7 +30,7 @@ beforeAll(() =>
 );
 const expected = ['tea-club', hats, mugs, cups];
 
-test('a wallet’s collections come with what it holds, most tokens first, and of equal ones the newest', async () => {
+test('lists a wallet’s collections by tokens, then by collection id, both descending', async () => {
   expect((await call(`${path}?limit=4`)).json).toEqual({
     collections: [
       {
@@ -70,25 +70,25 @@ test('a wallet’s collections come with what it holds, most tokens first, and o
   });
 });
 
-test('the order is the same on one page and on many', async () => {
+test('returns the same order with any page size', async () => {
   for (const limit of [1, 2, 3, 200]) {
     const found = await walk(call, path, 'collections', limit);
     expect([limit, found.map((one) => one.address)]).toEqual([limit, expected]);
   }
 });
 
-test('a wallet that holds nothing has an empty list', async () => {
+test('returns an empty list for a wallet that holds nothing', async () => {
   expect((await call(`/v1/wallets/${wallet(99)}/collections`)).json).toEqual({ collections: [], nextCursor: null });
 });
 
-test('what a wallet gives away is gone at once, whichever way its address is written', async () => {
+test('shows a sale at once, also for an address with upper-case digits', async () => {
   const sale = transfer(hats, '1', wallet(1), { from: owner });
   const target = `/v1/wallets/${owner.replace('abc', 'ABC')}/collections?limit=2`;
   const { json } = await readAfter(call, target, () => commit((tx) => recordTransfers(tx, [sale])));
   expect(json.collections[1]).toMatchObject({ address: mugs, tokenCount: 1 });
 });
 
-test('a new name of a collection shows at once', async () => {
+test('shows a new collection name at once', async () => {
   const change = () => commit((tx) => recordCollection(tx, { collection: cups, name: 'Cups' }));
   const { json } = await readAfter(call, path, change);
   expect(json.collections.find((one: { address: string }) => one.address === cups).name).toBe('Cups');
@@ -100,6 +100,6 @@ test.each([
   [`${path}?cursor=${holders}`, 'query.cursor'],
   [`${path}?sort=name`, 'query.sort'],
   ['/v1/wallets/0x0123456789abcdef/collections', 'path.address'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { refusal } from '../support/reads.ts';
 import { createRoom } from '../support/room.ts';
 
-// a bundle has the assets beside its code, a checkout has them in their package
+// a bundle includes the assets; here they are read from their package
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 vi.mock('node:fs/promises', async (original) => {
   const fs = await original<typeof import('node:fs/promises')>();
@@ -20,7 +20,7 @@ const { call } = await createRoom('platform');
 test.each([
   ['swagger-ui.css', 'text/css; charset=utf-8'],
   ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
-])('%s is served as it was shipped, packed, and read only once', async (file, type) => {
+])('%s is served compressed and read from disk only once', async (file, type) => {
   vi.mocked(readFile).mockClear();
   const [first] = [await call(`/docs/${file}`), await call(`/docs/${file}`)];
   expect(vi.mocked(readFile)).toHaveBeenCalledTimes(1);
@@ -32,7 +32,7 @@ test.each([
   expect(first!.text).toBe((await readFile(join(assets, file))).toString());
 });
 
-test('docs.js opens the API’s own description', async () => {
+test('docs.js opens this API’s OpenAPI document', async () => {
   const { text, headers } = await call('/docs/docs.js');
   expect(headers['content-type']).toBe('text/javascript; charset=utf-8');
   const open = vi.fn();
@@ -44,6 +44,6 @@ test.each([
   ['/docs/get-docs.ts', 'path.file'],
   ['/docs/..%2Fcontract.ts', 'path.file'],
   ['/docs/docs.js?v=1', 'query.v'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -5,7 +5,7 @@ import { createRoom } from '../support/room.ts';
 
 const { call } = await createRoom('platform');
 
-test('the page loads nothing but the assets of this API, relative to where it is served', async () => {
+test('loads only this API’s assets, by relative URLs', async () => {
   const { text } = await call('/docs');
   const links = [...text.matchAll(/(?:src|href)="(?!data:)([^"]*)"/g)].map(([, to]) => to!);
   const { file } = platform.operations.getDocsAsset.pathParameters.shape;
@@ -13,7 +13,7 @@ test('the page loads nothing but the assets of this API, relative to where it is
   expect(links.every((to) => to.startsWith('docs/'))).toBe(true);
 });
 
-test('the page is HTML, and allows scripts of its own origin alone', async () => {
+test('allows scripts only from its own origin', async () => {
   const { status, headers, text } = await call('/docs');
   expect([status, headers['content-type'], headers['cache-control']]).toEqual([
     200,
@@ -21,10 +21,10 @@ test('the page is HTML, and allows scripts of its own origin alone', async () =>
     'public, max-age=300',
   ]);
   expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; /);
-  // so there must be no script within the page
+  // so inline scripts would not run
   expect(text).not.toMatch(/<script(?! src=)| on\w+=/);
 });
 
-test('a parameter is refused', async () => {
+test('rejects unknown parameters', async () => {
   expect(await refusal(call, '/docs?url=/v1/openapi.json')).toEqual([400, ['query.url']]);
 });

@@ -22,7 +22,7 @@ const deliver = (id: string, consumer: string, status: string, attempts = 1, err
   ]);
 const published = '2026-01-01T00:00:00Z';
 
-test('an event is answered with its change and its deliveries, by consumer', async () => {
+test('returns an event with its deliveries, sorted by consumer', async () => {
   const { id, xid, created_at } = await announce(published);
   await deliver(id, 'warm-collection', 'applied');
   await deliver(id, 'invalidate-cache', 'failed', 5, 'Redis did not answer.');
@@ -50,7 +50,7 @@ test('an event is answered with its change and its deliveries, by consumer', asy
   expect(headers['cache-control']).toBe('no-store');
 });
 
-test('its status follows it from the commit to the last consumer', async () => {
+test('the status goes from committed to published to applied', async () => {
   const { id } = await announce();
   const look = async () => {
     const { status, publishedAt, deliveries } = (await call(`/v1/admin/events/${id}`)).json;
@@ -63,7 +63,7 @@ test('its status follows it from the commit to the last consumer', async () => {
   expect(await look()).toEqual(['applied', true, 1]);
 });
 
-test('an event is found by its whole id alone', async () => {
+test('returns only the requested event and its own deliveries', async () => {
   const { id } = await announce();
   await deliver(id, 'invalidate-cache', 'failed');
   const next = await announce();
@@ -80,6 +80,6 @@ test.each([
   ['/v1/admin/events/12345678901234567890', 'path.id'],
   ['/v1/admin/events/last', 'path.id'],
   ['/v1/admin/events/1?deliveries=all', 'query.deliveries'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -18,7 +18,7 @@ async function reconnect(settings: Record<string, string | undefined>): Promise<
 const { DATABASE_READER_HOST, DATABASE_WRITER_HOST, REDIS_URL } = process.env;
 afterEach(() => reconnect({ DATABASE_READER_HOST, DATABASE_WRITER_HOST, REDIS_URL }));
 
-test('with every part there the state is ok, and it is not cached', async () => {
+test('returns ok when all parts respond', async () => {
   const { json, headers } = await call('/v1/health');
   expect(json).toEqual({ status: 'ok', parts: { writer: 'ok', reader: 'ok', cache: 'ok' } });
   expect(headers['cache-control']).toBe('no-store');
@@ -27,15 +27,15 @@ test('with every part there the state is ok, and it is not cached', async () => 
 test.each([
   ['cache', { REDIS_URL: `redis://${nowhere}` }],
   ['writer', { DATABASE_WRITER_HOST: nowhere }],
-  // last, because a reader is left out for a while once it has failed
+  // last, because a failed reader is not used for a while
   ['reader', { DATABASE_READER_HOST: nowhere }],
-])('without the %s the state is degraded, and that part is named', async (part, settings) => {
+])('returns degraded when the %s fails', async (part, settings) => {
   await reconnect(settings);
   const { status, json } = await call('/v1/health');
   expect([status, json.status]).toEqual([200, 'degraded']);
   expect(json.parts).toEqual({ writer: 'ok', reader: 'ok', cache: 'ok', [part]: 'failing' });
 });
 
-test('a parameter is refused', async () => {
+test('rejects unknown parameters', async () => {
   expect(await refusal(call, '/v1/health?part=cache')).toEqual([400, ['query.part']]);
 });

@@ -6,7 +6,7 @@ import { createRoom } from '../support/room.ts';
 const { call, database } = await createRoom('platform');
 const [running, queued, failed] = [ulid(), ulid(), ulid()];
 
-// a quarter done after ten minutes
+// 25 percent after ten minutes
 beforeAll(() =>
   database.pool.query(
     `insert into platform.jobs (id, job, params, status, step, rows_read, rows_applied, rows_unchanged, rows_rejected,
@@ -23,7 +23,7 @@ beforeAll(() =>
   ),
 );
 
-test('a running job is answered with its progress, and when it will end if it goes on like this', async () => {
+test('returns a running job with its progress and estimated end', async () => {
   const { json, headers } = await call(`/v1/jobs/${running}`);
   expect(json).toEqual({
     id: running,
@@ -53,7 +53,7 @@ test('a running job is answered with its progress, and when it will end if it go
   expect(headers).toMatchObject({ 'cache-control': 'no-store' });
 });
 
-test('a queued job has neither begun nor an end in sight', async () => {
+test('returns a queued job without a start or an estimated end', async () => {
   expect((await call(`/v1/jobs/${queued}`)).json).toMatchObject({
     status: 'queued',
     progress: { read: 0, total: null, percent: null, step: null, estimatedEnd: null },
@@ -62,7 +62,7 @@ test('a queued job has neither begun nor an end in sight', async () => {
   });
 });
 
-test('a failed job says why, what came of it, and when it ended', async () => {
+test('returns a failed job with its error, result, and end', async () => {
   expect((await call(`/v1/jobs/${failed}`)).json).toMatchObject({
     status: 'failed',
     progress: { percent: 80, estimatedEnd: null },
@@ -72,12 +72,12 @@ test('a failed job says why, what came of it, and when it ended', async () => {
   });
 });
 
-test('progress shows at once', async () => {
+test('shows progress at once', async () => {
   await database.pool.query('update platform.jobs set rows_read = 251 where id = $1', [running]);
   expect((await call(`/v1/jobs/${running}`)).json.progress.read).toBe(251);
 });
 
-test('an unknown job is not found, and what is no id is refused', async () => {
+test('returns 404 for an unknown job, and 400 for an invalid id', async () => {
   const { status, json } = await call(`/v1/jobs/${ulid()}`);
   expect([status, json.type]).toEqual([404, 'urn:tributary:problem:not-found']);
   for (const target of ['/v1/jobs/nonsense', `/v1/jobs/${running.toLowerCase()}`])

@@ -8,7 +8,7 @@ const { json: document, headers, text } = await call('/v1/openapi.json');
 const all = domains.flatMap(({ operations }) => Object.values(operations));
 const described = (path: string, method = 'get') => document.paths[path][method];
 
-test('every operation of every domain is described once', () => {
+test('describes each operation of each domain once', () => {
   const found = Object.entries(document.paths as Record<string, Record<string, { operationId: string }>>).flatMap(
     ([path, methods]) =>
       Object.entries(methods).map(([method, { operationId }]) => [method.toUpperCase(), path, operationId]),
@@ -17,7 +17,7 @@ test('every operation of every domain is described once', () => {
   expect([document.openapi, headers['cache-control']]).toEqual(['3.1.0', 'public, max-age=300']);
 });
 
-test('parameters are described as the contract has them', () => {
+test('describes parameters with their constraints', () => {
   const parameters = described('/v1/collections/{address}/nfts').parameters;
   expect(parameters.map((one: Record<string, unknown>) => [one.name, one.in, one.required ?? false])).toEqual([
     ['address', 'path', true],
@@ -31,7 +31,7 @@ test('parameters are described as the contract has them', () => {
   expect(q).toMatchObject({ in: 'query', required: true, schema: { minLength: 2, maxLength: 100 } });
 });
 
-test('every status that an operation can answer with is described', () => {
+test('describes all statuses of an operation', () => {
   const statuses = (path: string, method?: string) => Object.keys(described(path, method).responses);
   expect(statuses('/v1/collections/{address}')).toEqual([
     '200',
@@ -48,7 +48,7 @@ test('every status that an operation can answer with is described', () => {
   expect(statuses('/v1/admin/jobs', 'post')).toEqual(['202', '400', '401', '404', '500', '503', '504']);
 });
 
-test('an operator’s operation asks for the token, and only a cached one promises x-cache', () => {
+test('admin operations require the token, and only cached ones describe x-cache', () => {
   for (const { path, method, access, cache } of all) {
     const { security, responses } = described(path, method.toLowerCase());
     const [{ headers: sent }] = Object.values<{ headers: object }>(responses) as [{ headers: object }];
@@ -60,7 +60,7 @@ test('an operator’s operation asks for the token, and only a cached one promis
   }
 });
 
-test('every reference leads to a schema of the document', () => {
+test('resolves all references', () => {
   const references = [...text.matchAll(/"\$ref":"([^"]*)"/g)].map(([, to]) => to!);
   const schemas = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
   expect(references.filter((to) => !schemas.includes(to))).toEqual([]);
@@ -68,6 +68,6 @@ test('every reference leads to a schema of the document', () => {
   expect(document.components.schemas.Collection.required).toContain('holderCount');
 });
 
-test('a parameter is refused', async () => {
+test('rejects unknown parameters', async () => {
   expect(await refusal(call, '/v1/openapi.json?domain=wallets')).toEqual([400, ['query.domain']]);
 });

@@ -13,7 +13,7 @@ const look = async (queue: string) => (await call(`/v1/admin/queues/${queue}/dea
 const byBody = (letters: { body: unknown }[]) =>
   [...letters].sort((a, b) => (JSON.stringify(a.body) < JSON.stringify(b.body) ? -1 : 1));
 
-test('dead letters are shown with their bodies, parsed where they are JSON, and stay where they are', async () => {
+test('returns dead letters with JSON bodies parsed, and does not remove them', async () => {
   await send(jobs.url, 'not dead');
   const text = await send(jobs.deadLetterUrl, 'no JSON');
   const json = await send(jobs.deadLetterUrl, '{"job": "wallets.syncPrices"}');
@@ -24,12 +24,12 @@ test('dead letters are shown with their bodies, parsed where they are JSON, and 
     ]);
 });
 
-test('of many, ten are shown; of none, none', async () => {
+test('returns at most ten dead letters', async () => {
   for (let i = 0; i < 12; i++) await send(full.deadLetterUrl, String(i));
   expect([(await look('full')).length, await look('relay')]).toEqual([10, []]);
 });
 
-test('an unknown queue is not found, and a name that cannot be one is refused', async () => {
+test('returns 404 for an unknown queue, and 400 for an invalid name', async () => {
   for (const name of ['none', 'constructor'])
     expect([name, (await call(`/v1/admin/queues/${name}/dead-letters`)).status]).toEqual([name, 404]);
   expect(await refusal(call, '/v1/admin/queues/Jobs/dead-letters')).toEqual([400, ['path.name']]);

@@ -8,13 +8,13 @@ const { call } = await createRoom('platform');
 const { imports } = (await call('/v1/imports')).json;
 const columnsOf = (dataset: string) => imports.find((one: { dataset: string }) => one.dataset === dataset);
 
-test('every dataset of every domain is listed', () => {
+test('lists all datasets of all domains', () => {
   expect(imports.map((one: { dataset: string }) => one.dataset)).toEqual(
     domains.flatMap((domain) => Object.values(domain.datasets).map(({ name }) => `${domain.name}.${name}`)),
   );
 });
 
-test('a dataset is listed with its columns: which are required, and which can be set for a whole file', () => {
+test('lists a dataset with its required and settable columns', () => {
   expect(columnsOf('collections.holders')).toEqual({
     dataset: 'collections.holders',
     summary: datasets.holders.summary,
@@ -28,7 +28,7 @@ test('a dataset is listed with its columns: which are required, and which can be
   });
 });
 
-test('optional columns and files with columns of their own are told apart', () => {
+test('lists optional columns, and whether other columns are accepted', () => {
   const { columns, otherColumns } = columnsOf('collections.nfts');
   expect(
     columns.filter((one: { required: boolean }) => !one.required).map(({ name }: { name: string }) => name),
@@ -36,6 +36,6 @@ test('optional columns and files with columns of their own are told apart', () =
   expect(otherColumns).toBe(true);
 });
 
-test('a parameter is refused', async () => {
+test('rejects unknown parameters', async () => {
   expect(await refusal(call, '/v1/imports?domain=wallets')).toEqual([400, ['query.domain']]);
 });

@@ -11,11 +11,11 @@ const rows = [
   ['collections.warmPopular', 'cancelled'],
   ['wallets.syncPrices', 'running'],
 ] as const;
-// ids rise with the time: a second between each and the next
+// one second apart
 const ids = rows.map((_, i) => ulid(Date.UTC(2026, 0, 1, 0, 0, i)));
 
 beforeAll(async () => {
-  // stored in another order than that of the ids
+  // not in the order of their ids
   for (const i of [3, 0, 4, 2, 1])
     await database.pool.query(`insert into platform.jobs (id, job, status, requested_by) values ($1, $2, $3, 'test')`, [
       ids[i],
@@ -26,12 +26,12 @@ beforeAll(async () => {
 const newest = (...indices: number[]) => indices.map((i) => ids[i]);
 const idsOf = (jobs: { id: string }[]) => jobs.map(({ id }) => id);
 
-test('the last job comes first, on one page and on many', async () => {
+test('lists the latest job first, with any page size', async () => {
   for (const limit of [1, 2, 5, 200])
     expect([limit, idsOf(await walk(call, '/v1/jobs', 'jobs', limit))]).toEqual([limit, newest(4, 3, 2, 1, 0)]);
 });
 
-test('a job in the list is the job itself', async () => {
+test('lists jobs as getJob returns them', async () => {
   const { json, headers } = await call('/v1/jobs?limit=1');
   expect(json).toEqual({ jobs: [(await call(`/v1/jobs/${ids[4]}`)).json], nextCursor: expect.any(String) });
   expect(headers['cache-control']).toBe('no-store');
@@ -43,7 +43,7 @@ test.each([
   ['job=wallets.syncPrices&status=failed', newest(2)],
   ['job=wallets.nothing', []],
   ['status=queued', []],
-])('%s narrows the list, page by page', async (filter, expected) => {
+])('%s filters the list, page by page', async (filter, expected) => {
   expect(idsOf(await walk(call, `/v1/jobs?${filter}`, 'jobs', 1))).toEqual(expected);
 });
 
@@ -55,6 +55,6 @@ test.each([
   ['/v1/jobs?cursor=e30', 'query.cursor'],
   [`/v1/jobs?cursor=${rejected}`, 'query.cursor'],
   ['/v1/jobs?page=2', 'query.page'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

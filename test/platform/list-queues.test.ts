@@ -9,9 +9,9 @@ const { call } = await createRoom('platform', { QUEUES: JSON.stringify({ relay, 
 const sqs = testSqs();
 const send = (url: string) => sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{}' }));
 
-test('every queue is listed with what waits in it, is in work, and has failed', async () => {
+test('lists all queues with their waiting, in-flight, and dead messages', async () => {
   for (const url of [jobs.url, jobs.url, jobs.url, jobs.deadLetterUrl, jobs.deadLetterUrl]) await send(url);
-  // one is in work, and one dead letter is being looked at
+  // one message of each queue is in flight
   for (const url of [jobs.url, jobs.deadLetterUrl])
     await sqs.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 1, VisibilityTimeout: 60 }));
   const { json, headers } = await call('/v1/admin/queues');
@@ -24,7 +24,7 @@ test('every queue is listed with what waits in it, is in work, and has failed', 
   expect(headers['cache-control']).toBe('no-store');
 });
 
-test('a queue that SQS does not give is no reason to guess', async () => {
+test('returns 503 when SQS does not know a queue', async () => {
   const queues = process.env.QUEUES;
   process.env.QUEUES = JSON.stringify({
     relay,
@@ -35,6 +35,6 @@ test('a queue that SQS does not give is no reason to guess', async () => {
   expect([status, json.type]).toEqual([503, 'urn:tributary:problem:unavailable']);
 });
 
-test('a parameter is refused', async () => {
+test('rejects unknown parameters', async () => {
   expect(await refusal(call, '/v1/admin/queues?name=jobs')).toEqual([400, ['query.name']]);
 });

@@ -21,7 +21,7 @@ beforeAll(async () => {
   );
 });
 
-test('rejected rows come by their position, each with the reason and what it holds', async () => {
+test('lists rejected rows by position, with their reasons and data', async () => {
   const { json, headers } = await call(path);
   expect(json).toEqual({
     rejectedRows: [
@@ -34,7 +34,7 @@ test('rejected rows come by their position, each with the reason and what it hol
   expect(headers['cache-control']).toBe('no-store');
 });
 
-test('the order is the same on one page and on many', async () => {
+test('returns the same order with any page size', async () => {
   for (const limit of [1, 2, 3])
     expect([limit, (await walk(call, path, 'rejectedRows', limit)).map(({ position }) => position)]).toEqual([
       limit,
@@ -42,7 +42,7 @@ test('the order is the same on one page and on many', async () => {
     ]);
 });
 
-test('a job that rejected nothing has an empty list, an unknown one none', async () => {
+test('returns an empty list for a job without rejected rows, and 404 for an unknown job', async () => {
   expect((await call(`/v1/jobs/${clean}/rejected-rows`)).json).toEqual({ rejectedRows: [], nextCursor: null });
   expect((await call(`/v1/jobs/${ulid()}/rejected-rows`)).status).toBe(404);
 });
@@ -53,6 +53,6 @@ test.each([
   [`${path}?cursor=${jobs}`, 'query.cursor'],
   [`${path}?reason=empty`, 'query.reason'],
   ['/v1/jobs/nonsense/rejected-rows', 'path.id'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -1,4 +1,4 @@
-/** The wallets room with moments of a test's own, without a warehouse. */
+/** Moments, holdings, and prices for tests of the wallets domain, without a warehouse. */
 import { recordHoldings } from '../../functions/wallets/record-holdings.ts';
 import { type MomentRecord, recordMoments } from '../../functions/wallets/record-moments.ts';
 import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
@@ -13,16 +13,16 @@ export async function createMoments() {
   return { ...room, refresh };
 }
 
-/** The address of wallet n; addresses sort like their numbers. */
+/** The address of wallet n. Addresses sort by their numbers. */
 export const wallet = (n: number) => `0x${n.toString(16).padStart(16, '0')}`;
 
-/** Noon of a day of January 2026, in microseconds since 1970. */
+/** Noon on a day in January 2026, in microseconds since 1970. */
 export const noon = (day: number) => BigInt(Date.UTC(2026, 0, day, 12)) * 1_000n;
 
-/** What `noon(day)` is in an answer. */
+/** `noon(day)` as responses have it. */
 export const noonText = (day: number) => new Date(Date.UTC(2026, 0, day, 12)).toISOString();
 
-/** A moment of the edition `1-<playId>`. */
+/** Stores a moment, by default of edition `1-<playId>`. */
 export const describeMoment = (tx: Transaction, nft: number, playId: number, more: Partial<MomentRecord> = {}) =>
   recordMoments(tx, [{ nftId: String(nft), setId: 1, playId, serialNumber: nft, ...more }]);
 
@@ -38,7 +38,7 @@ export const price = (
   setId = 1,
 ) => recordEditionPrices(tx, [{ setId, playId, scrapedMicros, floorUsd, averageSaleUsd, saleCount: null }]);
 
-/** A sale to a buyer, who then holds the moment. */
+/** Stores a sale. The buyer then holds the moment. */
 export const sell = (tx: Transaction, nft: number, buyer: number, purchasedMicros: bigint, priceUsd: string) =>
   recordPurchases(tx, [
     {

@@ -1,11 +1,11 @@
-/** What tests of single reads have in common. */
+/** Helpers for tests of single reads. */
 import { createServer } from 'node:http';
 import { afterAll, expect } from 'vitest';
 import type { Call, Reply } from './api.ts';
 
 type Caller = (target: string, call?: Call) => Promise<Reply>;
 
-/** All items of a list, page by page. Each page but the last is full, and no cursor comes twice. */
+/** Returns all items of a list, page by page. Fails if a page before the last is not full, or a cursor repeats. */
 export async function walk(call: Caller, target: string, list: string, limit: number): Promise<Reply['json'][]> {
   const items: unknown[] = [];
   const cursors = new Set<string>();
@@ -20,13 +20,13 @@ export async function walk(call: Caller, target: string, list: string, limit: nu
   }
 }
 
-/** The status of an answer, and the fields that its problem names. */
+/** The status of a failed request, and the fields that its problem names. */
 export async function refusal(call: Caller, target: string): Promise<[status: number, fields: string[] | undefined]> {
   const { status, json } = await call(target);
   return [status, json.errors?.map(({ field }: { field: string }) => field)];
 }
 
-/** The answer right after a change. Before the change it was cached; the change has to void it. */
+/** Caches a response, makes a change, and returns the new response. Fails if the change does not void the cached one. */
 export async function readAfter(call: Caller, target: string, change: () => Promise<unknown>): Promise<Reply> {
   await call(target);
   expect((await call(target)).headers['x-cache']).toBe('hit');
@@ -36,7 +36,7 @@ export async function readAfter(call: Caller, target: string, change: () => Prom
   return reply;
 }
 
-/** An upstream that answers every request the same, and counts them. It stops after the suite. */
+/** Starts an upstream that returns the same response to every request, and counts the requests. Stops after the suite. */
 export async function startUpstream(status: number, body: unknown): Promise<{ url: string; requests: number }> {
   const upstream = { url: '', requests: 0 };
   const server = createServer((_, response) => {

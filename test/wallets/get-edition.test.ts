@@ -29,7 +29,7 @@ beforeAll(async () => {
   await database.pool.query(`update wallets.editions_snapshot set updated_at = '2026-01-06T07:08:09.123Z'`);
 });
 
-test('an edition is answered with its play, counts and prices', async () => {
+test('returns an edition with its play, counts, and prices', async () => {
   const { json, headers } = await call('/v1/editions/1-565');
   expect(json).toEqual({
     id: '1-565',
@@ -57,7 +57,7 @@ test('an edition is answered with its play, counts and prices', async () => {
   expect([headers['x-source'], headers['as-of']]).toEqual([undefined, '2026-01-06T07:08:09.123Z']);
 });
 
-test('an edition without a play has an empty one', async () => {
+test('returns an empty play for an edition without one', async () => {
   expect((await call('/v1/editions/1-566')).json).toMatchObject({
     id: '1-566',
     playerName: null,
@@ -69,7 +69,7 @@ test('an edition without a play has an empty one', async () => {
   });
 });
 
-test('leading zeros name the same edition, and an unknown one is not found', async () => {
+test('accepts leading zeros in the id, and returns 404 for an unknown edition', async () => {
   await call('/v1/editions/1-565');
   const { json, headers } = await call('/v1/editions/001-0565');
   expect([json.id, headers['x-cache']]).toEqual(['1-565', 'hit']);
@@ -77,7 +77,7 @@ test('leading zeros name the same edition, and an unknown one is not found', asy
     expect([id, (await call(`/v1/editions/${id}`)).status]).toEqual([id, 404]);
 });
 
-test('a change of the play shows at once, and a new price with the next refresh', async () => {
+test('shows a changed play at once, and a new price after the next refresh', async () => {
   const renamed = await readAfter(call, '/v1/editions/1-565', () =>
     commit((tx) => recordPlays(tx, [{ ...play, playerName: 'Ada A.', details: { quarter: 1 } }])),
   );
@@ -86,7 +86,7 @@ test('a change of the play shows at once, and a new price with the next refresh'
   expect((await readAfter(call, '/v1/editions/1-565', refresh)).json.floorUsd).toBe('99.5');
 });
 
-test('a new edition is found at once', async () => {
+test('finds a new edition at once', async () => {
   const created = await readAfter(call, '/v1/editions/1-568', () => commit((tx) => describeMoment(tx, 4, 568)));
   expect(created.json).toMatchObject({ id: '1-568', supply: 0, holders: 0, lockedShare: '0.0000' });
 });
@@ -95,6 +95,6 @@ test.each([
   ['/v1/editions/26:565', 'path.id'],
   ['/v1/editions/1234567890-1', 'path.id'],
   ['/v1/editions/1-565?tier=RARE', 'query.tier'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

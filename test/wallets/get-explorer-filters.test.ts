@@ -6,7 +6,7 @@ import { readAfter, refusal } from '../support/reads.ts';
 const { call, refresh, database } = await createMoments();
 const path = '/v1/explorer/filters';
 
-// three moments of 1-1, one each of 1-2 and 1-3; of 1-3 only the team is known, of 1-4 nothing
+// 1-1 has three moments, the others one each; 1-3 has only a team, 1-4 no names
 beforeAll(async () => {
   await commit(async (tx) => {
     const gulls = { setName: 'Opening Night', tier: 'RARE', playerName: 'Bo Brook', teamName: 'Harbor Gulls' };
@@ -35,19 +35,19 @@ const expected = {
   sets: [{ name: 'Opening Night', editions: 2, moments: 4 }],
 };
 
-test('every tier, team, player and set is counted, by name', async () => {
+test('counts tiers, teams, players, and sets, sorted by name', async () => {
   const { json, headers } = await call(path);
   expect(json).toEqual(expected);
   expect([headers['x-source'], headers['as-of']]).toEqual([undefined, '2026-01-06T07:08:09.123Z']);
 });
 
-test('a new edition shows at once, and its moments after the next refresh', async () => {
+test('shows a new edition at once, and its moments after the next refresh', async () => {
   const named = await readAfter(call, path, () => commit((tx) => describeMoment(tx, 7, 5, { tier: 'ULTIMATE' })));
   const added = { name: 'ULTIMATE', editions: 1, moments: 0 };
   expect(named.json).toEqual({ ...expected, tiers: [...expected.tiers, added] });
   expect((await readAfter(call, path, refresh)).json.tiers).toEqual([...expected.tiers, { ...added, moments: 1 }]);
 });
 
-test('a parameter is refused', async () => {
+test('rejects unknown parameters', async () => {
   expect(await refusal(call, `${path}?tier=RARE`)).toEqual([400, ['query.tier']]);
 });

@@ -14,7 +14,7 @@ const playerPrice = (day: number, medianSaleUsd: string) => ({
   editionCount: 2,
 });
 
-// both editions are of one player, and only 1-1 was scraped itself: twice within a millisecond
+// 1-1 and 1-2 have the same player; only 1-1 has prices of its own, two within a millisecond
 beforeAll(() =>
   commit(async (tx) => {
     await describeMoment(tx, 1, 1, { playerName: 'Ada Amsel' });
@@ -30,7 +30,7 @@ beforeAll(() =>
 
 const floorsOf = ({ prices }: { prices: { floorUsd: string | null }[] }) => prices.map(({ floorUsd }) => floorUsd);
 
-test('the prices of an edition come oldest first', async () => {
+test('lists the prices of an edition, oldest first', async () => {
   const { json, headers } = await call(path);
   expect(json).toEqual({
     id: '1-1',
@@ -46,7 +46,7 @@ test('the prices of an edition come oldest first', async () => {
   expect(headers['as-of']).toBe(noonText(4));
 });
 
-test('the prices of the player stand in for an edition that was never scraped', async () => {
+test('lists the player’s prices for an edition without its own', async () => {
   expect((await call('/v1/editions/1-2/price-history')).json).toEqual({
     id: '1-2',
     scope: 'player',
@@ -62,7 +62,7 @@ test.each([
   [path, ['5', '12.50', '12.51', null]],
   [`${path}?from=${noonText(2)}`, ['12.50', '12.51', null]],
   ['/v1/editions/1-2/price-history', [null, null]],
-])('%s has the same prices on one page and on many', async (target, expected) => {
+])('%s returns the same prices with any page size', async (target, expected) => {
   for (const limit of [1, 2, 5_000])
     expect([limit, floorsOf({ prices: await walk(call, target, 'prices', limit) })]).toEqual([limit, expected]);
 });
@@ -71,11 +71,11 @@ test.each([
   [`from=${noonText(2)}&to=${noonText(4)}`, ['12.50', '12.51']],
   [`to=${noonText(2)}`, ['5']],
   [`from=${noonText(5)}`, []],
-])('of %s the beginning counts and the end does not', async (range, expected) => {
+])('%s includes its start and excludes its end', async (range, expected) => {
   expect(floorsOf((await call(`${path}?${range}`)).json)).toEqual(expected);
 });
 
-test('an edition without prices has an empty history, an unknown one none', async () => {
+test('returns an empty history for an edition without prices, and 404 for an unknown one', async () => {
   expect((await call('/v1/editions/1-3/price-history')).json).toEqual({
     id: '1-3',
     scope: 'player',
@@ -85,7 +85,7 @@ test('an edition without prices has an empty history, an unknown one none', asyn
   expect((await call('/v1/editions/1-4/price-history')).status).toBe(404);
 });
 
-test('a new price shows at once, of the player and of the edition', async () => {
+test('shows a new price of the player or the edition at once', async () => {
   const target = '/v1/editions/1-2/price-history';
   const ofPlayer = await readAfter(call, target, () => commit((tx) => recordPlayerPrices(tx, [playerPrice(3, '9')])));
   expect(ofPlayer.json.prices).toHaveLength(3);
@@ -102,6 +102,6 @@ test.each([
   [`${path}?limit=5001`, 'query.limit'],
   [`${path}?cursor=${board}`, 'query.cursor'],
   ['/v1/editions/one/price-history', 'path.id'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

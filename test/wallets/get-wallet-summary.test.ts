@@ -9,7 +9,7 @@ const summary = (n: number) => `/v1/wallets/${wallet(n)}/summary`;
 const profile = (n: number, displayName: string) =>
   commit((tx) => recordProfiles(tx, [{ wallet: wallet(n), displayName }]));
 
-// two RARE moments of a priced edition, a COMMON one without a floor price, and one of which nothing is known
+// wallet 1: two RARE moments with a price, a COMMON one without a floor price, and one without metadata
 beforeAll(async () => {
   await commit(async (tx) => {
     await describeMoment(tx, 1, 1, { tier: 'RARE' });
@@ -31,7 +31,7 @@ beforeAll(async () => {
   await database.pool.query(`update wallets.wallet_summary_snapshot set updated_at = '2026-01-06T07:08:09.123Z'`);
 });
 
-test('a wallet is counted and valued as its snapshot has it', async () => {
+test('returns the counts and values of the snapshot', async () => {
   const { json, headers } = await call(summary(1));
   expect(json).toEqual({
     address: wallet(1),
@@ -49,7 +49,7 @@ test('a wallet is counted and valued as its snapshot has it', async () => {
   expect([headers['x-source'], headers['as-of']]).toEqual([undefined, '2026-01-06T07:08:09.123Z']);
 });
 
-test('a wallet with a profile alone holds nothing, and one that nobody knows is not found', async () => {
+test('returns zeros for a wallet with only a profile, and 404 for an unknown one', async () => {
   const { json, headers } = await call(summary(3));
   expect([json, headers['x-source']]).toEqual([
     {
@@ -70,7 +70,7 @@ test('a wallet with a profile alone holds nothing, and one that nobody knows is 
   expect((await call(summary(4))).status).toBe(404);
 });
 
-test('a new holding shows at once, live until the snapshot has it', async () => {
+test('shows a new holding at once, computed live until the next refresh', async () => {
   const { json, headers } = await readAfter(call, summary(2), () => commit((tx) => hold(tx, 5, 2, noon(2), true)));
   expect([json.momentsTotal, json.lockedCount, json.updatedAt, headers['x-source']]).toEqual([2, 1, null, 'live']);
   const refreshed = await readAfter(call, summary(2), refresh);
@@ -80,7 +80,7 @@ test('a new holding shows at once, live until the snapshot has it', async () => 
   ]);
 });
 
-test('a new display name shows at once', async () => {
+test('shows a new display name at once', async () => {
   for (const n of [1, 3]) {
     const { json } = await readAfter(call, summary(n), () => profile(n, 'zed'));
     expect([n, json.displayName]).toEqual([n, 'zed']);
@@ -90,6 +90,6 @@ test('a new display name shows at once', async () => {
 test.each([
   ['/v1/wallets/0xb47e3cd837ddf8e4c57f05d70ab865de6e193bbb/summary', 'path.address'],
   [`${summary(1)}?tier=RARE`, 'query.tier'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

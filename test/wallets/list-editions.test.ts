@@ -6,7 +6,7 @@ import { readAfter, refusal, walk } from '../support/reads.ts';
 const { call, refresh, database } = await createMoments();
 const path = '/v1/editions';
 
-// of 1-1 two wallets hold three moments of four; nobody holds the one of 2-1, which costs as much; of 1-10 nothing is known
+// two wallets hold three of the four moments of 1-1; 2-1 has the same price and no holder; 1-10 has no moments
 beforeAll(async () => {
   await commit(async (tx) => {
     const gulls = { setName: 'Opening Night', tier: 'RARE', playerName: 'Ada Amsel', teamName: 'Harbor Gulls' };
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 const idsOf = (editions: { id: string }[]) => editions.map(({ id }) => id);
 
-test('an edition is listed with its supply, holders, prices and sales', async () => {
+test('lists editions with their supply, holders, prices, and sales', async () => {
   const { json, headers } = await call(path);
   const [first, second, , last] = json.editions;
   expect(first).toEqual({
@@ -57,7 +57,7 @@ test('an edition is listed with its supply, holders, prices and sales', async ()
     lastSaleUsd: '9.99',
     lastSaleAt: noonText(2),
   });
-  // never scraped with an average: that of its sales stands in
+  // without a scraped average, that of its sales
   expect(second).toMatchObject({ lockedShare: '1.0000', averageSaleUsd: '7.50', saleCount: 2, lastSaleUsd: '5' });
   expect(last).toMatchObject({
     id: '2-1',
@@ -82,7 +82,7 @@ test.each([
   ['-holders', ['1-1', '1-2', '2-1', '1-10']],
   ['-supply', ['1-1', '2-1', '1-2', '1-10']],
   ['-lockedShare', ['1-2', '1-1', '2-1', '1-10']],
-])('the order %s is the same on one page and on many', async (sort, expected) => {
+])('sorts by %s, with any page size', async (sort, expected) => {
   for (const limit of [1, 2, 3, 200]) {
     const found = await walk(call, `${path}?sort=${sort}`, 'editions', limit);
     expect([limit, idsOf(found)]).toEqual([limit, expected]);
@@ -95,11 +95,11 @@ test.each([
   ['player=Bo+Brook', ['1-2', '2-1']],
   ['player=Bo+Brook&tier=RARE', ['2-1']],
   ['player=Bo+Brook&tier=RARE&team=Harbor+Gulls', []],
-])('%s narrows the list, page by page', async (filter, expected) => {
+])('%s filters the list, page by page', async (filter, expected) => {
   expect(idsOf(await walk(call, `${path}?${filter}`, 'editions', 1))).toEqual(expected);
 });
 
-test('a new edition shows at once, and its counts with the next refresh', async () => {
+test('shows a new edition at once, and its counts after the next refresh', async () => {
   const made = await readAfter(call, path, () => commit((tx) => describeMoment(tx, 7, 3, { tier: 'COMMON' })));
   expect([idsOf(made.json.editions), made.json.editions[2].supply]).toEqual([['1-1', '1-2', '1-3', '1-10', '2-1'], 0]);
   expect((await readAfter(call, path, refresh)).json.editions[2].supply).toBe(1);
@@ -114,6 +114,6 @@ test.each([
   [`${path}?limit=ten`, 'query.limit'],
   [`${path}?cursor=${board}`, 'query.cursor'],
   [`${path}?set=1`, 'query.set'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -6,7 +6,7 @@ import { readAfter, refusal, walk } from '../support/reads.ts';
 const { call, refresh } = await createMoments();
 const path = `/v1/wallets/${wallet(0xa)}/holdings`;
 
-// 1 and 3 have one serial number, 1 and 2 one price; 10 has no price; of 11 nothing is known
+// 1 and 3 share a serial number, 1 and 2 a price; 10 has no price, and 11 no metadata
 beforeAll(async () => {
   const gulls = { setName: 'Opening Night', tier: 'RARE', playerName: 'Ada Amsel', teamName: 'Harbor Gulls' };
   await commit(async (tx) => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
 
 const idsOf = (holdings: { momentId: string }[]) => holdings.map(({ momentId }) => Number(momentId));
 
-test('a moment is listed with its edition and prices, and what is unknown is null', async () => {
+test('lists moments with their editions and prices, with null for unknown fields', async () => {
   const { json } = await call(`${path}?sort=moment`);
   expect([json.holdings[0], json.holdings[4], json.nextCursor]).toEqual([
     {
@@ -67,7 +67,7 @@ test.each([
   ['serial', [2, 10, 1, 3, 11]],
   ['-floor', [3, 2, 1, 11, 10]],
   ['moment', [1, 2, 3, 10, 11]],
-])('the order %s is the same on one page and on many', async (sort, expected) => {
+])('sorts by %s, with any page size', async (sort, expected) => {
   for (const limit of [1, 2, 200]) {
     const found = await walk(call, `${path}?sort=${sort}`, 'holdings', limit);
     expect([limit, idsOf(found)]).toEqual([limit, expected]);
@@ -84,19 +84,19 @@ test.each([
   ['edition=01-003', [10]],
   ['tier=RARE&locked=true', [1]],
   ['tier=COMMON&edition=1-1', []],
-])('"%s" narrows the list', async (filter, expected) => {
+])('filter "%s"', async (filter, expected) => {
   expect(idsOf((await call(`${path}?${filter}`)).json.holdings)).toEqual(expected);
 });
 
-test('filtered moments come in pages too', async () => {
+test('pages through filtered moments', async () => {
   expect(idsOf(await walk(call, `${path}?locked=false`, 'holdings', 2))).toEqual([11, 2, 10]);
 });
 
-test('a wallet that holds nothing has an empty list', async () => {
+test('returns an empty list for a wallet that holds nothing', async () => {
   expect((await call(`/v1/wallets/${wallet(0xc)}/holdings`)).json).toEqual({ holdings: [], nextCursor: null });
 });
 
-test('a trade shows at once in both wallets, whichever way an address is written', async () => {
+test('shows a trade at once in both wallets, also for an address with upper-case digits', async () => {
   const [seller, buyer] = [path.replace('000a', '000A'), `/v1/wallets/${wallet(0xb)}/holdings`];
   await call(buyer);
   const { json } = await readAfter(call, seller, () => commit((tx) => hold(tx, 3, 0xb, noon(5))));
@@ -106,7 +106,7 @@ test('a trade shows at once in both wallets, whichever way an address is written
   ]);
 });
 
-test('what a moment is shows at once', async () => {
+test('shows a newly described moment at once', async () => {
   const change = () => commit((tx) => describeMoment(tx, 11, 2));
   expect((await readAfter(call, path, change)).json.holdings[0]).toMatchObject({ momentId: '11', editionId: '1-2' });
 });
@@ -122,6 +122,6 @@ test.each([
   [`${path}?cursor=${transfers}`, 'query.cursor'],
   [`${path}?wallet=1`, 'query.wallet'],
   ['/v1/wallets/0x0a/holdings', 'path.address'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -7,7 +7,7 @@ import { readAfter, refusal, walk } from '../support/reads.ts';
 const { call, refresh, database } = await createMoments();
 const path = '/v1/leaderboards/wallets';
 
-// moments 1 to 4 are RARE, of the Gulls and worth 5 each; 5 and 6 are COMMON, of the Foxes and worth 100; 7 is unknown
+// moments 1 to 4 are RARE, 5 and 6 COMMON; the others have no metadata
 const held = [
   [1, 0xa],
   [2, 0xa],
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 const [a, b, c, d, e, f] = [0xa, 0xb, 0xc, 0xd, 0xe, 0xf].map(wallet);
 
-test('wallets are ranked by the moments they hold; of equal ones the highest address comes first', async () => {
+test('ranks wallets by moments, then by address, both descending', async () => {
   const { json, headers } = await call(path);
   expect(json).toEqual({
     by: 'moments',
@@ -61,7 +61,7 @@ test.each([
   ['tier.ULTIMATE', []],
   ['team.Harbor+Gulls', ['a 2', 'c 1', 'b 1']],
   ['team.Nobody', []],
-])('board %s ranks the wallets that count, with any page size', async (by, expected) => {
+])('ranks board %s, with any page size', async (by, expected) => {
   for (const limit of [1, 2, 200]) {
     const found = await walk(call, `${path}?by=${by}`, 'wallets', limit);
     expect([limit, found.map(({ address, value }) => `${address.at(-1)} ${value}`)]).toEqual([limit, expected]);
@@ -75,13 +75,13 @@ test.each([
   }
 });
 
-test('a wallet that is not on the board has no rank, and an upper-case address is the same wallet', async () => {
+test('returns no rank for a wallet that is not on the board, and accepts upper-case digits', async () => {
   const own = async (query: string) => (await call(`${path}?${query}`)).json.wallet;
   expect([await own(`by=tier.RARE&wallet=${d}`), await own(`wallet=${wallet(0x1)}`)]).toEqual([null, null]);
   expect(await own(`wallet=${a!.replace('0a', '0A')}`)).toMatchObject({ rank: 3, address: a });
 });
 
-test('a refresh of the snapshots shows at once', async () => {
+test('shows a refresh of the snapshots at once', async () => {
   await call(path);
   await commit((tx) => hold(tx, 9, 0xd, noon(2)));
   expect((await call(path)).headers['x-cache']).toBe('hit');
@@ -100,6 +100,6 @@ test.each([
   [`${path}?limit=0`, 'query.limit'],
   [`${path}?cursor=${editions}`, 'query.cursor'],
   [`${path}?tier=RARE`, 'query.tier'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });

@@ -8,7 +8,7 @@ const { call, refresh } = await createMoments();
 const profile = (n: number, displayName: string) =>
   commit((tx) => recordProfiles(tx, [{ wallet: wallet(n), displayName }]));
 
-// 0xb3 has a name and no moments, 0xa2 moments and no name
+// 0xb3 has no moments, and 0xa2 no name
 beforeAll(async () => {
   await commit(async (tx) => {
     await describeMoment(tx, 1, 1, { playerName: 'Ada Amsel', teamName: 'Harbor Gulls' });
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 const find = async (q: string) => (await call(`/v1/search?q=${encodeURIComponent(q)}`)).json;
 
-test('wallets, players and teams are found by name, the most similar first', async () => {
+test('finds wallets, players, and teams by name, the most similar first', async () => {
   expect(await find('ADA')).toEqual({
     wallets: [
       { address: wallet(0xb3), displayName: 'ada', momentsTotal: null },
@@ -41,7 +41,7 @@ test('wallets, players and teams are found by name, the most similar first', asy
   expect((await find('harbour gulls')).teams).toEqual([{ name: 'Harbor Gulls', editions: 2 }]);
 });
 
-test('wallets are found by the beginning of their address, up to all of it', async () => {
+test('finds wallets by a prefix of their address', async () => {
   for (const [q, expected] of [
     [wallet(0xa1).slice(0, -1).toUpperCase().replace('X', 'x'), [0xa1, 0xa2]],
     [wallet(0xa2), [0xa2]],
@@ -54,17 +54,17 @@ test('wallets are found by the beginning of their address, up to all of it', asy
     ]);
 });
 
-test('the signs of a pattern are letters like others', async () => {
+test('treats LIKE wildcards as plain characters', async () => {
   for (const q of ['%%', 'a_a', '\\\\'])
     expect([q, await find(q)]).toEqual([q, { wallets: [], players: [], teams: [] }]);
 });
 
-test('the limit holds for each kind', async () => {
+test('applies the limit to each kind', async () => {
   const { json } = await call('/v1/search?q=ada&limit=1');
   expect([json.wallets.length, json.players]).toEqual([1, [{ name: 'Ada Amsel', editions: 2 }]]);
 });
 
-test('a new name shows at once, of a wallet and of a player', async () => {
+test('shows a new name of a wallet or a player at once', async () => {
   const target = '/v1/search?q=zebra';
   const named = await readAfter(call, target, () => profile(0xc4, 'zebra'));
   expect(named.json.wallets).toEqual([{ address: wallet(0xc4), displayName: 'zebra', momentsTotal: null }]);
@@ -78,6 +78,6 @@ test.each([
   [`/v1/search?q=${'a'.repeat(101)}`, 'query.q'],
   ['/v1/search?q=ada&limit=51', 'query.limit'],
   ['/v1/search?q=ada&cursor=abc', 'query.cursor'],
-])('%s is refused for %s', async (target, field) => {
+])('%s fails on %s', async (target, field) => {
   expect(await refusal(call, target)).toEqual([400, [field]]);
 });
