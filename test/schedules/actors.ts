@@ -1,22 +1,22 @@
-/** Who takes part in a schedule: readers, writers, deliveries and replicas. */
+/** The actors of a schedule: readers, writers, deliveries, and replicas. */
 import type { CachedView } from '../../shared/cache/view.ts';
+import { startDisruption, tenSecondsPass } from './disruptions.ts';
 import type { World } from './explore.ts';
 import { entitiesOf } from './loader.ts';
-import { startMisfortune, tenSecondsPass } from './misfortunes.ts';
 import { type Change, replicaCount } from './primary.ts';
 import { containerCount, entities, isCalm, type ReaderPlan, type ViewKind, type WriterPlan } from './schedule.ts';
 
-/** Starts everybody; they go on when the schedule releases their steps. */
+/** Starts all actors. They proceed as the schedule releases their steps. */
 export function startActors(world: World): void {
   const { scheduler, tally, plan } = world;
   const spawn = (name: string, script: () => Promise<void>) => scheduler.spawn(name, script, tally.fail);
   for (const [i, one] of plan.readers.entries()) spawn(`reader ${i + 1}`, () => readEach(world, one));
   for (const [i, one] of plan.writers.entries()) spawn(`writer ${i + 1}`, () => write(world, one));
   for (let at = 0; at < replicaCount; at++) spawn(`replica ${at}`, () => replicate(world, at));
-  for (const one of plan.misfortunes) startMisfortune(world, one);
+  for (const one of plan.disruptions) startDisruption(world, one);
 }
 
-/** Both views are the first entity's; one depends on the second entity too. */
+/** Both views belong to the first entity; one also depends on the second. */
 function viewOf(kind: ViewKind, ttlSeconds: number): CachedView {
   const dependsOn = kind === 'plain' ? [] : [entities[1]];
   return { entity: entities[0], field: kind, dependsOn, ttlSeconds, isFenced: true };
@@ -35,7 +35,7 @@ async function readAndCheck(world: World, container: number, kind: ViewKind, mus
   const { ledger, caches, tally, plan } = world;
   const view = viewOf(kind, plan.ttlSeconds);
   const { load, loads } = watchLoads(world, view);
-  const owed = ledger.readBegins(view);
+  const owed = ledger.beginRead(view);
   const served = await caches[container]!.read(view, load, { mustBeFenced });
   const shown = JSON.parse(served.entry.body.toString()) as number[];
   const { missing, isBehind } = ledger.settle(owed, shown, served.outcome);
@@ -46,7 +46,7 @@ async function readAndCheck(world: World, container: number, kind: ViewKind, mus
   return shown;
 }
 
-/** Counts the loads of a read, and fails if a second one of the view runs although nothing went wrong. */
+/** Counts the loads of a read. Fails if two loads of the view run at once although nothing went wrong. */
 function watchLoads({ loaderOf, plan, tally, loading }: World, view: CachedView) {
   const loadView = loaderOf(view);
   let loads = 0;
@@ -77,7 +77,7 @@ async function write(world: World, plan: WriterPlan): Promise<void> {
   await ledger.raising(change, 'direct', raise).catch(() => tally.count('failed raise'));
 }
 
-/** The queues: a first delivery, perhaps twice, and a second one once every replica shows the change. */
+/** The queues: the first delivery, possibly repeated, and a second one after every replica shows the change. */
 async function deliver(world: World, change: Change, times: number): Promise<void> {
   const { scheduler, primary, ledger } = world;
   for (let i = 0; i < times; i++) {
@@ -89,7 +89,7 @@ async function deliver(world: World, change: Change, times: number): Promise<voi
   await raiseFor(world, change, 'second');
 }
 
-/** A delivery that failed comes back, after the cache was voided. */
+/** Retries a failed delivery, after voiding the cache. */
 async function raiseFor(
   { caches, ledger, generation }: World,
   change: Change,
@@ -115,8 +115,8 @@ async function replicate({ scheduler, primary, plan }: World, at: number): Promi
   }
 }
 
-/** Everything was delivered and applied: every view shows every change, through every container. */
-export async function comeToRest(world: World): Promise<void> {
+/** Once everything is delivered and applied, every view must show every change, through every container. */
+export async function checkAtRest(world: World): Promise<void> {
   const { scheduler, primary, tally } = world;
   scheduler.calm();
   tally.end();

@@ -1,9 +1,9 @@
-/** Runs one schedule: the cache's own code against Redis, everything around it modeled, one step at a time. */
+/** Runs one schedule, one step at a time: the real cache code and a real Redis, with everything else modeled. */
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { createCache } from '../../shared/cache/read.ts';
 import { withScripts } from '../../shared/cache/scripts.ts';
-import { comeToRest, startActors } from './actors.ts';
+import { checkAtRest, startActors } from './actors.ts';
 import { createLedger } from './ledger.ts';
 import { createLoader } from './loader.ts';
 import { createPrimary } from './primary.ts';
@@ -14,17 +14,17 @@ import { createSource } from './source.ts';
 import { createClock, installTime } from './time.ts';
 
 export interface Report {
-  /** What went wrong first, if anything did. */
+  /** The first violation, if any. */
   violation: string | undefined;
-  /** The steps, in their order. */
+  /** The steps, in order. */
   trace: readonly string[];
-  /** How often each thing happened before the end: hits, refused fills, proofs, evictions. */
+  /** How often each thing happened, such as hits, refused fills, proofs, and evictions. Excludes the final check. */
   counts: Readonly<Record<string, number>>;
 }
 
 const loadDeadlineMs = 1_000;
 
-/** Runs a schedule to its end, or to its first violation, and leaves nothing in Redis. */
+/** Runs a schedule to its end or its first violation, and removes its keys from Redis. */
 export async function explore(plan: Schedule, connection: Redis): Promise<Report> {
   const world = createWorld(plan, connection);
   const { scheduler, server, tally } = world;
@@ -32,7 +32,7 @@ export async function explore(plan: Schedule, connection: Redis): Promise<Report
   try {
     startActors(world);
     await scheduler.run();
-    await comeToRest(world);
+    await checkAtRest(world);
   } catch (error) {
     tally.fail(error);
   } finally {
@@ -43,17 +43,17 @@ export async function explore(plan: Schedule, connection: Redis): Promise<Report
 }
 
 function createWorld(plan: Schedule, connection: Redis) {
-  const room = `schedule-${randomBytes(6).toString('hex')}.`;
+  const keyPrefix = `schedule-${randomBytes(6).toString('hex')}.`;
   const clock = createClock();
   const scheduler = createScheduler(plan.switches, clock.pass);
   const tally = createTally(scheduler.stop);
   const primary = createPrimary();
-  const server = createRedisServer(withScripts(connection), scheduler, room, (command, reply) => {
+  const server = createRedisServer(withScripts(connection), scheduler, keyPrefix, (command, reply) => {
     if (command === 'fillView') tally.count(reply === 1 ? 'fill' : 'refused fill');
   });
-  const generation = createSource(primary, scheduler, room, () => tally.count('new generation'));
-  if (plan.beginsVoid) generation.empty();
-  const copyKey = `${room}copy`;
+  const generation = createSource(primary, scheduler, keyPrefix, () => tally.count('new generation'));
+  if (plan.beginsVoid) generation.makeVoid();
+  const copyKey = `${keyPrefix}copy`;
   const createContainer = (_: unknown, i: number) =>
     createCache({
       redis: server.connect(`connection ${i}`),
@@ -66,7 +66,7 @@ function createWorld(plan: Schedule, connection: Redis) {
   const caches = Array.from({ length: containerCount + 1 }, createContainer);
   const ledger = createLedger(clock.now);
   const loaderOf = createLoader(primary, scheduler, plan.routes);
-  /** How many loads of a view are running. */
+  /** Number of running loads, by view. */
   const loading = new Map<string, number>();
   return { plan, loading, copyKey, clock, scheduler, tally, primary, server, generation, caches, ledger, loaderOf };
 }
@@ -82,7 +82,7 @@ function createTally(stop: () => void) {
     count(what: string): void {
       if (!isOver) counts[what] = (counts[what] ?? 0) + 1;
     },
-    /** What follows is not counted any more. */
+    /** Stops counting. */
     end: () => {
       isOver = true;
     },

@@ -11,14 +11,14 @@ const seed = 6;
 const redis = new Redis(inject('services').redisUrl);
 afterAll(() => redis.disconnect());
 
-/** What a search of sound code ends with; the text of a failure says how to run it again. */
+/** The result of a search. A failure includes the command that reproduces it. */
 function verdict(result: Search, fault?: string): string {
   const { found } = result;
-  return found ? `${found.violation}\n${found.trace.join('\n')}\n${commandOf(seed, result, fault)}` : 'nothing missed';
+  return found ? `${found.violation}\n${found.trace.join('\n')}\n${commandOf(seed, result, fault)}` : 'no violation';
 }
 
-/** In how many of a hundred schedules a thing has to happen at the least. */
-const leastShares: Readonly<Record<string, number>> = {
+/** The minimum percentage of schedules in which each thing must happen. */
+const minShares: Readonly<Record<string, number>> = {
   hit: 75,
   fill: 95,
   'refused fill': 40,
@@ -34,18 +34,18 @@ const leastShares: Readonly<Record<string, number>> = {
   'stale while a delivery is due': 0.5,
 };
 
-test('in whatever order things happen, a read shows every change that it owes', { timeout: 180_000 }, async () => {
+test('in any order of events, a read shows every change that it owes', { timeout: 180_000 }, async () => {
   const result = await search(explore, redis, { seed, runs: 2_000 });
-  expect(verdict(result)).toBe('nothing missed');
-  const rare = Object.entries(leastShares).filter(
-    ([what, least]) => (100 * (result.happened[what] ?? 0)) / result.schedules < least,
+  expect(verdict(result)).toBe('no violation');
+  const rare = Object.entries(minShares).filter(
+    ([what, minShare]) => (100 * (result.happened[what] ?? 0)) / result.schedules < minShare,
   );
   expect(rare).toEqual([]);
 });
 
-test('so it does if an entity remembers one fence', { timeout: 180_000 }, async () => {
+test('the same holds if an entity remembers only one fence', { timeout: 180_000 }, async () => {
   const run = (one: Explore) => search(one, redis, { seed, runs: 2_000 });
-  expect(verdict(await withFault(forgetful, run), forgetful.name)).toBe('nothing missed');
+  expect(verdict(await withFault(forgetful, run), forgetful.name)).toBe('no violation');
 });
 
 test.for(faults)('a planted fault is found: $name', { timeout: 180_000 }, async (fault) => {
@@ -60,7 +60,7 @@ test('a seed replays its schedules step by step', async () => {
   }
 });
 
-test('a fault that no longer applies says so', async () => {
+test('a fault that no longer applies is an error', async () => {
   const stale = { name: 'stale', edits: [{ file: 'shared/cache/proof.ts', from: 'no such text', to: '' }] };
   await expect(withFault(stale, async () => {})).rejects.toThrow('no longer applies');
 });

@@ -1,4 +1,4 @@
-/** Faults as edits of the sources: each takes away one thing that the cache's promise rests on. */
+/** Faults as source edits. Each removes one thing that the cache's guarantee depends on. */
 export interface Edit {
   file: string;
   /** Occurs exactly once in the file. */
@@ -11,7 +11,7 @@ export interface Fault {
   edits: readonly Edit[];
 }
 
-/** An entity that remembers one fence alone: what else it had to show is forgotten within a few steps. */
+/** An entity that remembers only one fence, so that others are forgotten within a few steps. */
 export const forgetful: Fault = {
   name: 'remembers-one-fence',
   edits: [
@@ -25,7 +25,7 @@ export const forgetful: Fault = {
 
 export const faults: readonly Fault[] = [
   {
-    name: 'every-replica-is-believed',
+    name: 'every-replica-is-trusted',
     edits: [
       {
         file: 'shared/cache/proof.ts',
@@ -35,11 +35,11 @@ export const faults: readonly Fault[] = [
     ],
   },
   {
-    name: 'empty-xip-is-believed',
+    name: 'empty-xip-is-trusted',
     edits: [{ file: 'shared/kernel/snapshot.ts', from: 'xip.length > 0 && xid < xmax', to: 'xid < xmax' }],
   },
   {
-    name: 'status-of-another-replica',
+    name: 'status-from-another-replica',
     edits: [
       {
         file: 'test/schedules/loader.ts',
@@ -88,7 +88,7 @@ export const faults: readonly Fault[] = [
     ],
   },
   {
-    name: 'what-is-forgotten-is-not-proven',
+    name: 'forgotten-fences-are-not-proven',
     edits: [
       ...forgetful.edits,
       { file: 'shared/cache/proof.ts', from: 'if (forgotten >= snapshot.xmin) return undefined;', to: '' },
@@ -109,7 +109,7 @@ export const faults: readonly Fault[] = [
     ],
   },
   {
-    name: 'fill-ignores-what-came-between',
+    name: 'fill-ignores-a-changed-tag',
     edits: [
       {
         file: 'shared/cache/scripts.ts',
@@ -123,7 +123,7 @@ export const faults: readonly Fault[] = [
     edits: [{ file: 'shared/cache/read.ts', from: 'xids: [since]', to: 'xids: since ? [] : []' }],
   },
   {
-    name: 'any-result-is-taken',
+    name: 'any-result-is-accepted',
     edits: [
       {
         file: 'shared/cache/read.ts',
@@ -147,7 +147,7 @@ export const faults: readonly Fault[] = [
     edits: [{ file: 'shared/cache/read.ts', from: 'entryTags.every((tag, i) => tag === tags[i])', to: 'entryTags' }],
   },
   {
-    name: 'everybody-gets-the-lease',
+    name: 'every-reader-gets-the-lease',
     edits: [{ file: 'shared/cache/scripts.ts', from: "ARGV[2], 'NX', 'PX', ARGV[3]", to: "ARGV[2], 'PX', ARGV[3]" }],
   },
   {

@@ -1,9 +1,9 @@
 /**
- * What the cache owes: for each entity, the changes that a read has to show from now on.
+ * What the cache owes: for each entity, the changes that every read must show from now on.
  *
- * A change is owed once a raise of its fence was acknowledged. If Redis then loses the hash, or the write, the change
- * may be missing again until it is delivered once more; after its second delivery it never may. A clear that was
- * acknowledged owes everything committed before it, for every entity, from a second later.
+ * A change is owed once a raise of its fence was acknowledged. If Redis then loses the hash or the write, the change
+ * may be missing again until its second delivery, but never after that. A second after a clear was acknowledged,
+ * everything committed before the clear is owed, for every entity.
  */
 import type { CachedView, Outcome } from '../../shared/cache/view.ts';
 import { entitiesOf } from './loader.ts';
@@ -11,10 +11,10 @@ import type { Change } from './primary.ts';
 
 export type Delivery = 'direct' | 'first' | 'second';
 
-/** A read that is under way: the changes that it has to show, with the entities they are owed for. */
+/** A read in progress: the changes that it must show, with the entities they are owed for. */
 export interface Owed {
   debts: Map<string, number>;
-  /** Those whose fence was ever raised: some may be missing for a while. */
+  /** Changes whose fence was ever raised. Some may be missing temporarily. */
   raised: readonly number[];
 }
 
@@ -23,13 +23,13 @@ interface Clear {
   changes: readonly Change[];
 }
 
-/** What was owed when Redis' replica stopped following. */
+/** What was owed when Redis' replica fell behind. */
 export interface Kept {
   debts: ReadonlySet<string>;
   clears: readonly Clear[];
 }
 
-/** In the place of an entity. */
+/** Used in place of an entity. */
 const clearedBy = '(clear)';
 
 const debtOf = (entity: string, xid: number) => `${entity} ${xid}`;
@@ -43,8 +43,8 @@ export function createLedger(now: () => number) {
   let clears: readonly Clear[] = [];
   let lostClears: readonly Clear[] = [];
   let kept: Kept | undefined;
-  let secondsUnderWay = 0;
-  let fallen = 0;
+  let secondDeliveries = 0;
+  let failovers = 0;
 
   const lossesOf = (entity: string) => losses.get(entity) ?? 0;
 
@@ -54,15 +54,15 @@ export function createLedger(now: () => number) {
   }
 
   return {
-    /** Runs a raise; what it raised is owed from then on, unless it was lost meanwhile. */
+    /** Runs a raise. Its changes are owed from then on, unless they were lost in the meantime. */
     async raising({ entities, xid }: Change, delivery: Delivery, raise: () => Promise<void>): Promise<void> {
       const before = entities.map(lossesOf);
       const isSecond = delivery === 'second';
-      // a second delivery is minutes after the first: what Redis loses of its last writes never reaches from one to the other
+      // a second delivery is minutes after the first, so a loss of Redis' last writes never covers both
       if (isSecond) kept = undefined;
-      secondsUnderWay += isSecond ? 1 : 0;
+      secondDeliveries += isSecond ? 1 : 0;
       await raise().finally(() => {
-        secondsUnderWay -= isSecond ? 1 : 0;
+        secondDeliveries -= isSecond ? 1 : 0;
       });
       if (isSecond) settled.add(xid);
       for (const [i, entity] of entities.entries()) {
@@ -70,7 +70,7 @@ export function createLedger(now: () => number) {
         if (isSecond || lossesOf(entity) === before[i]) debts.set(debtOf(entity, xid), xid);
       }
     },
-    /** A clear was acknowledged that began after these changes were committed. */
+    /** A clear that began after these changes were committed was acknowledged. */
     cleared(changes: readonly Change[], afterMs: number): void {
       clears = [...clears, { from: now() + afterMs, changes }];
     },
@@ -79,32 +79,32 @@ export function createLedger(now: () => number) {
       losses.set(entity, lossesOf(entity) + 1);
       forget((debt) => debt.startsWith(`${entity} `));
     },
-    /** Everything written from here on may be lost, while `isKept` holds for what this returns. */
+    /** Everything written from now on may be lost, as long as `isKept` is true for the returned value. */
     keep(): Kept {
       kept = { debts: new Set(debts.keys()), clears };
       return kept;
     },
-    canKeep: () => secondsUnderWay === 0,
+    canKeep: () => secondDeliveries === 0,
     isKept: (one: Kept) => kept === one,
-    /** Redis is again what it was. */
+    /** Redis has lost everything written since `keep`. */
     fellBack(entities: readonly string[]): void {
       for (const entity of entities) losses.set(entity, lossesOf(entity) + 1);
       forget((debt) => !kept!.debts.has(debt));
       lostClears = clears.filter((one) => !kept!.clears.includes(one));
       clears = kept!.clears;
       kept = undefined;
-      fallen++;
+      failovers++;
     },
-    /** Ten seconds after that: Redis' copy of the generation has ended, and a clear that it had lost is owed again. */
+    /** Ten seconds after `fellBack`: Redis' copy of the generation has expired, and lost clears are owed again. */
     recovered(): void {
       clears = [...clears, ...lostClears.map((one) => ({ ...one, from: now() }))];
       lostClears = [];
-      fallen--;
+      failovers--;
     },
-    /** A second delivery is minutes after whatever happened to Redis. */
-    canDeliverAgain: () => fallen === 0,
-    /** Before a read; what it owes shrinks while it is under way, if something is lost. */
-    readBegins(view: CachedView): Owed {
+    /** A second delivery comes minutes after any failover of Redis. */
+    canDeliverAgain: () => failovers === 0,
+    /** What a read owes. Shrinks during the read if something is lost. */
+    beginRead(view: CachedView): Owed {
       const entities = entitiesOf(view);
       const concerns = ([debt]: readonly [string, number]) => entities.some((entity) => debt.startsWith(`${entity} `));
       const owed = {
@@ -119,8 +119,8 @@ export function createLedger(now: () => number) {
       return owed;
     },
     /**
-     * The changes that a read owes and does not show, and whether it misses one that it may miss for now. A stale answer
-     * is one that Postgres could not confirm the generation of: it may be older than a clear.
+     * The changes that a read owes but does not show, and whether it misses one that may be missing for now. A stale
+     * answer may be older than a clear, since Postgres could not confirm its generation.
      */
     settle(owed: Owed, shown: readonly number[], outcome: Outcome): { missing: number[]; isBehind: boolean } {
       reading.delete(owed);

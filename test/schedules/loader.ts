@@ -1,4 +1,4 @@
-/** Loads from the modelled hosts, as `readProvably` loads from Postgres. */
+/** Loads from the modeled hosts, the way `readProvably` loads from Postgres. */
 import { type Evidence, type Fence, proofOf } from '../../shared/cache/proof.ts';
 import { type CachedView, type Load, type Loaded, Unproven } from '../../shared/cache/view.ts';
 import type { Primary } from './primary.ts';
@@ -11,7 +11,10 @@ export interface Route {
   stall: number;
 }
 
-/** Loads of a view; `routes` say which replica is asked next, and how long its rows take. The body lists the changes that the host showed. */
+/**
+ * Loads of a view. The body lists the changes that the host showed. `routes` determine which replica is asked next, and
+ * how long its rows take.
+ */
 export function createLoader(primary: Primary, { step }: Scheduler, routes: readonly Route[]) {
   let routed = 0;
 

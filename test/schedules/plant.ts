@@ -1,4 +1,4 @@
-/** Copies of the cache and of this model with a fault in them. */
+/** Copies of the cache and of this model with a planted fault. */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const copied = ['shared/cache', 'shared/kernel', 'test/schedules'];
 
 /**
- * Calls `use` with an explorer of the faulty copy, and removes the copy. It lies within the project, so that packages
- * resolve, in a folder that git ignores.
+ * Calls `use` with the `explore` function of the faulty copy, then removes the copy. The copy is inside the project, so
+ * that packages resolve, in a folder that git ignores.
  *
- * @throws Error  an edit does not apply any more
+ * @throws Error  an edit no longer applies
  */
 export async function withFault<T>(fault: Fault, use: (explore: Explore) => Promise<T>): Promise<T> {
   await mkdir(join(root, '.build'), { recursive: true });
@@ -33,7 +33,10 @@ async function apply(folder: string, name: string, { file, from, to }: Edit): Pr
   const path = join(folder, file);
   const text = await readFile(path, 'utf8');
   const found = text.split(from).length - 1;
-  if (found !== 1) throw new Error(`Fault ${name} no longer applies: ${file} has its text ${found} times, not once.`);
+  if (found !== 1)
+    throw new Error(
+      `Fault ${name} no longer applies: ${file} contains its text ${found} times. Update \`from\` in faults.ts.`,
+    );
   await writeFile(
     path,
     text.replace(from, () => to),

@@ -1,6 +1,6 @@
 /**
- * A primary and its replicas, as far as snapshots go. Transaction ids are given in order, transactions end in any
- * order, and each replica has applied a prefix of that order.
+ * A model of a primary and its replicas, limited to snapshots. Transaction ids are assigned in order, transactions end
+ * in any order, and each replica has applied a prefix of the log.
  */
 import type { PgSnapshot } from '../../shared/kernel/snapshot.ts';
 
@@ -11,25 +11,25 @@ export interface Change {
 
 export type Status = 'committed' | 'aborted' | 'in progress' | undefined;
 
-/** The ids below were used and applied everywhere before a schedule begins. */
+/** Lower ids were used and applied everywhere before the schedule begins. */
 export const firstXid = 10;
 export const replicaCount = 2;
 
 export function createPrimary() {
   let nextXid = firstXid;
-  /** What ended, in the order of the log. */
+  /** Ended transactions, in the order in which they ended. */
   const log: { change: Change; isCommitted: boolean }[] = [];
   const applied = Array.from({ length: replicaCount }, () => 0);
 
   const endedIn = (length: number) => new Set(log.slice(0, length).map(({ change }) => change.xid));
 
-  /** What a server shows that has applied so much of the log. The primary's snapshot lists what is running. */
+  /** The snapshot of a server that has applied `length` log entries. Only the primary's lists running transactions. */
   function snapshotAt(length: number, isReplica: boolean): PgSnapshot {
     const ended = endedIn(length);
     const xmax = Math.max(firstXid - 1, ...ended) + 1;
     const running: number[] = [];
     for (let xid = firstXid; xid < xmax; xid++) if (!ended.has(xid)) running.push(xid);
-    // a standby leaves `xip` empty whatever runs
+    // a standby leaves `xip` empty whatever is running
     return { xmin: running[0] ?? xmax, xmax, xip: isReplica ? [] : running };
   }
 
@@ -45,7 +45,7 @@ export function createPrimary() {
       log.push({ change, isCommitted });
     },
     committed: () => log.filter(({ isCommitted }) => isCommitted).map(({ change }) => change),
-    /** One more entry of the log on a replica. */
+    /** Applies the next log entry on a replica. */
     apply(replica: number): void {
       applied[replica]!++;
     },

@@ -1,4 +1,4 @@
-/** The real Redis of a schedule: its keys alone, each command a step, and what can happen to it. */
+/** A schedule's part of a real Redis: only its own keys, each command a step, and the disruptions that can happen. */
 import type { RedisConnection } from '../../shared/cache/redis.ts';
 import { Unavailable } from '../../shared/kernel/errors.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -7,19 +7,20 @@ type Commands = RedisConnection['redis'];
 type Command = (...values: unknown[]) => Promise<unknown>;
 type Copy = { key: string; bytes: Buffer; ttlMs: number }[];
 
-/** The keys of a schedule all begin with `room`, so that nobody else's are touched. */
-export function createRedisServer(redis: Commands, scheduler: Scheduler, room: string, onReply: OnReply) {
+/** All keys of a schedule begin with `keyPrefix`, so that no others are touched. */
+export function createRedisServer(redis: Commands, scheduler: Scheduler, keyPrefix: string, onReply: OnReply) {
   const keys = new Set<string>();
 
   function note(values: readonly unknown[]): void {
-    for (const value of values.slice(0, 3)) if (typeof value === 'string' && value.startsWith(room)) keys.add(value);
+    for (const value of values.slice(0, 3))
+      if (typeof value === 'string' && value.startsWith(keyPrefix)) keys.add(value);
   }
 
-  /** A command is one step and its reply another; both keep their order within a connection. */
+  /** A command is one step and its reply another. Both stay in order within a connection. */
   async function send(name: string, lane: string, values: unknown[]): Promise<unknown> {
     note(values);
     const command = Reflect.get(redis, name) as Command;
-    const label = `${name} ${String(values[0]).slice(room.length)}`;
+    const label = `${name} ${String(values[0]).slice(keyPrefix.length)}`;
     const reply = await scheduler.step(label, () => command.apply(redis, values), { lane: `${lane}>` });
     await scheduler.step(`reply of ${label}`, () => onReply(name, reply), { lane: `<${lane}` });
     return reply;
@@ -54,9 +55,9 @@ export function createRedisServer(redis: Commands, scheduler: Scheduler, room: s
     async copy(): Promise<Copy> {
       const one = async (key: string) => ({ key, bytes: await redis.dumpBuffer(key), ttlMs: await redis.pttl(key) });
       const all = await Promise.all([...keys].map(one));
-      return all.filter((held): held is Copy[number] => held.bytes !== null);
+      return all.filter((item): item is Copy[number] => item.bytes !== null);
     },
-    /** Puts the keys back as they were; what was written since is gone. */
+    /** Restores the keys as they were, without what was written since. */
     async restore(copy: Copy): Promise<void> {
       await remove([...keys]);
       await Promise.all(copy.map(({ key, bytes, ttlMs }) => redis.restore(key, ttlMs, bytes)));

@@ -1,6 +1,6 @@
 /**
- * `npm run test:schedules -- [--runs N] [--seed S] [--fault NAME]`: explores schedules of the cache, or of a copy of it
- * with a planted fault (`--fault all`: of each). A schedule that fails is made smaller, and printed.
+ * `npm run test:schedules -- [--runs N] [--seed S] [--fault NAME]`: explores schedules of the cache, or of a copy with
+ * a planted fault (`--fault all`: with each). A failing schedule is shrunk and printed.
  */
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
@@ -40,12 +40,12 @@ function faultsNamed(name: string | undefined): readonly Fault[] {
   const one = [...faults, forgetful].find((fault) => fault.name === name);
   if (one) return [one];
   const names = ['all', ...faults.map((fault) => fault.name), forgetful.name];
-  throw new Error(`Unknown fault ${name}. Allowed: ${names.join(', ')}.`);
+  throw new Error(`Unknown fault \`${name}\`. Allowed: ${names.join(', ')}.`);
 }
 
-/** The faults, the seed, and how many schedules and steps it took to find each. */
+/** Prints how many schedules and steps it took to find each fault. */
 async function printTable(): Promise<void> {
-  row('fault', 'seed', 'schedules', 'steps', 'steps at the least');
+  row('fault', 'seed', 'schedules', 'steps', 'steps after shrinking');
   row('---', '--:', '--:', '--:', '--:');
   for (const fault of planted) {
     const { schedules, found, smallest } = await withFault(fault, run);
@@ -62,11 +62,11 @@ function report(result: Search, fault?: string): void {
   for (const [what, times] of Object.entries(happened).sort(([, a], [, b]) => b - a))
     row(what, `${((100 * times) / ran).toFixed(1)} %`);
   console.log(
-    `\n${schedules} schedules, seed ${seed}${fault ? `, ${fault}` : ''}: ${found ? 'FAILED' : 'nothing missed'}`,
+    `\n${schedules} schedules, seed ${seed}${fault ? `, ${fault}` : ''}: ${found ? 'FAILED' : 'no violation'}`,
   );
   if (!found || !smallest) return;
   console.log(`${smallest.violation}\n`);
   console.log(smallest.trace.map((step, i) => `${String(i + 1).padStart(4)}  ${step}`).join('\n'));
-  console.log(`\nThe schedule:\n${JSON.stringify(smallest.plan)}\n\nAgain: ${commandOf(seed, result, fault)}`);
+  console.log(`\nThe schedule:\n${JSON.stringify(smallest.plan)}\n\nTo reproduce: ${commandOf(seed, result, fault)}`);
   process.exitCode = 1;
 }

@@ -1,25 +1,25 @@
 /**
- * Runs actors one step at a time, in the order that a schedule says: at any time each actor waits for its next step to
- * be released, and nothing else runs. So a schedule is replayed exactly by running it again.
+ * Runs actors one step at a time, in the order given by a schedule: every actor waits for its next step to be released,
+ * and nothing else runs. So running a schedule again replays it exactly.
  *
- * A step is anything another actor could come before or after: one Redis command, the arrival of its reply, one
- * statement of the database, a timer. Steps of one lane keep their order, as commands on one connection do.
+ * A step is anything that other actors could precede or follow: a Redis command, the arrival of its reply, a database
+ * statement, a timer. Steps in the same lane stay in order, like commands on a connection.
  */
 export interface Step {
   actor: number;
   label: string;
   lane: string | undefined;
   isTimer: boolean;
-  /** It is not released before so many steps were, while there is another. */
+  /** Not released before this many steps were, unless no other step is ready. */
   notBefore: number;
   isReady(): boolean;
-  /** Does the work and hands its outcome to who waits for it. */
+  /** Does the work and settles the step's promise. */
   release(): Promise<void>;
-  /** Fails who waits for it, without doing the work. */
+  /** Rejects the step's promise without doing the work. */
   fail(error: Error): void;
 }
 
-/** Leaves the running actor for the `to`-th of those that can go on, and stays with it for so many steps more. */
+/** Switches to the `to`-th actor that can proceed, and stays with it for `stay` more steps. */
 export interface Switch {
   to: number;
   stay: number;
@@ -28,13 +28,13 @@ export interface Switch {
 export interface StepOptions {
   lane?: string;
   isTimer?: boolean;
-  /** For how many steps it holds back. */
+  /** For how many steps it waits. */
   stall?: number;
   isReady?: () => boolean;
 }
 
-const longestRun = 4_000;
-/** How long the clock moves when everybody waits for a timer. */
+const maxSteps = 4_000;
+/** How far the clock advances when all actors wait for timers. */
 const idleMs = 100;
 const { setImmediate: nextTurn } = globalThis;
 
@@ -64,12 +64,12 @@ export function createScheduler(switches: readonly Switch[], passTime: (ms: numb
     return promise;
   }
 
-  /** Starts an actor; it runs until its first step. What it throws stops the run. */
+  /** Starts an actor, which runs until its first step. Its errors are passed to `onError`. */
   function spawn(name: string, script: () => Promise<void>, onError: (error: unknown) => void): void {
-    const before = current;
+    const previous = current;
     current = actors.push(name) - 1;
     script().catch(onError);
-    current = before;
+    current = previous;
   }
 
   function ready(): Step[] {
@@ -83,25 +83,25 @@ export function createScheduler(switches: readonly Switch[], passTime: (ms: numb
   }
 
   function choose(): Step | undefined {
-    const able = ready();
-    const busy = able.filter(({ isTimer, notBefore }) => !isTimer && notBefore <= trace.length);
-    if (busy.length === 0) return waitLongest(able);
-    const own = busy.find(({ actor }) => actor === current);
+    const steps = ready();
+    const due = steps.filter(({ isTimer, notBefore }) => !isTimer && notBefore <= trace.length);
+    if (due.length === 0) return endWait(steps);
+    const own = due.find(({ actor }) => actor === current);
     if (own && stay-- > 0) return own;
     const change = isCalm ? undefined : switches[nextSwitch++];
-    if (!change) return own ?? busy.find(({ actor }) => actor > current) ?? busy[0];
+    if (!change) return own ?? due.find(({ actor }) => actor > current) ?? due[0];
     stay = change.stay;
-    const awake = able.filter(({ notBefore }) => notBefore <= trace.length);
+    const awake = steps.filter(({ notBefore }) => notBefore <= trace.length);
     const choices = [...new Set(awake.map(({ actor }) => actor))].sort((a, b) => a - b);
     const chosen = choices[change.to % choices.length];
     return awake.find(({ actor }) => actor === chosen);
   }
 
-  /** Everybody holds back, or waits for a timer. */
-  function waitLongest(able: readonly Step[]): Step | undefined {
-    const [held] = able.filter(({ isTimer }) => !isTimer).sort((a, b) => a.notBefore - b.notBefore);
-    if (!held && able.length > 0) passTime(idleMs);
-    return held ?? able[0];
+  /** Every actor is stalled or waits for a timer: the step with the shortest stall, or the first timer. */
+  function endWait(steps: readonly Step[]): Step | undefined {
+    const [stalled] = steps.filter(({ isTimer }) => !isTimer).sort((a, b) => a.notBefore - b.notBefore);
+    if (!stalled && steps.length > 0) passTime(idleMs);
+    return stalled ?? steps[0];
   }
 
   async function take(one: Step): Promise<void> {
@@ -109,7 +109,7 @@ export function createScheduler(switches: readonly Switch[], passTime: (ms: numb
     current = one.actor;
     trace.push(`${actors[one.actor]}: ${one.label}`);
     await one.release();
-    // whatever follows from it runs until every actor waits again
+    // its consequences run until every actor waits again
     await new Promise((resolve) => nextTurn(resolve));
   }
 
@@ -117,34 +117,34 @@ export function createScheduler(switches: readonly Switch[], passTime: (ms: numb
     step,
     spawn,
     trace,
-    /** Releases steps until none is left, or until it is stopped. */
+    /** Releases steps until none is left or it is stopped. */
     async run(): Promise<void> {
       for (let one = choose(); one && !isStopped; one = choose()) {
-        if (trace.length > longestRun) throw new Error(`No rest after ${longestRun} steps.`);
+        if (trace.length > maxSteps) throw new Error(`The schedule did not end within ${maxSteps} steps.`);
         await take(one);
       }
     },
     stop: () => {
       isStopped = true;
     },
-    /** From here on one actor runs after the other, and timers last. */
+    /** From now on, actors run one after another, and timers last. */
     calm: () => {
       isCalm = true;
     },
-    /** Releases what waits in a lane, and what follows in one, until nothing does. */
+    /** Releases all steps in lanes, including those that follow, until none is left. */
     async drainLanes(): Promise<void> {
       const inLane = () => ready().find(({ lane }) => lane !== undefined);
       const actor = current;
       for (let one = inLane(); one && !isStopped; one = inLane()) await take(one);
       current = actor;
     },
-    /** Fails every step that waits in the lanes of a broken connection. */
+    /** Fails every pending step in the lanes of a broken connection. */
     failLanes(lanes: readonly string[], error: Error): void {
       const broken = pending.filter(({ lane }) => lane !== undefined && lanes.includes(lane));
       pending = pending.filter((one) => !broken.includes(one));
       for (const one of broken) one.fail(error);
     },
-    /** Takes back a step that was not released yet. */
+    /** Removes a pending step. */
     remove(label: string): void {
       pending = pending.filter((one) => one.label !== label);
     },

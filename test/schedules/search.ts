@@ -1,4 +1,4 @@
-/** Searches schedules for one that breaks the promise. */
+/** Searches for a schedule that breaks the cache's guarantee. */
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import type { Report } from './explore.ts';
@@ -7,7 +7,7 @@ import { type Schedule, schedule } from './schedule.ts';
 export interface SearchOptions {
   seed: number;
   runs: number;
-  /** For how long a schedule that fails is made smaller; 0: it is left as it was found. */
+  /** How long to shrink a failing schedule; 0 leaves it as found. */
   shrinkMs?: number;
 }
 
@@ -18,18 +18,19 @@ export interface Finding {
 }
 
 export interface Search {
-  /** How many schedules were run: up to the first that failed, or all. */
+  /** How many schedules were run, up to the first failure. */
   schedules: number;
-  /** The schedule that failed, and the smallest that was made of it. */
+  /** The failing schedule. */
   found: Finding | undefined;
+  /** The smallest failing schedule after shrinking. */
   smallest: Finding | undefined;
-  /** In how many of the schedules that did not fail each thing happened at least once. */
+  /** In how many of the passing schedules each thing happened at least once. */
   happened: Readonly<Record<string, number>>;
 }
 
 export type Explore = (plan: Schedule, redis: Redis) => Promise<Report>;
 
-/** Runs the schedules of a seed: always the same ones in the same order. */
+/** Runs the schedules of a seed, which are always the same, in the same order. */
 export async function search(explore: Explore, redis: Redis, options: SearchOptions): Promise<Search> {
   const { seed, runs, shrinkMs = 0 } = options;
   const happened: Record<string, number> = {};
@@ -37,7 +38,7 @@ export async function search(explore: Explore, redis: Redis, options: SearchOpti
   let smallest: Finding | undefined;
   let shrinksUntil = 0;
   const property = fc.asyncProperty(schedule, async (plan) => {
-    // what is tried from here on counts as passed, which ends the search for a smaller one
+    // from here on every schedule passes, which ends the shrinking
     if (found && performance.now() > shrinksUntil) return true;
     const { violation, trace, counts } = await explore(plan, redis);
     if (violation) {

@@ -1,22 +1,22 @@
-/** The generation that Postgres holds, as the migration's functions keep it. */
+/** A model of the generation in Postgres and the migration's functions for it. */
 import type { Generation, GenerationSource } from '../../shared/cache/generation.ts';
 import { type Change, firstXid, type Primary } from './primary.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** Names begin with `room`. `onBegun` is called with each new generation. */
-export function createSource(primary: Primary, { step }: Scheduler, room: string, onBegun: () => void) {
+/** Generation names begin with `keyPrefix`. `onBegun` is called for each new generation. */
+export function createSource(primary: Primary, { step }: Scheduler, keyPrefix: string, onBegun: () => void) {
   let names = 1;
-  let held: Generation = { current: `${room}g1`, previous: [], since: firstXid - 1 };
+  let generation: Generation = { current: `${keyPrefix}g1`, previous: [], since: firstXid - 1 };
   let isVoid = false;
   let isLocked = false;
   const isReady = () => !isLocked;
   const arrives = () => step('has the answer', () => {});
 
-  function empty(): void {
+  function makeVoid(): void {
     isVoid = true;
   }
 
-  /** The row is locked from here until the transaction commits; others go on reading what it was. */
+  /** The row is locked from here until the transaction commits; others still read the old version. */
   function beginNext(): Change | undefined {
     if (!isVoid) return undefined;
     isLocked = true;
@@ -25,8 +25,8 @@ export function createSource(primary: Primary, { step }: Scheduler, room: string
 
   function commitNext(change: Change): void {
     primary.end(change, true);
-    const previous = [held.current, ...held.previous.slice(0, 3)];
-    held = { current: `${room}g${++names}`, previous, since: change.xid };
+    const previous = [generation.current, ...generation.previous.slice(0, 3)];
+    generation = { current: `${keyPrefix}g${++names}`, previous, since: change.xid };
     isVoid = false;
     isLocked = false;
     onBegun();
@@ -34,27 +34,27 @@ export function createSource(primary: Primary, { step }: Scheduler, room: string
 
   const source: GenerationSource = {
     async ensure() {
-      const change = await step('takes the generation up', beginNext, { isReady });
+      const change = await step('ensures the generation', beginNext, { isReady });
       if (change) await step('commits a new generation', () => commitNext(change));
-      const taken = held;
+      const ensured = generation;
       await arrives();
-      return taken;
+      return ensured;
     },
     async peek() {
-      const seen = await step('looks at the generation', () => held);
+      const seen = await step('reads the generation', () => generation);
       await arrives();
       return seen;
     },
     async revoke() {
-      await step('revokes the generation', empty, { isReady });
+      await step('revokes the generation', makeVoid, { isReady });
       await arrives();
     },
   };
   return {
     source,
-    /** Those that a read may be in. */
-    names: () => [held.current, ...held.previous],
-    /** Makes it void before the first step. */
-    empty,
+    /** Those that a read may still use. */
+    names: () => [generation.current, ...generation.previous],
+    /** Marks it as void before the first step. */
+    makeVoid,
   };
 }

@@ -1,4 +1,4 @@
-/** Time that moves only when the schedule says so. The cache reads the clock and waits with the functions of Node. */
+/** Time that advances only when the schedule says so. It replaces Node's clock and timers, which the cache uses. */
 import type { Scheduler } from './scheduler.ts';
 
 const epoch = 1_750_000_000_000;
@@ -19,11 +19,11 @@ export function createClock(): Clock {
   };
 }
 
-/** Puts the clock and the schedule in the place of Node's time; returns what undoes it. */
+/** Replaces Node's clock and timers by the schedule's. Returns a function that restores them. */
 export function installTime(clock: Clock, scheduler: Scheduler): () => void {
   let timers = 0;
   Date.now = clock.now;
-  // jitter, which a replay has to repeat
+  // fixed jitter, so that replays are exact
   Math.random = () => 0.5;
   globalThis.setTimeout = ((work: () => void) => {
     const label = `timer ${++timers}`;

@@ -1,13 +1,13 @@
-/** What may happen to Redis and to the generation, and time that passes. */
+/** Disruptions of Redis and of the generation, and the passing of time. */
 import type { World } from './explore.ts';
-import { entities, type Misfortune } from './schedule.ts';
+import { type Disruption, entities } from './schedule.ts';
 
-/** After this a container looks at the generation again. */
+/** After this time a container checks the generation again. */
 const recheckMs = 1_000;
 const copyTtlMs = 10_000;
 
-/** Starts the actor of a misfortune. */
-export function startMisfortune(world: World, one: Misfortune): void {
+/** Starts the actor of a disruption. */
+export function startDisruption(world: World, one: Disruption): void {
   const { scheduler, tally } = world;
   const script = async () => {
     await scheduler.step('is due', () => {}, { stall: one.stalls[0] });
@@ -16,7 +16,7 @@ export function startMisfortune(world: World, one: Misfortune): void {
   scheduler.spawn(one.kind, script, tally.fail);
 }
 
-async function happen(world: World, one: Misfortune): Promise<void> {
+async function happen(world: World, one: Disruption): Promise<void> {
   const { scheduler } = world;
   switch (one.kind) {
     case 'eviction':
@@ -40,7 +40,7 @@ async function evict({ generation, server, ledger, tally }: World, entity: strin
   ledger.lost(entity);
 }
 
-/** What Redis wrote between two steps is lost; ten seconds later its old copy of the generation is gone. */
+/** Redis loses what it wrote between two steps. Ten seconds later, its old copy of the generation has expired. */
 async function failOver(world: World, stall: number): Promise<void> {
   const { scheduler, server, ledger, tally } = world;
   const fallBehind = async () => ({ kept: ledger.keep(), copy: await server.copy() });
@@ -59,7 +59,7 @@ async function failOver(world: World, stall: number): Promise<void> {
   ledger.recovered();
 }
 
-/** What an operator does who clears everything: revoke, then renew until it succeeds. */
+/** Clears everything, as an operator would: revokes the generation, then renews it until that succeeds. */
 async function clear({ scheduler, primary, generation, caches, ledger, tally }: World, at: number): Promise<void> {
   const changes = primary.committed();
   await generation.source.revoke();
@@ -78,13 +78,15 @@ function breakConnection({ server, tally }: World, container: number): void {
   server.breakConnection(`connection ${container}`);
 }
 
-/** Redis replies within a second, or its connection is dropped. */
+/** Within a second, Redis has replied or its connection was dropped. */
 async function secondPasses({ scheduler, clock }: World): Promise<void> {
   await scheduler.drainLanes();
   clock.pass(recheckMs);
 }
 
-/** Long enough for leases, results and the copy of the generation to end, and for everybody to look at it again. */
+/**
+ * Long enough for leases, results, and the copy of the generation to expire, and for all containers to check it again.
+ */
 export async function tenSecondsPass({ scheduler, server, clock, copyKey }: World): Promise<void> {
   await scheduler.drainLanes();
   clock.pass(copyTtlMs + recheckMs);
