@@ -14,7 +14,8 @@ import { startPostgres } from '../local/postgres.ts';
 import { startQueues } from '../local/queues.ts';
 import { startRedis } from '../local/redis.ts';
 import { startSecrets } from '../local/secrets.ts';
-import type { Outcome, Source } from '../shared/cache/view.ts';
+import type { Outcome } from '../shared/cache/entry.ts';
+import type { Source } from '../shared/cache/view.ts';
 import { migrate } from '../test/support/migrate.ts';
 import { tempFolder } from '../test/support/temp-folder.ts';
 

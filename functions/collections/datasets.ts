@@ -1,10 +1,16 @@
 /** The files that the collections domain imports from the imports bucket. The keys of `row` are a file's columns. */
 import * as z from 'zod';
-import { address, transactionHash } from '../../shared/kernel/address.ts';
+import { address, isAddress, transactionHash } from '../../shared/kernel/address.ts';
 import { defineDatasets } from '../../shared/kernel/dataset.ts';
 import { uint256 } from '../../shared/kernel/decimal.ts';
 import { instant } from '../../shared/kernel/instant.ts';
 import { collectionId } from './shapes.ts';
+
+/** A collection as rows name it. No slug begins like an address, so one that does is a mistyped address. */
+const collection = collectionId.refine(
+  (name) => isAddress(name) || !name.startsWith('0x'),
+  'must be 0x and 40 hex digits',
+);
 
 const text = z.string().trim().min(1).max(2_000);
 const slugFromName = z
@@ -15,7 +21,7 @@ const slugFromName = z
       .toLowerCase()
       .replace(/[\s_]+/g, '-'),
   )
-  .pipe(collectionId);
+  .pipe(collection);
 /** A decimal number. Spreadsheets write small ones as `1e-18`. */
 const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a nonnegative decimal number');
 
@@ -26,7 +32,7 @@ export const datasets = defineDatasets({
     summary: "The tokens of a collection. Other columns are stored as the token's attributes.",
     row: z
       .object({
-        collection: collectionId,
+        collection,
         token_id: uint256,
         name: text.optional(),
         description: text.optional(),
@@ -38,7 +44,7 @@ export const datasets = defineDatasets({
   },
   traits: {
     summary: 'The traits of a collection in long form: one row per token and trait value.',
-    row: z.strictObject({ collection: collectionId, token_id: uint256, trait_type: text, trait_value: text }),
+    row: z.strictObject({ collection, token_id: uint256, trait_type: text, trait_value: text }),
     settable: ['collection', 'trait_type'],
   },
   transfers: {

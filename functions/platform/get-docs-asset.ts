@@ -15,6 +15,7 @@ export const getDocsAsset: Endpoint<'getDocsAsset'> = {
     const { file } = (input as OperationInput<typeof operations.getDocsAsset>).path;
     const body = compressed.get(file) ?? compress(file);
     compressed.set(file, body);
+    body.catch(() => compressed.delete(file));
     return {
       status: 200,
       headers: {

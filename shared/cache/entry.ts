@@ -122,3 +122,16 @@ export async function toEntry(
   header.write(tags.join(''), tagsAt, 'latin1');
   return new Entry(Buffer.concat([header, isGzipped ? await compress(plain, { level: 5 }) : plain]));
 }
+
+/**
+ * Where an answer came from. `hit`: the cache; `stale`: the cache, past its end or while the database cannot confirm
+ * the generation; `miss`: a load that was proven to show every fence; `bypass`: an unproven load from a replica,
+ * without Redis.
+ */
+export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass';
+
+/** A served answer. */
+export interface Served {
+  outcome: Outcome;
+  entry: Entry;
+}

@@ -39,12 +39,12 @@ import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { TributaryError, Unavailable } from '../kernel/errors.ts';
 import { notFoundTtlSeconds } from '../kernel/view.ts';
-import { decodeEntry, type Entry, tagLength, toEntry } from './entry.ts';
+import { decodeEntry, type Entry, type Served, tagLength, toEntry } from './entry.ts';
 import { createGenerations, type Generation, type GenerationSource } from './generation.ts';
 import { type Fence, type Proof, parseFence, proofOf } from './proof.ts';
 import type { RedisConnection } from './redis.ts';
 import { tagField } from './scripts.ts';
-import { type CachedView, type Load, type Loaded, type Served, type Source, Unproven } from './view.ts';
+import { type CachedView, type Load, type Loaded, type Source, Unproven } from './view.ts';
 
 export interface CacheOptions {
   redis: RedisConnection;

@@ -1,4 +1,3 @@
-import type { Entry } from './entry.ts';
 import type { Evidence, Fence } from './proof.ts';
 
 /** What is cached: a view of an entity. */
@@ -41,16 +40,3 @@ export interface Loaded {
 export class Unproven extends Error {}
 
 export type Load = (source: Source) => Promise<Loaded>;
-
-/**
- * Where an answer came from. `hit`: the cache; `stale`: the cache, past its end or while the database cannot confirm
- * the generation; `miss`: a load that was proven to show every fence; `bypass`: an unproven load from a replica,
- * without Redis.
- */
-export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass';
-
-/** A served answer. */
-export interface Served {
-  outcome: Outcome;
-  entry: Entry;
-}

@@ -1,5 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import type { Served } from '../cache/view.ts';
+import type { Served } from '../cache/entry.ts';
 
 /** What a handler returns. */
 export interface Answer {

@@ -1,5 +1,5 @@
 import httpHeaderNormalizer from '@middy/http-header-normalizer';
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import type { Domain } from '../kernel/domain.ts';
 import { NotFound } from '../kernel/errors.ts';
 import { earlyEndMs, invocation } from '../lambda/invocation.ts';
@@ -7,6 +7,7 @@ import { traced } from '../observability/trace.ts';
 import { toResult } from './answer.ts';
 import { authorize } from './authorize.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { HttpEvent } from './event.ts';
 import { respondWithProblems } from './problem.ts';
 import { parseInput, toRequest } from './request.ts';
 import { logRequest } from './request-log.ts';
@@ -14,11 +15,6 @@ import { logRequest } from './request-log.ts';
 /** An endpoint for each operation that a domain declares. */
 export type Endpoints<D extends Domain> = {
   readonly [Id in keyof D['operations'] & string]: Endpoint<Id>;
-};
-
-/** An HTTP API event, with the authorizer's context. */
-export type HttpEvent = APIGatewayProxyEventV2 & {
-  requestContext: { authorizer?: { lambda?: { role?: string } | null } };
 };
 
 /**

@@ -1,7 +1,7 @@
 import type { MiddlewareObj } from '@middy/core';
 import { Unauthorized } from '../kernel/errors.ts';
 import { type Access, operator } from '../kernel/operation.ts';
-import type { HttpEvent } from './api.ts';
+import type { HttpEvent } from './event.ts';
 
 /** Rejects requests to operator-only operations from anyone else, in case a route lacks its authorizer. */
 export function authorize(accessOf: (event: HttpEvent) => Access): MiddlewareObj<HttpEvent> {

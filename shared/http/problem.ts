@@ -3,7 +3,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type ErrorCode, InvalidInput, RateLimited, TributaryError } from '../kernel/errors.ts';
 import { correlationId } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
-import type { HttpEvent } from './api.ts';
+import type { HttpEvent } from './event.ts';
 
 /** An RFC 9457 problem, with the invalid fields and the correlation id for finding it in the logs. */
 export interface Problem {

@@ -3,7 +3,7 @@ import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { correlationId } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
-import type { HttpEvent } from './api.ts';
+import type { HttpEvent } from './event.ts';
 
 /** Logs each request, records its latency, and adds the correlation id to the response. */
 export function logRequest(

@@ -128,6 +128,14 @@ test('CSV, NDJSON, and Parquet files import the same rows; numbers keep all digi
   expect((await call(`/v1/collections/${contract(4)}/nfts/${large}`)).json.tokenId).toBe(large);
 });
 
+test('a row whose collection is a mistyped address is rejected alone', async () => {
+  const mistyped = `0x${'zz'.repeat(20)}`;
+  const lines = ['collection,token_id,trait_type,trait_value', `${contract(7)},1,Hat,Red`, `${mistyped},1,Hat,Red`];
+  const job = await importFile('traits', 'a.csv', lines.join('\n'));
+  // one of two rows is more than the share that an import may reject
+  expect(job).toMatchObject({ status: 'failed', rows_applied: 1, rows_rejected: 1, error: { code: 'integrity' } });
+});
+
 test('an import into an unknown dataset fails', async () => {
   const job = await importFile('sales', 'a.csv', csv('1,Hat,Red'));
   expect([job.status, job.error?.message]).toEqual([

@@ -5,7 +5,8 @@
  * may be missing again until its second delivery, but never after that. A second after a clear was acknowledged,
  * everything committed before the clear is owed, for every entity.
  */
-import type { CachedView, Outcome } from '../../shared/cache/view.ts';
+import type { Outcome } from '../../shared/cache/entry.ts';
+import type { CachedView } from '../../shared/cache/view.ts';
 import { entitiesOf } from './loader.ts';
 import type { Change } from './primary.ts';
 
