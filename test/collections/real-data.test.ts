@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createCollections } from '../support/collections.ts';
-import { type JobRow, realFile } from '../support/room.ts';
+import { type JobRow, realFile } from '../support/test-domain.ts';
 
 const punks = '0xb47e3cd837ddf8e4c57f05d70ab865de6e193bbb';
 const { call, importFile, outboxSize, database } = await createCollections();

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
 // a bundle includes the assets; here they are read from their package
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
@@ -15,7 +15,7 @@ vi.mock('node:fs/promises', async (original) => {
     readFile: vi.fn((path: string | URL) => fs.readFile(shipped(path) ? join(assets, shipped(path)!) : path)),
   };
 });
-const { call } = await createRoom('platform');
+const { call } = await createTestDomain('platform');
 
 test.each([
   ['swagger-ui.css', 'text/css; charset=utf-8'],

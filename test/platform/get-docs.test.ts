@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { platform } from '../../functions/platform/domain.ts';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call } = await createRoom('platform');
+const { call } = await createTestDomain('platform');
 
 test('loads only this API’s assets, by relative URLs', async () => {
   const { text } = await call('/docs');

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call, database } = await createRoom('platform');
+const { call, database } = await createTestDomain('platform');
 const announce = async (publishedAt: string | null = null) => {
   const { rows } = await database.pool.query<{ id: string; xid: string; created_at: Date }>(
     `insert into platform.outbox (type, entities, correlation_id, published_at)

@@ -3,9 +3,9 @@ import { closePools } from '../../shared/db/pools.ts';
 import { forgetEnv } from '../../shared/env.ts';
 import { closeResources } from '../../shared/resources.ts';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call } = await createRoom('platform');
+const { call } = await createTestDomain('platform');
 const nowhere = '127.0.0.1:1';
 
 /** Lets the function look up its settings and connect anew. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { domains } from '../../functions/registry.ts';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call } = await createRoom('platform');
+const { call } = await createTestDomain('platform');
 const { json: document, headers, text } = await call('/v1/openapi.json');
 const all = domains.flatMap(({ operations }) => Object.values(operations));
 const described = (path: string, method = 'get') => document.paths[path][method];

@@ -18,11 +18,11 @@ import {
 import { handleJob, type JobHandler } from '../../shared/jobs/run-job.ts';
 import { createCaller } from '../support/api.ts';
 import { createQueue, drain } from '../support/queues.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const jobs = await createQueue('wallets-jobs');
-const { database, runMessage, jobRow } = await createRoom('platform', {
+const { database, runMessage, jobRow } = await createTestDomain('platform', {
   QUEUES: '{}',
   JOBS_QUEUE_URL_WALLETS_PROMPT: jobs.url,
   JOBS_QUEUE_URL_WALLETS_BULK: jobs.url,

@@ -2,10 +2,10 @@ import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
 import { createQueue, testSqs } from '../support/queues.ts';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
 const [relay, jobs, full] = await Promise.all([createQueue('relay'), createQueue('jobs'), createQueue('full')]);
-const { call } = await createRoom('platform', { QUEUES: JSON.stringify({ relay, jobs, full }) });
+const { call } = await createTestDomain('platform', { QUEUES: JSON.stringify({ relay, jobs, full }) });
 const sqs = testSqs();
 const send = async (url: string, body: string) =>
   (await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body }))).MessageId;

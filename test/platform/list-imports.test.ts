@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { datasets } from '../../functions/collections/datasets.ts';
 import { domains } from '../../functions/registry.ts';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call } = await createRoom('platform');
+const { call } = await createTestDomain('platform');
 const { imports } = (await call('/v1/imports')).json;
 const columnsOf = (dataset: string) => imports.find((one: { dataset: string }) => one.dataset === dataset);
 

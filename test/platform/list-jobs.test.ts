@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import { ulid } from '../../shared/kernel/ulid.ts';
 import { refusal, walk } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call, database } = await createRoom('platform');
+const { call, database } = await createTestDomain('platform');
 const rows = [
   ['wallets.syncPrices', 'succeeded'],
   ['wallets.syncHoldings', 'failed'],

@@ -2,10 +2,10 @@ import { ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
 import { createQueue, testSqs } from '../support/queues.ts';
 import { refusal } from '../support/reads.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
 const [relay, jobs] = await Promise.all([createQueue('relay'), createQueue('jobs')]);
-const { call } = await createRoom('platform', { QUEUES: JSON.stringify({ relay, jobs }) });
+const { call } = await createTestDomain('platform', { QUEUES: JSON.stringify({ relay, jobs }) });
 const sqs = testSqs();
 const send = (url: string) => sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{}' }));
 

@@ -10,10 +10,10 @@ import { type CanaryReport, runCanary } from '../../shared/db/replica-canary.ts'
 import { forgetEnv } from '../../shared/env.ts';
 import { createEtl } from '../../shared/jobs/etl.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const { database, runMessage, call, outboxSize } = await createRoom('platform', { QUEUES: '{}' });
+const { database, runMessage, call, outboxSize } = await createTestDomain('platform', { QUEUES: '{}' });
 const inAMinute = () => new Date(Date.now() + 60_000);
 const context = { getRemainingTimeInMillis: () => 300_000 } as Context;
 const readerOf = ({ reader }: CanaryReport) => {

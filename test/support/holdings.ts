@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { SnowflakeStandIn } from '../../local/upstreams/snowflake.ts';
 
 /** What stands in wallet_holdings: wallet, moment, whether it is locked, microseconds of its last event. */
-export async function standing(pool: pg.Pool): Promise<string[][]> {
+export async function storedHoldings(pool: pg.Pool): Promise<string[][]> {
   const { rows } = await pool.query(`
     select wallets.wallet_name(h.wallet_address) as wallet, h.nft_id::text as nft, h.is_locked::text as locked,
       (extract(epoch from h.last_event_ts) * 1000000)::bigint::text as at
@@ -11,7 +11,7 @@ export async function standing(pool: pg.Pool): Promise<string[][]> {
 }
 
 /** The same as the warehouse tells it now. */
-export function told({ world }: SnowflakeStandIn): string[][] {
+export function warehouseHoldings({ world }: SnowflakeStandIn): string[][] {
   const table = world.tables.get('WALLET_HOLDINGS')!.open();
   return Array.from({ length: table.count }, (_, place) => {
     const [wallet, nft, locked, at] = table.row(place) as string[];

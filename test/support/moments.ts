@@ -4,13 +4,13 @@ import { type MomentRecord, recordMoments } from '../../functions/wallets/record
 import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
 import { recordPurchases } from '../../functions/wallets/record-purchases.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { createRoom } from './room.ts';
+import { createTestDomain } from './test-domain.ts';
 
 export async function createMoments() {
-  const room = await createRoom('wallets');
+  const domain = await createTestDomain('wallets');
   /** Runs one round of refresh-snapshots. */
-  const refresh = () => room.runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
-  return { ...room, refresh };
+  const refresh = () => domain.runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
+  return { ...domain, refresh };
 }
 
 /** The address of wallet n. Addresses sort by their numbers. */

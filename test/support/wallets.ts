@@ -4,7 +4,7 @@ import { startSecrets } from '../../local/secrets.ts';
 import type { MomentsSize } from '../../local/upstreams/moments.ts';
 import { type SnowflakeStandIn, startSnowflake } from '../../local/upstreams/snowflake.ts';
 import type { JobDeclaration } from '../../shared/kernel/job.ts';
-import { createRoom } from './room.ts';
+import { createTestDomain } from './test-domain.ts';
 
 /** The wallets room under test, with a warehouse of its own to sync from. */
 export async function createWallets(size: MomentsSize) {
@@ -23,14 +23,14 @@ export async function createWallets(size: MomentsSize) {
   const { snowflake } = await import('../../functions/upstreams/snowflake.ts');
   // the budget of the real warehouse would make the tests wait
   snowflake.requestsPerSecond = 1_000;
-  const room = await createRoom('wallets', environment);
+  const domain = await createTestDomain('wallets', environment);
 
   /** Runs a job to its end, through as many messages as it takes. */
   const runJob = async (job: keyof typeof jobs, params: Record<string, unknown> = {}) => {
     const { enqueueJob } = await import('../../shared/jobs/job.ts');
     const jobId = await enqueueJob(jobs[job] as JobDeclaration, params, 'test');
-    await room.drainJobs();
-    return room.jobRow(jobId);
+    await domain.drainJobs();
+    return domain.jobRow(jobId);
   };
-  return { ...room, warehouse, runJob, services: inject('services') };
+  return { ...domain, warehouse, runJob, services: inject('services') };
 }

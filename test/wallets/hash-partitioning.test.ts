@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { recordHoldings } from '../../functions/wallets/record-holdings.ts';
 import { commit } from '../../shared/changes/commit.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { database, runMessage, call } = await createRoom('wallets');
+const { database, runMessage, call } = await createTestDomain('wallets');
 const guide = await readFile(new URL('../../docs/hash-partitioning.md', import.meta.url), 'utf8');
 const [create, mirror, copy, swap, ...more] = [...guide.matchAll(/```sql\n([\s\S]*?)```/g)].map(([, block]) => block!);
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { jobs } from '../../functions/wallets/jobs.ts';
 import { insertJob } from '../../shared/jobs/job.ts';
-import { standing, told } from '../support/holdings.ts';
+import { storedHoldings, warehouseHoldings } from '../support/holdings.ts';
 import { createWallets } from '../support/wallets.ts';
 
 const size = { moments: 12_000, wallets: 900, editions: 60, scrapes: 1 };
@@ -57,7 +57,7 @@ test('a sync killed twenty times at random ends as one that was not, and no even
       await leasesRunOut();
     }
     expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_rejected: 0 });
-    expect(await standing(database.pool)).toEqual(told(warehouse));
+    expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
   }
   expect(killed).toBe(kills);
   const { rows } = await database.pool.query(`

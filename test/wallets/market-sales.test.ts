@@ -1,9 +1,9 @@
 import { gunzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
-import { createRoom, realFile } from '../support/room.ts';
+import { createTestDomain, realFile } from '../support/test-domain.ts';
 
-const { call, importFile, runMessage } = await createRoom('wallets');
+const { call, importFile, runMessage } = await createTestDomain('wallets');
 const expected = JSON.parse((await realFile('06-topshot/expected.json'))?.toString() ?? 'null')?.market_sales;
 const columns = ['timestamp', 'token_id', 'seller', 'buyer', 'price_usd'];
 

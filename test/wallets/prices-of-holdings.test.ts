@@ -5,9 +5,9 @@ import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
 import { refreshOnce } from '../../functions/wallets/refresh-snapshots.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call, runMessage, database } = await createRoom('wallets');
+const { call, runMessage, database } = await createTestDomain('wallets');
 const runJob = async (job: string) => {
   await runMessage({ job: `wallets.${job}`, requestedBy: 'test' });
   const { rows } = await database.pool.query('select error, result from platform.jobs order by id desc limit 1');

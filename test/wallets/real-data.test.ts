@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createRoom, type JobRow, realFile } from '../support/room.ts';
+import { createTestDomain, type JobRow, realFile } from '../support/test-domain.ts';
 
-const { call, importFile, runMessage, outboxSize, database } = await createRoom('wallets');
+const { call, importFile, runMessage, outboxSize, database } = await createTestDomain('wallets');
 const expected = JSON.parse((await realFile('06-topshot/expected.json'))?.toString() ?? 'null');
 
 const files: [dataset: string, file: string, rows: number, applied: number][] = [

@@ -8,9 +8,9 @@ import { recordProfiles } from '../../functions/wallets/record-profiles.ts';
 import { recordPurchases } from '../../functions/wallets/record-purchases.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { createRoom } from '../support/room.ts';
+import { createTestDomain } from '../support/test-domain.ts';
 
-const { call, runMessage, drainJobs, database } = await createRoom('wallets');
+const { call, runMessage, drainJobs, database } = await createTestDomain('wallets');
 const runJob = async (job: string) => {
   await runMessage({ job: `wallets.${job}`, requestedBy: 'test' });
   const { rows } = await database.pool.query(

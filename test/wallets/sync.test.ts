@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { standing, told } from '../support/holdings.ts';
+import { storedHoldings, warehouseHoldings } from '../support/holdings.ts';
 import { createWallets } from '../support/wallets.ts';
 
 const size = { moments: 6_000, wallets: 400, editions: 60, scrapes: 3 };
@@ -7,8 +7,8 @@ const { warehouse, runJob, call, database, outboxSize } = await createWallets(si
 warehouse.behaviour.rowsAPartition = 700;
 const one = async (text: string) => (await database.pool.query(text)).rows[0];
 
-const holdings = () => standing(database.pool);
-const expected = () => told(warehouse);
+const holdings = () => storedHoldings(database.pool);
+const expected = () => warehouseHoldings(warehouse);
 
 test('a first sync takes everything over, partition by partition', async () => {
   for (const [job, rows] of [

@@ -3,7 +3,7 @@ import { jobs } from '../../functions/wallets/jobs.ts';
 import { toMicros } from '../../functions/wallets/read-statement.ts';
 import { insertJob } from '../../shared/jobs/job.ts';
 import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
-import { standing, told } from '../support/holdings.ts';
+import { storedHoldings, warehouseHoldings } from '../support/holdings.ts';
 import { drain } from '../support/queues.ts';
 import { createWallets } from '../support/wallets.ts';
 
@@ -36,18 +36,21 @@ test.each(['rate-limited', 'server-error', 'truncated'] as const)('%s answers ar
     warehouse.world.trade(count, count);
     warehouse.faults.set({ kind, count, retryAfterSeconds: 0 });
     expect([count, await full()]).toMatchObject([count, { status: 'succeeded', rows_read: 3_000, rows_rejected: 0 }]);
-    expect(await standing(database.pool)).toEqual(told(warehouse));
+    expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
   }
 });
 
 test('a warehouse that stays away leaves everything as it was, and the job to be tried again', async () => {
-  const before = await standing(database.pool);
+  const before = await storedHoldings(database.pool);
   warehouse.world.trade(5, 50);
   warehouse.faults.set({ kind: 'server-error', count: 10_000 });
   const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'test');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
   await runMessage(message);
-  expect([await jobRow(id), await standing(database.pool)]).toMatchObject([{ status: 'running', error: null }, before]);
+  expect([await jobRow(id), await storedHoldings(database.pool)]).toMatchObject([
+    { status: 'running', error: null },
+    before,
+  ]);
   warehouse.faults.set(undefined);
   await waited();
   await runMessage(message);
@@ -55,7 +58,7 @@ test('a warehouse that stays away leaves everything as it was, and the job to be
 }, 60_000);
 
 test('a renamed column stops the sync with one clear error', async () => {
-  const before = await standing(database.pool);
+  const before = await storedHoldings(database.pool);
   warehouse.behaviour.renamed = { IS_LOCKED: 'LOCKED' };
   expect(await full()).toMatchObject({
     status: 'failed',
@@ -65,7 +68,7 @@ test('a renamed column stops the sync with one clear error', async () => {
       message: expect.stringContaining(`000904: SQL compilation error: error line 1 invalid identifier 'IS_LOCKED'`),
     },
   });
-  expect(await standing(database.pool)).toEqual(before);
+  expect(await storedHoldings(database.pool)).toEqual(before);
 });
 
 test('a column of another type stops it too', async () => {
@@ -106,7 +109,7 @@ test('too many bad rows fail the run, and the mark stays where it was', async ()
   expect(await mark()).toEqual(before);
   warehouse.behaviour.change = undefined;
   expect(await runJob('syncHoldings')).toMatchObject({ status: 'succeeded', rows_applied: 50 });
-  expect(await standing(database.pool)).toEqual(told(warehouse));
+  expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
 test('numbers beyond a double keep their digits; those beyond 2^63 are rejected by name', async () => {
@@ -161,7 +164,7 @@ test('a run of any length goes on in message after message, under one statement'
   }
   expect([messages > 6, warehouse.counts.statements - statements]).toEqual([true, 1]);
   expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_read: 2_999, rows_applied: 100 });
-  expect(await standing(database.pool)).toEqual(told(warehouse));
+  expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
 test('a run does not go on with the statement of another', async () => {
@@ -172,7 +175,7 @@ test('a run does not go on with the statement of another', async () => {
   // it got no further than its first batch
   expect(await jobRow(id)).toMatchObject({ status: 'running', rows_read: 500 });
   expect(await full()).toMatchObject({ status: 'succeeded', rows_read: 2_999, result: { mode: 'full', removed: 0 } });
-  expect(await standing(database.pool)).toEqual(told(warehouse));
+  expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
 test('a statement that takes too long is found again by the next message', async () => {
@@ -199,7 +202,7 @@ test('a result that the warehouse keeps no more is asked for anew', async () => 
   warehouse.forget();
   await runMessage(message);
   expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
-  expect(await standing(database.pool)).toEqual(told(warehouse));
+  expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
 test('of two syncs of one kind the second leaves, and the first is not touched', async () => {
@@ -214,7 +217,7 @@ test('of two syncs of one kind the second leaves, and the first is not touched',
 
 test('a sync whose lease was taken over writes nothing more', async () => {
   for (let i = 0; i < 20; i++) warehouse.world.trade(i * 100, 199 - i);
-  const before = await standing(database.pool);
+  const before = await storedHoldings(database.pool);
   const taken = (async () => {
     for (;;) {
       const { rowCount } = await database.pool.query(
@@ -226,7 +229,7 @@ test('a sync whose lease was taken over writes nothing more', async () => {
   const job = await full();
   await taken;
   expect(job).toMatchObject({ status: 'cancelled', rows_applied: 0, error: { code: 'conflict' } });
-  expect(await standing(database.pool)).toEqual(before);
+  expect(await storedHoldings(database.pool)).toEqual(before);
   await database.pool.query('delete from platform.checkpoints');
   expect(await full()).toMatchObject({ status: 'succeeded', rows_applied: 20 });
 });

@@ -20,7 +20,7 @@ export interface JobRow {
   result: Record<string, unknown> | null;
 }
 
-export async function createRoom(name: string, environment: Record<string, string> = {}) {
+export async function createTestDomain(name: string, environment: Record<string, string> = {}) {
   const domain = domains.find((one) => one.name === name)!;
   const [jobs, relay, bucket] = await Promise.all([createQueue('jobs'), createQueue('relay'), createBucket()]);
   const database = await createDatabase({
