@@ -1,7 +1,7 @@
 /**
  * The oracle of announcements. In a small seeded world it changes one column of one row at a time, and deletes and
- * inserts rows, each within a savepoint. Whenever that changes the body of a cached read, the transaction's own outbox
- * rows must name an entity of that read. If they do not, the cached answer is stale until its TTL ends.
+ * inserts rows, each in a savepoint. Whenever a change alters the body of a cached read, the outbox rows of the same
+ * transaction must name an entity of that read. If they do not, the cached answer is stale until its TTL ends.
  */
 import sql, { join, raw } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';
@@ -25,21 +25,21 @@ interface Column {
   nullable: boolean;
 }
 
-/** What a table's changes came to. */
+/** The results of changing a table. */
 export interface Examined {
-  faults: string[];
-  /** The kinds of the entities that were announced. */
+  failures: string[];
+  /** The kinds of the announced entities. */
   kinds: Set<string>;
-  /** Whether any change of the table changed an answer. */
+  /** Whether any change altered an answer. */
   isShown: boolean;
 }
 
-/** The oracle over one room, in one open transaction that is never committed. */
+/** The oracle of one domain, in one open transaction that is never committed. */
 export async function createOracle(tx: Transaction, domain: Domain, world: World) {
   const samples = (await samplesOf(domain, world)).filter(
     ({ endpoint }) => endpoint.operation.cache!.kind !== 'ttlOnly',
   );
-  const everyBody = sql`select ${join(
+  const allBodies = sql`select ${join(
     samples.map(
       ({ statement }, i) => sql`(
         select jsonb_build_object('body', q.body, 'live', to_jsonb(q) -> 'live') from (${statement}) as q
@@ -47,13 +47,13 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     ),
   )}`;
   await tx.query('set local jit = off');
-  const untouched = await answers();
+  const initialAnswers = await answers();
 
   async function answers(): Promise<(Answer | null)[]> {
     const { rows } = await tx.query({
       name: `bodies of ${domain.name}`,
-      text: everyBody.text,
-      values: everyBody.values,
+      text: allBodies.text,
+      values: allBodies.values,
     });
     return Object.values(rows[0]) as (Answer | null)[];
   }
@@ -66,17 +66,17 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     return rows;
   }
 
-  /** Runs `work` and takes it back. */
-  async function apart<T>(work: () => Promise<T>): Promise<T> {
-    await tx.query('savepoint apart');
+  /** Runs `work` and rolls it back. */
+  async function rolledBack<T>(work: () => Promise<T>): Promise<T> {
+    await tx.query('savepoint work');
     try {
       return await work();
     } finally {
-      await tx.query('rollback to savepoint apart; release savepoint apart');
+      await tx.query('rollback to savepoint work; release savepoint work');
     }
   }
 
-  /** Runs a statement that the database may refuse; gives how many rows it changed, or undefined. */
+  /** Runs a statement and returns how many rows it changed; undefined if the database refused it. */
   async function attempt(text: string, values: unknown[]): Promise<number | undefined> {
     await tx.query('savepoint attempt');
     try {
@@ -85,18 +85,18 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
       return rowCount ?? 0;
     } catch (error) {
       await tx.query('rollback to savepoint attempt; release savepoint attempt');
-      // integrity, a value out of range, a generated column: anything else is a fault of the oracle
+      // a constraint, a value out of range, or a generated column; any other error is a bug of the oracle
       if (/^(22|23|428C9)/.test((error as { code?: string }).code ?? '')) return undefined;
       throw error;
     }
   }
 
-  /** Holds what has just been changed against what was announced for it. */
-  async function judge(
+  /** Compares the changed answers with the announcements since an outbox id. */
+  async function compare(
     what: string,
     before: (Answer | null)[],
     since: string,
-    seen: Examined,
+    examined: Examined,
   ): Promise<{ after: (Answer | null)[]; last: string }> {
     const changed = await answers();
     const announced = await announcedAfter(since);
@@ -110,30 +110,32 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     for (const [i, sample] of samples.entries()) {
       const differs = before[i]?.body !== changed[i]?.body;
       const differsLater = changed[i]?.body !== after[i]?.body;
-      seen.isShown ||= differs || differsLater;
+      examined.isShown ||= differs || differsLater;
       const isLive = (before[i]?.live ?? false) || (changed[i]?.live ?? false);
       const isNamed = (names: Set<string>) => sample.entities.some((entity) => names.has(entity));
-      // a live answer is hidden by the refresh that replaces it
+      // the refresh that replaces a live answer voids it
       if (differs && !isNamed(named) && !(isLive && isNamed(namedLater)))
-        seen.faults.push(faultOf(what, sample, 'was changed by this', named));
+        examined.failures.push(describeFailure(what, sample, 'changed', named));
       if (differsLater && !isNamed(namedLater))
-        seen.faults.push(faultOf(what, sample, 'was changed by what follows from this', namedLater));
+        examined.failures.push(describeFailure(what, sample, 'changed in the refresh that followed', namedLater));
     }
     for (const one of [...announced, ...later]) {
-      for (const entity of one.entities) seen.kinds.add(kindOf(entity));
+      for (const entity of one.entities) examined.kinds.add(kindOf(entity));
       const event = Object.values(domain.events).find(({ type }) => type === one.type);
       const strays = one.entities.filter((entity) => !event?.entities.some((template) => matches(template, entity)));
       if (strays.length > 0)
-        seen.faults.push(`${what}: the event ${one.type} names ${strays}, which ${domain.name}/events.ts does not say`);
+        examined.failures.push(
+          `${what}: the event ${one.type} names ${strays}, which ${domain.name}/events.ts does not declare`,
+        );
     }
     return { after, last };
   }
 
-  async function judgeDerived(what: string, changed: string, seen: Examined): Promise<void> {
+  async function checkDerived(what: string, changed: string, examined: Examined): Promise<void> {
     for (const [name, { wrong, unless }] of Object.entries(world.derived ?? {})) {
       if ([name, ...unless].some((one) => one === changed || one === changed.split('.')[0])) continue;
       const { rows } = await tx.query(wrong);
-      if (rows.length > 0) seen.faults.push(`${what}: ${name} is wrong: ${JSON.stringify(rows[0])}`);
+      if (rows.length > 0) examined.failures.push(`${what}: ${name} is wrong: ${JSON.stringify(rows[0])}`);
     }
   }
 
@@ -154,26 +156,26 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
   }
 
   /**
-   * Changes each column of each row of a table, and deletes and inserts each row that lets itself be deleted.
+   * Changes each column of each row of a table, and deletes and inserts again each row that can be deleted.
    *
-   * @param only  a column's name, or `rows`: nothing else is tried
+   * @param only  the only column to change, or `rows` to only delete and insert
    */
   async function examine(table: string, only?: string): Promise<Examined> {
-    const seen: Examined = { faults: [], kinds: new Set(), isShown: false };
+    const examined: Examined = { failures: [], kinds: new Set(), isShown: false };
     const rows = await rowsOf(table);
-    if (rows.length === 0) seen.faults.push(`The world has no row in ${table}.`);
+    if (rows.length === 0) examined.failures.push(`The world has no row in ${table}.`);
     for (const column of await columnsOf(table))
-      if (only === undefined || only === column.name) await examineColumn(table, column, rows, seen);
-    if (only === undefined || only === 'rows') await examineRows(table, rows, seen);
-    return seen;
+      if (only === undefined || only === column.name) await examineColumn(table, column, rows, examined);
+    if (only === undefined || only === 'rows') await examineRows(table, rows, examined);
+    return examined;
   }
 
-  /** The faults found at a column (`table.column`), or at rows that come and go (`table.rows`), once one is planted. */
-  async function faultsWith(planted: string, at: string): Promise<string[]> {
-    return apart(async () => {
+  /** The failures found in a column (`table.column`), or when deleting and inserting (`table.rows`), with a planted fault. */
+  async function failuresWith(planted: string, at: string): Promise<string[]> {
+    return rolledBack(async () => {
       await tx.query(planted);
       const [table, only] = at.split('.') as [string, string];
-      return (await examine(table, only)).faults;
+      return (await examine(table, only)).failures;
     });
   }
 
@@ -181,7 +183,7 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     table: string,
     column: Column,
     rows: { tid: string; row: Record<string, unknown> }[],
-    seen: Examined,
+    examined: Examined,
   ): Promise<void> {
     const name = `${table}.${column.name}`;
     const isReadModel = world.readModels && table in world.readModels.tables;
@@ -189,63 +191,65 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     for (const { tid, row } of rows) {
       for (const value of world.values?.[name] ?? valuesFor(column, row[column.name])) {
         const what = `${name} := ${value} in ${JSON.stringify(row).slice(0, 120)}`;
-        await apart(async () => {
+        await rolledBack(async () => {
           const update = `update ${domain.name}.${table} t set ${column.name} = (${value})
             where t.ctid = $1::tid and t.${column.name} is distinct from (${value})`;
           if (!((await attempt(update, [tid])) ?? 0)) return;
           isChangeable = true;
-          if (isReadModel) return judgeRepair(what, table, row, column.name, seen);
-          await judge(what, untouched, '0', seen);
-          await judgeDerived(what, name, seen);
+          if (isReadModel) return checkRepair(what, table, row, column.name, examined);
+          await compare(what, initialAnswers, '0', examined);
+          await checkDerived(what, name, examined);
         });
       }
     }
     const isListed = world.refused && name in world.refused;
     if (isListed && isChangeable)
-      seen.faults.push(`${name} is listed as refused, and can be changed. Take it off the list.`);
+      examined.failures.push(`${name} is listed as refused, but it can be changed. Remove it from the list.`);
     if (!isListed && !isChangeable)
-      seen.faults.push(
-        `${name} was never changed. Give the world a value for it, or list it as refused with the reason.`,
+      examined.failures.push(
+        `${name} was never changed. Add a value for it to the world, or list it as refused with the reason.`,
       );
   }
 
   async function examineRows(
     table: string,
     rows: { tid: string; row: Record<string, unknown> }[],
-    seen: Examined,
+    examined: Examined,
   ): Promise<void> {
     let isDeletable = false;
     const isReadModel = world.readModels && table in world.readModels.tables;
     for (const { tid, row } of rows) {
       const what = JSON.stringify(row).slice(0, 120);
-      await apart(async () => {
+      await rolledBack(async () => {
         if ((await attempt(`delete from ${domain.name}.${table} t where t.ctid = $1::tid`, [tid])) === undefined)
           return;
         isDeletable = true;
-        if (isReadModel) return judgeRepair(`deleted from ${table}: ${what}`, table, row, undefined, seen);
-        const { after, last } = await judge(`deleted from ${table}: ${what}`, untouched, '0', seen);
-        await judgeDerived(`deleted from ${table}: ${what}`, table, seen);
+        if (isReadModel) return checkRepair(`deleted from ${table}: ${what}`, table, row, undefined, examined);
+        const { after, last } = await compare(`deleted from ${table}: ${what}`, initialAnswers, '0', examined);
+        await checkDerived(`deleted from ${table}: ${what}`, table, examined);
         const insert = `insert into ${domain.name}.${table} overriding system value
           select * from jsonb_populate_record(null::${domain.name}.${table}, $1)`;
         if ((await attempt(insert, [row])) === undefined) return;
-        await judge(`inserted into ${table}: ${what}`, after, last, seen);
-        await judgeDerived(`inserted into ${table}: ${what}`, table, seen);
+        await compare(`inserted into ${table}: ${what}`, after, last, examined);
+        await checkDerived(`inserted into ${table}: ${what}`, table, examined);
       });
     }
     const isListed = world.undeletable && table in world.undeletable;
     if (isListed && isDeletable)
-      seen.faults.push(`${table} is listed as undeletable, and lost a row. Take it off the list.`);
+      examined.failures.push(`${table} is listed as undeletable, but a row was deleted. Remove it from the list.`);
     if (!isListed && !isDeletable)
-      seen.faults.push(`No row could be deleted from ${table}. Give the world one that nothing refers to, or list it.`);
+      examined.failures.push(
+        `No row could be deleted from ${table}. Add one that nothing refers to, or list the table.`,
+      );
   }
 
-  /** A read model changed by hand: the repair undoes it, and announces every answer that it changes. */
-  async function judgeRepair(
+  /** Checks that the repair undoes a change of a read model by hand, and announces every answer that it changes. */
+  async function checkRepair(
     what: string,
     table: string,
     row: Record<string, unknown>,
     column: string | undefined,
-    seen: Examined,
+    examined: Examined,
   ): Promise<void> {
     const unrepaired = world.readModels!.tables[table]!;
     const before = await answers();
@@ -253,33 +257,33 @@ export async function createOracle(tx: Transaction, domain: Domain, world: World
     const after = await answers();
     const announced = await announcedAfter('0');
     const named = new Set(announced.flatMap(({ entities }) => entities));
-    for (const entity of named) seen.kinds.add(kindOf(entity));
+    for (const entity of named) examined.kinds.add(kindOf(entity));
     for (const [i, sample] of samples.entries()) {
       if (before[i]?.body === after[i]?.body) continue;
-      seen.isShown = true;
+      examined.isShown = true;
       if (!sample.entities.some((entity) => named.has(entity)))
-        seen.faults.push(faultOf(what, sample, 'was changed by the repair', named));
+        examined.failures.push(describeFailure(what, sample, 'changed in the repair', named));
     }
     if (column !== undefined && column in unrepaired) return;
     const without = (one: Record<string, unknown>) =>
       JSON.stringify(Object.entries(one).filter(([name]) => !(name in unrepaired)));
     const repaired = (await rowsOf(table)).map((one) => without(one.row));
-    if (!repaired.includes(without(row))) seen.faults.push(`${what}: was not repaired`);
+    if (!repaired.includes(without(row))) examined.failures.push(`${what}: was not repaired`);
   }
 
-  return { samples, untouched, examine, faultsWith };
+  return { samples, initialAnswers, examine, failuresWith };
 }
 
-function faultOf(what: string, { name, entities }: Sample, how: string, named: Set<string>): string {
-  return `${what}: ${name} ${how}, and none of ${entities.join(', ')} is announced, only ${[...named].join(', ') || 'nothing'}`;
+function describeFailure(what: string, { name, entities }: Sample, how: string, named: Set<string>): string {
+  return `${what}: ${name} ${how}, but none of ${entities.join(', ')} was announced. Announced: ${[...named].join(', ') || 'nothing'}.`;
 }
 
-/** Whether a template such as `nfts:{address}:{tokenId}` gives an entity. */
+/** Whether an entity matches a template such as `nfts:{address}:{tokenId}`. */
 function matches(template: string, entity: string): boolean {
   return new RegExp(`^${template.replace(/\{\w+\}/g, '[^:]+')}$`).test(entity);
 }
 
-/** Another value of a column's type, and none where there may be none, as SQL over the row `t`. */
+/** Another value of a column's type, and null if it is nullable, as SQL over the row `t`. */
 function valuesFor({ name, type, nullable }: Column, now: unknown): string[] {
   const other = neighbors[type.replace(/\(.*\)/, '')];
   if (!other) throw new Error(`The oracle has no other value for the type ${type}. Add one to neighbors.`);

@@ -1,4 +1,4 @@
-/** Calls an API function as API Gateway would, and holds every answer against the OpenAPI document. */
+/** Calls an API function as API Gateway would, and validates every response against the OpenAPI document. */
 
 import { gunzipSync } from 'node:zlib';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -23,11 +23,11 @@ export interface Reply {
   status: number;
   headers: Record<string, string>;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers whose shape was just validated
+  // biome-ignore lint/suspicious/noExplicitAny: the body was validated against the OpenAPI document
   json: any;
 }
 
-/** A caller of one domain's API function: `call('/v1/collections/0x…?sort=name')`. */
+/** Returns a function that calls one domain's API: `call('/v1/collections/0x…?sort=name')`. */
 export function createCaller(domain: Domain, handler: Handler): (target: string, call?: Call) => Promise<Reply> {
   return async (target, call = {}) => {
     const event = toEvent(domain, target, call);
@@ -51,15 +51,15 @@ function assertDescribed(operation: Operation, reply: Reply): void {
   )[operation.path]![operation.method.toLowerCase()]!.responses;
   const described = responses[String(reply.status)];
   if (!described)
-    throw new Error(`${operation.operationId} answered ${reply.status}, which is not described: ${reply.text}`);
+    throw new Error(`${operation.operationId} returned the undocumented status ${reply.status}: ${reply.text}`);
   if (!described.content) return;
   const mediaType = Object.keys(described.content)[0]!;
   if (!mediaType.includes('json')) return;
   const sent = reply.headers['content-type'];
-  if (sent !== mediaType) throw new Error(`${operation.operationId} answered ${sent}, described is ${mediaType}`);
+  if (sent !== mediaType) throw new Error(`${operation.operationId} returned ${sent} instead of ${mediaType}`);
   const pointer = `openapi#/paths/${path}/${operation.method.toLowerCase()}/responses/${reply.status}/content/${mediaType.replace('/', '~1')}/schema`;
   const validate = ajv.getSchema(pointer);
-  if (!validate) throw new Error(`nothing is described at ${pointer}`);
+  if (!validate) throw new Error(`the OpenAPI document has no ${pointer}`);
   if (!validate(reply.json))
     throw new Error(`${operation.operationId}: ${ajv.errorsText(validate.errors)}\n${reply.text.slice(0, 500)}`);
 }
@@ -77,7 +77,7 @@ function toEvent(domain: Domain, target: string, call: Call): APIGatewayProxyEve
     headers: { 'content-type': 'application/json', ...call.headers },
     requestContext: {
       http: { method, path: rawPath, sourceIp: call.clientIp ?? '127.0.0.1' },
-      // as the authorizer of the operator's routes says it
+      // what the authorizer of admin routes returns
       ...(match?.operation.access === 'admin' ? { authorizer: { lambda: { role: operator } } } : {}),
     },
     pathParameters: match?.parameters ?? {},

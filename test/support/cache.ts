@@ -9,11 +9,11 @@ import type { CachedView, Load, Loaded } from '../../shared/cache/view.ts';
 export interface TestCache {
   cache: Cache;
   connection: RedisConnection;
-  /** What two caches share that are to be one. */
+  /** Options for a second cache that shares this one's entries. */
   shared: Pick<CacheOptions, 'generation' | 'generationKey'>;
   /** The key of an entity's hash. */
   hashOf(entity: string): string;
-  /** What lies in Redis for an entity. */
+  /** What Redis has for an entity. */
   explain(entity: string): ReturnType<typeof explainEntity>;
 }
 
@@ -24,7 +24,7 @@ export interface TestGeneration extends GenerationSource {
   isVoid: boolean;
 }
 
-/** A generation that is what a test says it is; its name is unique, so that suites do not meet in Redis. */
+/** A generation that only the test changes. Its name is unique, so suites do not share keys in Redis. */
 export function fixedGeneration(): TestGeneration {
   return {
     current: newName(),
@@ -47,7 +47,7 @@ export function fixedGeneration(): TestGeneration {
   };
 }
 
-/** A cache with keys of its own. */
+/** A cache with its own keys. */
 export async function createTestCache(
   options: Partial<CacheOptions> = {},
   url = inject('services').redisUrl,
@@ -70,12 +70,12 @@ function newName(): string {
   return randomBytes(4).toString('hex');
 }
 
-/** A fenced view with a life of five minutes. */
+/** A fenced view with a TTL of five minutes. */
 export function viewOf(entity: string, field = 'metadata', more: Partial<CachedView> = {}): CachedView {
   return { entity, field, dependsOn: [], ttlSeconds: 300, isFenced: true, ...more };
 }
 
-/** A loader whose hosts have both seen every transaction below `seen`, and no other. */
+/** A loader. Both hosts have seen the transactions below `seen`, and no others. */
 export function seenUpTo(seen: number, body: string, more: Partial<Loaded> = {}): Load {
   return async ({ host }) => ({
     evidence: { host, inRecovery: host === 'replica', snapshot: { xmin: seen, xmax: seen, xip: [] } },
@@ -85,7 +85,7 @@ export function seenUpTo(seen: number, body: string, more: Partial<Loaded> = {})
   });
 }
 
-/** A loader of a replica that has seen less than the writer. */
+/** A loader whose replica has seen less than the writer. Records in `asked` each host it loads from. */
 export function lagging(replica: Load, writer: Load, asked: string[] = []): Load {
   return async (source) => {
     asked.push(source.host === 'replica' && source.proving ? 'status' : source.host);

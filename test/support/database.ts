@@ -9,13 +9,13 @@ import { waitFor } from './wait-for.ts';
 
 export interface TestDatabase {
   name: string;
-  /** A pool of the suite's own, as the owner. */
+  /** The suite's own pool, connected as the owner. */
   pool: pg.Pool;
 }
 
 /**
- * A database for one suite, cloned from the migrated template, with the environment set so that the code under test
- * uses it. After the suite it is dropped; a connection that the suite left open fails it.
+ * Creates a database for one suite by cloning the migrated template, and sets the environment so that the code under
+ * test uses it. Drops the database after the suite, which fails if it left a connection open.
  */
 export async function createDatabase(environment: Record<string, string> = {}): Promise<TestDatabase> {
   const services = inject('services');
@@ -58,12 +58,12 @@ export async function createDatabase(environment: Record<string, string> = {}): 
     const left = await leftOpen(admin, name);
     await admin.query(`drop database ${name} with (force)`);
     await admin.end();
-    if (left.length > 0) throw new Error(`connections were left open: ${JSON.stringify(left)}`);
+    if (left.length > 0) throw new Error(`the suite left connections open: ${JSON.stringify(left)}`);
   });
   return { name, pool };
 }
 
-/** Waits until the replica has what the primary has: the new database too. */
+/** Waits until the replica has caught up with the primary, so that it has the new database too. */
 async function replicaCaughtUp(admin: pg.Pool): Promise<void> {
   const { rows } = await admin.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
   await waitFor('the replica', async () => {
@@ -74,7 +74,7 @@ async function replicaCaughtUp(admin: pg.Pool): Promise<void> {
   });
 }
 
-/** A logical database of Redis for this worker, which runs one suite at a time. */
+/** Empties this worker's logical database in Redis and returns its URL. A worker runs one suite at a time. */
 async function emptyRedis(url: string): Promise<string> {
   const own = `${url}/${process.env.VITEST_POOL_ID ?? 0}`;
   const redis = new Redis(own);
@@ -83,7 +83,7 @@ async function emptyRedis(url: string): Promise<string> {
   return own;
 }
 
-/** The connections to a database that do not go by themselves: one that was just ended takes the server a moment. */
+/** The connections that stay open. The server needs a moment to close one that has just ended. */
 async function leftOpen(admin: pg.Pool, name: string): Promise<unknown[]> {
   for (let look = 0; ; look++) {
     const { rows } = await admin.query(

@@ -1,4 +1,4 @@
-/** Starts what every suite needs, once: Postgres with a replica, Redis, SQS and S3, secrets; and a migrated template. */
+/** Starts the servers that all suites share: Postgres with a replica and a migrated template, Redis, SQS, S3, and secrets. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';

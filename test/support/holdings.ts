@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { SnowflakeStandIn } from '../../local/upstreams/snowflake.ts';
 
-/** What stands in wallet_holdings: wallet, moment, whether it is locked, microseconds of its last event. */
+/** The rows of wallet_holdings: wallet, moment, whether it is locked, and its last event in microseconds since 1970. */
 export async function storedHoldings(pool: pg.Pool): Promise<string[][]> {
   const { rows } = await pool.query(`
     select wallets.wallet_name(h.wallet_address) as wallet, h.nft_id::text as nft, h.is_locked::text as locked,
@@ -10,7 +10,7 @@ export async function storedHoldings(pool: pg.Pool): Promise<string[][]> {
   return rows.map(({ wallet, nft, locked, at }) => [wallet, nft, locked, at]);
 }
 
-/** The same as the warehouse tells it now. */
+/** The warehouse's current holdings, in the same form. */
 export function warehouseHoldings({ world }: SnowflakeStandIn): string[][] {
   const table = world.tables.get('WALLET_HOLDINGS')!.open();
   return Array.from({ length: table.count }, (_, place) => {

@@ -1,7 +1,7 @@
 import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 
-/** Applies the project's migrations to a database, or takes some back. */
+/** Applies or reverts the project's migrations. */
 export async function migrate(
   dbClient: pg.Client,
   direction: 'up' | 'down' = 'up',

@@ -19,7 +19,7 @@ export const wallet = (n: number) => `0x${n.toString(16).padStart(16, '0')}`;
 /** Noon on a day in January 2026, in microseconds since 1970. */
 export const noon = (day: number) => BigInt(Date.UTC(2026, 0, day, 12)) * 1_000n;
 
-/** `noon(day)` as responses have it. */
+/** `noon(day)` as responses format it. */
 export const noonText = (day: number) => new Date(Date.UTC(2026, 0, day, 12)).toISOString();
 
 /** Stores a moment, by default of edition `1-<playId>`. */

@@ -1,12 +1,12 @@
 import net from 'node:net';
 import { afterAll } from 'vitest';
 
-/** A name that leads to a server, as DNS does: connections that are open stay where they are when it moves. */
+/** An address that forwards to a server, like a DNS name: open connections stay on their server when it moves. */
 export interface MovingName {
   /** `host:port` */
   address: string;
   moveTo(target: string): void;
-  /** Leads nowhere from now on, and ends what is open. */
+  /** Refuses new connections and closes the open ones. */
   cut(): void;
 }
 

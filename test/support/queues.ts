@@ -12,7 +12,7 @@ const connection = () => ({
 export const testSqs = () => new SQSClient(connection());
 export const testS3 = () => new S3Client({ ...connection(), forcePathStyle: true });
 
-/** A queue of the suite's own, with a dead-letter queue behind it; gives both addresses. */
+/** Creates a queue for this suite, with a dead-letter queue. */
 export async function createQueue(name: string): Promise<{ url: string; deadLetterUrl: string }> {
   const sqs = testSqs();
   const suffix = randomBytes(4).toString('hex');
@@ -30,12 +30,12 @@ export async function createQueue(name: string): Promise<{ url: string; deadLett
   return { url: local(QueueUrl!), deadLetterUrl: local(dead.QueueUrl!) };
 }
 
-/** The server names queues by its own address; ours is the proxy's. */
+/** The server returns queue URLs with its own address. Tests use the proxy's. */
 function local(queueUrl: string): string {
   return `${inject('services').queuesUrl}/000000000000/${queueUrl.split('/').at(-1)}`;
 }
 
-/** The messages that wait in a queue, parsed; they stay there for others only after their visibility timeout. */
+/** Receives all visible messages of a queue and parses them, without deleting them. */
 export async function drain(url: string): Promise<unknown[]> {
   const sqs = testSqs();
   const bodies: unknown[] = [];
@@ -48,7 +48,7 @@ export async function drain(url: string): Promise<unknown[]> {
   }
 }
 
-/** A bucket of the suite's own. */
+/** Creates a bucket for this suite. */
 export async function createBucket(): Promise<string> {
   const bucket = `suite-${randomBytes(6).toString('hex')}`;
   await testS3().send(new CreateBucketCommand({ Bucket: bucket }));

@@ -7,7 +7,7 @@ import { tempFolder } from './temp-folder.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The whole system, run from a template synthesized for it, with an empty state of its own. */
+/** Starts the whole system from a newly synthesized template, with empty state. */
 export async function startTestRuntime(): Promise<Runtime> {
   const directory = await tempFolder('tributary-runtime');
   const template = join(directory, 'cdk.out');

@@ -1,4 +1,4 @@
-/** A room under test: its API and its jobs, called as Lambda calls them, on a database of the suite's own. */
+/** A domain under test: its API and its jobs, called as Lambda calls them, on the suite's own database. */
 
 import { readFile } from 'node:fs/promises';
 import type { Context, SQSEvent } from 'aws-lambda';
@@ -34,13 +34,13 @@ export async function createTestDomain(name: string, environment: Record<string,
   const { handler: etl } = await import(`../../functions/${name}/etl.ts`);
   const call = createCaller(domain, api as never);
 
-  /** Hands one message to the jobs function. `remainingMs` is what the job finds left; the invocation itself has time. */
+  /** Passes one message to the jobs function. `remainingMs` is the time that the job sees; the invocation itself has enough. */
   const runMessage = (message: unknown, remainingMs = 600_000): Promise<unknown> => {
     const event = { Records: [{ messageId: '1', body: JSON.stringify(message) }] } as SQSEvent;
     let asked = 0;
     return etl(event, { getRemainingTimeInMillis: () => (asked++ === 0 ? 600_000 : remainingMs) } as Context);
   };
-  /** Hands the messages that wait in the jobs queue to the jobs function, until there are none. */
+  /** Runs the jobs function on the messages of the jobs queue until it is empty. */
   const drainJobs = async () => {
     for (let messages = await drain(jobs.url); messages.length > 0; messages = await drain(jobs.url))
       for (const message of messages) await runMessage(message);
@@ -52,7 +52,7 @@ export async function createTestDomain(name: string, environment: Record<string,
     );
     return rows[0];
   };
-  /** Drops a file into the bucket and runs its import to the end. */
+  /** Uploads a file to the bucket and runs its import. */
   const importFile = async (
     dataset: string,
     file: string,
@@ -84,7 +84,7 @@ export async function createTestDomain(name: string, environment: Record<string,
 
 const dataFolder = new URL('../../../shared/data/', import.meta.url);
 
-/** A real file, or undefined where the data is not beside the project. */
+/** A file of real data; undefined if the data is not next to the checkout. */
 export async function realFile(path: string): Promise<Buffer | undefined> {
   return readFile(new URL(path, dataFolder)).catch(() => undefined);
 }

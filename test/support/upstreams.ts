@@ -1,17 +1,17 @@
 import { type Domain, upstreamsOfApi, upstreamsOfEtl } from '../../shared/kernel/domain.ts';
 import type { Upstream } from '../../shared/kernel/upstream.ts';
 
-/** Every upstream that a domain calls, once. */
+/** The upstreams that a domain calls, without duplicates. */
 export function upstreamsOf(domain: Domain): Upstream[] {
   return [...new Set([...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)])];
 }
 
-/** What an upstream's secret holds in tests: `alchemy-apiKey`. */
+/** The value of an upstream's secret in tests, such as `alchemy-apiKey`. */
 export function testCredentials<U extends Upstream>({ name, secret }: U): Record<keyof U['secret']['shape'], string> {
   return Object.fromEntries(Object.keys(secret.shape).map((key) => [key, `${name}-${key}`])) as never;
 }
 
-/** The settings of a domain's upstreams. Nothing listens at their addresses. */
+/** The settings of a domain's upstreams, with addresses where nothing listens. */
 export function upstreamEnvironment(domain: Domain): Record<string, string> {
   return Object.fromEntries(
     upstreamsOf(domain).flatMap(({ name }) => [

@@ -6,7 +6,7 @@ import { type SnowflakeStandIn, startSnowflake } from '../../local/upstreams/sno
 import type { JobDeclaration } from '../../shared/kernel/job.ts';
 import { createTestDomain } from './test-domain.ts';
 
-/** The wallets room under test, with a warehouse of its own to sync from. */
+/** The wallets domain under test, with its own warehouse to sync from. */
 export async function createWallets(size: MomentsSize) {
   const warehouse: SnowflakeStandIn = await startSnowflake(size);
   const secrets = await startSecrets(
@@ -21,11 +21,11 @@ export async function createWallets(size: MomentsSize) {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
   };
   const { snowflake } = await import('../../functions/upstreams/snowflake.ts');
-  // the budget of the real warehouse would make the tests wait
+  // the real warehouse's budget would slow the tests down
   snowflake.requestsPerSecond = 1_000;
   const domain = await createTestDomain('wallets', environment);
 
-  /** Runs a job to its end, through as many messages as it takes. */
+  /** Runs a job to its end, with all of its messages. */
   const runJob = async (job: keyof typeof jobs, params: Record<string, unknown> = {}) => {
     const { enqueueJob } = await import('../../shared/jobs/job.ts');
     const jobId = await enqueueJob(jobs[job] as JobDeclaration, params, 'test');

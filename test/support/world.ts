@@ -1,4 +1,4 @@
-/** A room's world: rows that its cached reads show, and what the tests over the registry have to know of them. */
+/** The world of a domain: rows for its cached reads, and what the tests of all domains need to know about them. */
 import type { Sql } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Endpoint } from '../../shared/http/endpoint.ts';
@@ -6,34 +6,34 @@ import type { Domain } from '../../shared/kernel/domain.ts';
 import type { Operation } from '../../shared/kernel/operation.ts';
 import { entityTemplatesOf, expandTemplate } from '../../shared/kernel/view.ts';
 
-/** A room's rows for the oracle, and the inputs of its cached reads that show them. */
+/** A domain's rows for the oracle, and inputs for its cached reads that show them. */
 export interface World {
   seed(tx: Transaction): Promise<void>;
   /** By operationId. */
   samples: Readonly<Record<string, readonly { path?: Record<string, string>; query?: Record<string, unknown> }[]>>;
-  /** What to set a column to, as SQL over the row `t`, where a neighboring value of its type is refused or shows nothing. */
+  /** What to set a column to, as SQL over the row `t`, if the default new value is refused or changes no answer. */
   values?: Readonly<Record<string, readonly string[]>>;
-  /** Columns (`table.column`) that the database never lets change alone, each with the reason. */
+  /** Columns (`table.column`) that the database never lets anyone change alone, each with the reason. */
   refused?: Readonly<Record<string, string>>;
   /** Tables from which no row of the world can be deleted, each with the reason. */
   undeletable?: Readonly<Record<string, string>>;
-  /** Tables that only triggers and jobs write, along with what they announce, each with the reason to leave it out. */
+  /** Tables to leave out, each with the reason. Only triggers and jobs write them, together with what they announce. */
   internal?: Readonly<Record<string, string>>;
-  /** What follows a change later, with announcements of its own: a refresh of read models. False if there was nothing. */
+  /** Does what follows a change later and announces it: a refresh of read models. False if there was nothing to do. */
   settle?(tx: Transaction): Promise<boolean>;
-  /** Tables that a job alone writes and repairs: a change by hand shows unannounced until the repair, which undoes it. */
+  /** Tables that only a job writes and repairs. A change by hand is not announced, and the repair undoes it. */
   readModels?: {
     /** By table: the columns that a repair leaves alone, with the reason. */
     tables: Readonly<Record<string, Readonly<Record<string, string>>>>;
     repair(tx: Transaction): Promise<unknown>;
   };
-  /** Derived columns and tables: a query that gives rows only where one is wrong, and what it does not follow by itself. */
+  /** Derived columns and tables: a query that returns the wrong rows, and what they may differ from (`unless`). */
   derived?: Readonly<Record<string, { wrong: string; unless: readonly string[] }>>;
-  /** Faults that the oracle has to notice, as the SQL that plants them: at a column, or at rows that come and go. */
+  /** Faults that the oracle must find, as the SQL that plants them: in a column, or in inserted and deleted rows. */
   planted: readonly { fault: string; at: string; sql: string }[];
 }
 
-/** The SQL that replaces texts in a function's definition. It fails where one of them is not there. */
+/** SQL that replaces text in a function's definition. It fails if the text is not there. */
 export function inFunction(name: string, ...replacements: readonly (readonly [from: string, to: string])[]): string {
   const steps = replacements.map(
     ([from, to]) => `
@@ -43,30 +43,30 @@ export function inFunction(name: string, ...replacements: readonly (readonly [fr
   return `do $plant$ declare definition text := pg_get_functiondef('${name}'::regproc); begin ${steps.join('')} execute definition; end $plant$`;
 }
 
-/** A cached read of a room with one input. */
+/** A cached read with one input. */
 export interface Sample {
   endpoint: Endpoint;
-  /** What a fault says of it. */
+  /** Its name in messages. */
   name: string;
   path: Record<string, unknown>;
   query: Record<string, unknown>;
   statement: Sql;
-  /** What hides its answer. */
+  /** Announcing any of these voids its answer. */
   entities: string[];
 }
 
-/** The world of a room. @throws where it has cached reads and no world */
+/** The world of a domain. @throws Error  it has none */
 export async function worldOf({ name }: Domain): Promise<World> {
   const found = await import(`../${name}/world.ts`).catch((error: Error) => error);
   if (!('world' in found))
     throw new Error(
-      `${name} has cached reads. Write test/${name}/world.ts, which exports a World: rows that they show, and inputs.`,
+      `${name} has cached reads. Write test/${name}/world.ts, which exports a World with rows and inputs for them.`,
       { cause: found },
     );
   return found.world as World;
 }
 
-/** The file and export that answer an operation have its name. */
+/** An operation's file and export have its name. */
 async function endpointOf({ name }: Domain, { operationId }: Operation): Promise<Endpoint> {
   const file = operationId.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return (await import(`../../functions/${name}/${file}.ts`))[operationId];
