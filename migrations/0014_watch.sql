@@ -1,6 +1,7 @@
 -- Up Migration
 -- One function creates the triggers that announce a table's changes, or derive other tables from it. Events lose their
--- detail, which no consumer reads: an event is its type and its entities.
+-- detail, which no consumer reads: an event is its type and its entities. The previous version still writes and reads it
+-- during a deployment, and after a rollback, so the column and the function with three parameters stay for one release.
 
 -- Creates or replaces the triggers that call a function after each statement that inserts, updates, or deletes rows of a
 -- table, and the trigger that rejects updates of its key.
@@ -51,6 +52,9 @@ language sql as $$
   ) as parted
   group by part
 $$;
+
+create function platform.announce(event_type text, changed text[], event_detail jsonb) returns void
+language sql as $$ select platform.announce(event_type, changed) $$;
 
 -- Counts are announced here only if set by hand: what triggers count is announced with the rows that they count.
 create or replace function collections.announce_collections() returns trigger language plpgsql as $$
@@ -290,13 +294,8 @@ select platform.watch('wallets.player_price_scrape', 'wallets.on_player_prices',
   rows_as => 'changed_rows');
 select platform.watch('wallets.purchases', 'wallets.on_purchases', key => '{nft_id,purchased_at,seller}', events => '{insert}');
 
--- last, because writers too lock their tables before the outbox: the reverse order would deadlock with them
-alter table platform.outbox drop column detail;
-
 -- Down Migration
-alter table platform.outbox add column detail jsonb not null default '{}';
-
-drop function platform.announce(text, text[]);
+drop function platform.announce(text, text[]), platform.announce(text, text[], jsonb);
 create function platform.announce(event_type text, changed text[], event_detail jsonb default '{}') returns void
 language sql as $$
   insert into platform.outbox (type, entities, detail)

@@ -1,4 +1,4 @@
-/** Imported first by scripts: npm puts node_modules/.bin on the PATH, but a script started with plain `node` lacks it. */
+/** Scripts import this first. It puts node_modules/.bin on the PATH, as npm does, for scripts started with plain `node`. */
 import { spawnSync } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,6 @@ if (Number.parseInt(process.versions.node, 10) < oldestMajor) {
   const { status, error } = spawnSync(join(binaries, 'node'), [...process.execArgv, ...process.argv.slice(1)], {
     stdio: 'inherit',
   });
-  if (error) console.error(`Node ${oldestMajor} is missing: run npm ci first.`);
+  if (error) console.error(`Node ${oldestMajor} is not installed. Run npm ci first.`);
   process.exit(status ?? 1);
 }

@@ -14,6 +14,9 @@ export async function takeFirstRead(clientIp: string): Promise<void> {
     perClient: createBudget({ redis, name: 'first-reads-of-a-client', points: 10, perSeconds: 60 }),
     overall: createBudget({ redis, name: 'first-reads', points: 100, perSeconds: 60 }),
   }));
+  budgets.catch(() => {
+    budgets = undefined;
+  });
   const { perClient, overall } = await budgets;
   await perClient.take(clientIp);
   await overall.take('all');

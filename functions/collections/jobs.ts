@@ -9,7 +9,7 @@ import { fid } from './shapes.ts';
 export const jobs = defineJobs('collections', {
   loadCollection: {
     summary: 'Fetches the metadata, tokens, traits, owners, and new transfers of one collection, then warms its views.',
-    lane: 'bulk',
+    lane: 'prompt',
     params: z.strictObject({ address }),
     upstreams: [alchemy],
   },

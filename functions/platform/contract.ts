@@ -121,7 +121,7 @@ export const operations = defineOperations({
     path: '/v1/admin/queues/{name}/dead-letters',
     summary: 'Up to ten messages of a dead-letter queue, without removing them.',
     access: 'admin',
-    pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9-]{0,79}$/) }),
+    pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9_-]{0,79}$/) }),
     response: z.strictObject({
       deadLetters: z.array(z.strictObject({ messageId: z.string(), body: z.unknown(), receives: count })),
     }),
@@ -133,7 +133,7 @@ export const operations = defineOperations({
     path: '/v1/admin/queues/{name}/redrive',
     summary: 'Moves the messages of a dead-letter queue back to its queue.',
     access: 'admin',
-    pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9-]{0,79}$/) }),
+    pathParameters: z.strictObject({ name: z.string().regex(/^[a-z][a-z0-9_-]{0,79}$/) }),
     response: z.strictObject({ moved: count, remaining: count }),
     problems: [401, 404],
   },

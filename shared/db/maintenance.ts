@@ -48,8 +48,8 @@ export async function maintainTables(
   try {
     const { rows } = await client.query<{ ours: boolean }>('select pg_try_advisory_lock($1) as ours', [advisoryLock]);
     if (!rows[0]!.ours) return undefined;
-    // a VACUUM of a large table exceeds the role's statement timeout
-    await client.query(`set statement_timeout = 0; set lock_timeout = ${lockTimeoutMs}`);
+    // a VACUUM of a large table exceeds the role's timeouts
+    await client.query(`set statement_timeout = 0; set transaction_timeout = 0; set lock_timeout = ${lockTimeoutMs}`);
     const due = (await statistics(client)).filter((one) => actionFor(one) !== undefined);
     const report: Maintained[] = [];
     for (const [i, one] of due.entries()) {
@@ -64,7 +64,7 @@ export async function maintainTables(
     throw error;
   } finally {
     await client
-      .query('reset statement_timeout; reset lock_timeout; select pg_advisory_unlock_all()')
+      .query('reset statement_timeout; reset transaction_timeout; reset lock_timeout; select pg_advisory_unlock_all()')
       .catch((error) => {
         broken = error;
       });

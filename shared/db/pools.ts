@@ -27,6 +27,7 @@ const readerTimeoutMs = 6_000;
 const credentials = z.object({ username: z.string(), password: z.string() });
 const pools = new Map<Host, Promise<pg.Pool>>();
 const ending = new Set<Promise<void>>();
+const connected = new Set<pg.Client>();
 
 /**
  * The container's connection pool for a host: opened on first use and reused across invocations.
@@ -61,6 +62,15 @@ async function endWhenIdle(pool: pg.Pool): Promise<void> {
   await pool.end();
 }
 
+/**
+ * Ends every connection at once, those in use too: their transactions roll back and their locks are released. The next use
+ * of a host connects again.
+ */
+export function dropConnections(): void {
+  pools.clear();
+  for (const client of connected) client.end().catch(() => {});
+}
+
 /** Closes all of this container's database connections. */
 export async function closePools(): Promise<void> {
   const opened = [...pools.values()];
@@ -90,7 +100,11 @@ async function open(host: Host): Promise<pg.Pool> {
     application_name: `tributary ${env('SERVICE')}`,
   });
   // queries report a lost connection themselves; without a listener, the event would end the process
-  opened.on('connect', (client) => client.on('error', () => {}));
+  opened.on('connect', (client) => {
+    client.on('error', () => {});
+    connected.add(client);
+  });
+  opened.on('remove', (client) => void connected.delete(client));
   opened.on('error', (error: Error & { code?: string }) => {
     if (error.code?.startsWith('28')) forgetSecret(arn);
     log.warn('idle database connection lost', { host, error });

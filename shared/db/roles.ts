@@ -68,6 +68,7 @@ async function setTimeouts(client: pg.ClientBase, username: string, rights: Role
     await client.query(`alter role ${username} set ${setting} = '${value}'`);
 }
 
+/** In one transaction: what a role lost since the last deployment is revoked, and it keeps the rest throughout. */
 async function grantRights(
   client: pg.ClientBase,
   username: string,
@@ -76,15 +77,19 @@ async function grantRights(
   const { rows } = await client.query<{ database: string }>('select quote_ident($1) as database', [
     env('DATABASE_NAME'),
   ]);
-  await client.query(`grant connect${temporary ? ', temporary' : ''} on database ${rows[0]!.database} to ${username}`);
   const schemas = await client.query<{ schema: string }>(
-    `select nspname as schema from pg_namespace where nspname !~ '^(pg_|information_schema|public)' order by 1`,
+    `select quote_ident(nspname) as schema from pg_namespace
+     where nspname !~ '^pg_' and nspname not in ('information_schema', 'public') order by 1`,
   );
-  for (const { schema } of schemas.rows) {
-    await client.query(`grant usage on schema ${schema} to ${username}`);
-    await client.query(`grant ${privileges} on all tables in schema ${schema} to ${username}`);
-    await client.query(`grant usage on all sequences in schema ${schema} to ${username}`);
-    await client.query(`grant execute on all functions in schema ${schema} to ${username}`);
-    await client.query(`alter default privileges in schema ${schema} grant ${privileges} on tables to ${username}`);
-  }
+  const grants = schemas.rows.flatMap(({ schema }) => [
+    `grant usage on schema ${schema} to ${username}`,
+    `revoke all on all tables in schema ${schema} from ${username}`,
+    `grant ${privileges} on all tables in schema ${schema} to ${username}`,
+    `grant usage on all sequences in schema ${schema} to ${username}`,
+    `grant execute on all functions in schema ${schema} to ${username}`,
+    `alter default privileges in schema ${schema} revoke all on tables from ${username}`,
+    `alter default privileges in schema ${schema} grant ${privileges} on tables to ${username}`,
+  ]);
+  const connects = `grant connect${temporary ? ', temporary' : ''} on database ${rows[0]!.database} to ${username}`;
+  await client.query(['begin', connects, ...grants, 'commit'].join('; '));
 }

@@ -70,9 +70,9 @@ function parseQuery(
   rawQuery: string,
   problems: FieldProblem[],
 ): Record<string, string | string[]> {
-  const values: Record<string, string | string[]> = {};
+  const values: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of new URLSearchParams(rawQuery)) {
-    if (!(name in schema.shape)) {
+    if (!Object.hasOwn(schema.shape, name)) {
       const previous = (values[name] ?? []) as string[];
       values[name] = [...previous, value];
     } else if (values[name] === undefined) {

@@ -54,16 +54,16 @@ export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, dat
   ];
   const byName = new Map(handlers.map((handler) => [jobNameOf(handler.job), handler]));
 
-  const handleMessage = async (message: StartMessage, context: Context) => {
+  const handleMessage = async (message: StartMessage, context: Context, signal: AbortSignal) => {
     const handler = byName.get(message.job);
     if (!handler) throw new InvalidInput(`Unknown job \`${message.job}\` in ${domain.name}.`);
-    await withCorrelation(message.correlationId, () => runJob(handler, message, context));
+    await withCorrelation(message.correlationId, () => runJob(handler, message, context, signal));
   };
-  return queueHandler(({ Records }, context) =>
+  return queueHandler(({ Records }, context, signal) =>
     Promise.allSettled(
       Records.map(async ({ body, messageId }) => {
         try {
-          for (const message of messagesIn(importJob, body)) await handleMessage(message, context);
+          for (const message of messagesIn(importJob, body)) await handleMessage(message, context, signal);
         } catch (error) {
           log.error('job message failed', { error, messageId });
           throw error;

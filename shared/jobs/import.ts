@@ -100,8 +100,20 @@ function reasonOf(error: z.ZodError): string {
     .join('; ');
 }
 
+const jsonObject = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue('must be JSON');
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), z.string()));
+
 function fixedColumns({ name, settable }: DatasetDeclaration, { metadata }: StoredObject): Record<string, string> {
-  const given = z.record(z.string(), z.string()).safeParse(JSON.parse(metadata.set ?? '{}'));
+  const given = jsonObject.safeParse(metadata.set ?? '{}');
   if (!given.success) throw new InvalidInput('The metadata `set` is invalid. It must be a JSON object of strings.');
   const unknown = Object.keys(given.data).find((column) => !settable.includes(column));
   if (unknown !== undefined)

@@ -6,8 +6,8 @@
  * A job with a given name and normalized parameters is queued or running at most once. Its worker holds the job's lease
  * under its own token and keeps extending it; a worker that gets a second message for the job finds the lease and
  * stops. If a worker dies or stalls, its lease expires, and the message that SQS delivers again starts a new worker
- * with a new token. From then on the old worker can change nothing: not the job's progress, not its end, and no more
- * batches. Cancelling works the same way: the next batch does not commit.
+ * with a new token. From then on the old worker can change neither the job's progress nor its end, and no batch of its
+ * syncs commits. Cancelling works the same way. (What a job commits outside of a sync is not checked against the token.)
  */
 import sql from 'sql-template-tag';
 import type * as z from 'zod';
@@ -64,7 +64,7 @@ export async function enqueueJob<Job extends JobDeclaration>(
   requestedBy: string,
 ): Promise<string> {
   const normalized = parseParams(job, params);
-  const { id, status } = await insertJob(job, normalized, requestedBy);
+  const { id, isWaiting } = await insertJob(job, normalized, requestedBy);
   const message: JobMessage = {
     job: jobNameOf(job),
     jobId: id,
@@ -72,41 +72,65 @@ export async function enqueueJob<Job extends JobDeclaration>(
     requestedBy,
     correlationId: correlationId(),
   };
-  // a queued job's message may have been lost; a second one is harmless
-  if (status === 'queued') await sendMessages(jobsQueueUrl(job), [message]);
+  // its message may have been lost; a second one is harmless
+  if (isWaiting) await sendMessages(jobsQueueUrl(job), [message]);
   return id;
 }
+
+/** Postgres indexes a job's parameters, and its index entries are small. */
+const maxParamsBytes = 2_000;
 
 /** The parsed and normalized parameters of a job. @throws InvalidInput  lists each invalid field */
 export function parseParams<Job extends JobDeclaration>(job: Job, params: unknown): z.output<Job['params']> {
   const result = job.params.safeParse(params);
+  if (result.success && Buffer.byteLength(JSON.stringify(result.data)) > maxParamsBytes)
+    throw new InvalidInput(`The parameters for ${jobNameOf(job)} are larger than ${maxParamsBytes} bytes.`);
   if (result.success) return result.data as z.output<Job['params']>;
   const fields = result.error.issues.map(({ path, message }) => ({ field: ['params', ...path].join('.'), message }));
   const [first] = fields;
   throw new InvalidInput(`Invalid parameters for ${jobNameOf(job)}: ${first!.field} ${first!.message}.`, fields);
 }
 
-/** Inserts a job's row if needed: messages from a schedule, an event, or an uploaded file have none yet. */
+/**
+ * Inserts a job's row if needed: messages from a schedule, an event, or an uploaded file have none yet. `isWaiting`: no
+ * worker has it now.
+ *
+ * @throws Conflict  the id belongs to another job
+ */
 export async function insertJob(
   job: JobDeclaration,
   params: Record<string, unknown>,
   requestedBy: string,
   id = ulid(),
-): Promise<{ id: string; status: JobStatus }> {
+): Promise<{ id: string; isWaiting: boolean }> {
+  // one that ended between the two statements leaves room for a new one
+  const found =
+    (await insertOrFind(job, params, requestedBy, id)) ?? (await insertOrFind(job, params, requestedBy, id));
+  if (!found) throw new Conflict(`The id ${id} belongs to another job.`, { details: { id } });
+  return found;
+}
+
+async function insertOrFind(
+  job: JobDeclaration,
+  params: Record<string, unknown>,
+  requestedBy: string,
+  id: string,
+): Promise<{ id: string; isWaiting: boolean } | undefined> {
   const name = jobNameOf(job);
   return inTransaction(async (tx) => {
-    const inserted = await tx.query<{ id: string }>(
+    const inserted = await tx.query(
       `insert into platform.jobs (id, job, params, requested_by, correlation_id) values ($1, $2, $3, $4, $5)
-       on conflict do nothing returning id`,
+       on conflict do nothing`,
       [id, name, params, requestedBy, correlationId()],
     );
-    if (inserted.rows.length > 0) return { id, status: 'queued' };
-    const existing = await tx.query<{ id: string; status: JobStatus }>(
-      `select id, status from platform.jobs
-       where id = $1 or (job = $2 and params = $3 and status in ('queued', 'running')) order by (id = $1) desc limit 1`,
+    if (inserted.rowCount === 1) return { id, isWaiting: true };
+    const existing = await tx.query<{ id: string; isWaiting: boolean }>(
+      `select id, status = 'queued' or (status = 'running' and lease_until < clock_timestamp()) as "isWaiting"
+       from platform.jobs
+       where job = $2 and (id = $1 or (params = $3 and status in ('queued', 'running'))) order by (id = $1) desc limit 1`,
       [id, name, params],
     );
-    return existing.rows[0] ?? { id, status: 'queued' };
+    return existing.rows[0];
   });
 }
 
@@ -136,14 +160,20 @@ export async function extendLease({ jobId, token }: Run): Promise<void> {
   );
 }
 
-/** Releases the lease to the message that continues the job. No other worker can take it before that message is due. */
-export async function releaseJob({ jobId, token }: Run, dueInSeconds = 0): Promise<void> {
+/**
+ * Releases the lease to the message that continues the job. No other worker can take it before that message is due. The
+ * token remains valid until another worker starts, so that this one can still end the job if sending the message fails.
+ *
+ * @param resets  whether the attempts are counted from the start again, because the job made progress
+ */
+export async function releaseJob({ jobId, token }: Run, dueInSeconds = 0, resets = false): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
-      `update platform.jobs set lease_token = null, lease_until = clock_timestamp() + make_interval(secs => $3)
+      `update platform.jobs set attempts = case when $4 then 0 else attempts end,
+         lease_until = clock_timestamp() + make_interval(secs => $3)
        where id = $1 and lease_token = $2`,
-      // one second less, so that the message never arrives before the lease expires
-      [jobId, token, Math.max(0, dueInSeconds - 1)],
+      // slightly less, so that the message does not arrive before the lease ends
+      [jobId, token, Math.max(0, dueInSeconds - 1), resets],
     ),
   );
 }
@@ -156,17 +186,23 @@ export async function requestAnotherRun(jobId: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** Cancels a job. Its worker stops at the next batch. @throws Conflict  the job has already ended */
-export async function cancelJob(jobId: string, by: string): Promise<void> {
-  const { rowCount } = await inTransaction((tx) =>
-    tx.query(
+/**
+ * Cancels a job. Its worker stops at the next batch. True if another run was requested meanwhile.
+ *
+ * @throws Conflict  the job has already ended
+ */
+export async function cancelJob(jobId: string, by: string): Promise<boolean> {
+  const { rows } = await inTransaction((tx) =>
+    tx.query<{ run_again: boolean }>(
       `update platform.jobs set status = 'cancelled', error = $2, step = null, lease_token = null, lease_until = null,
          updated_at = now(), finished_at = now()
-       where id = $1 and status in ('queued', 'running')`,
+       where id = $1 and status in ('queued', 'running')
+       returning run_again`,
       [jobId, { code: 'cancelled', message: `Cancelled by ${by}.` }],
     ),
   );
-  if (rowCount === 0) throw new Conflict('The job has already ended.', { details: { jobId } });
+  if (!rows[0]) throw new Conflict('The job has already ended.', { details: { jobId } });
+  return rows[0].run_again;
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { Context } from 'aws-lambda';
+import sql from 'sql-template-tag';
 import type * as z from 'zod';
+import { query } from '../db/read.ts';
 import { jobsQueueUrl } from '../env.ts';
 import { sendMessages } from '../events/queue.ts';
 import { RateLimited, Superseded, TributaryError } from '../kernel/errors.ts';
@@ -59,17 +61,22 @@ const reserveMs = 60_000;
 /**
  * Runs the job that a message requests, unless another worker holds its lease.
  *
- * Retryable errors queue the job again with a growing delay, up to five attempts in total. Other errors end it as
+ * Retryable errors queue the job again with a growing delay, up to five attempts without progress. Other errors end it as
  * failed, with the reason in `GET /v1/jobs/{id}`.
  */
-export async function runJob(handler: JobHandler, message: StartMessage, context: Context): Promise<void> {
+export async function runJob(
+  handler: JobHandler,
+  message: StartMessage,
+  context: Context,
+  signal: AbortSignal,
+): Promise<void> {
   const { job } = handler;
   const params = normalizeIfValid(job, message.params);
   const { id: jobId } = await insertJob(job, params, message.requestedBy, message.jobId);
   const started = await startJob(jobId);
   if (!started) return requestRunAgain(job, message, jobId);
   const run = { jobId, token: started.token, deadline: deadlineIn(context) };
-  const stopHeartbeat = keepLease(job, run);
+  const stopHeartbeat = keepLease(job, run, signal);
   let runAgain = false;
   try {
     runAgain = await runOnce(handler, run, message);
@@ -93,11 +100,14 @@ function deadlineIn(context: Context): Date {
   return new Date(Date.now() + Math.max(remainingMs - reserveMs, remainingMs / 2));
 }
 
-function keepLease(job: JobDeclaration, run: Run): () => void {
+/** Extends the lease until it is stopped, or the invocation ends without its work. */
+function keepLease(job: JobDeclaration, run: Run, signal: AbortSignal): () => void {
   const timer = setInterval(() => {
     extendLease(run).catch((error: unknown) => log.warn('job lease not extended', { job: jobNameOf(job), error }));
   }, heartbeatMs);
-  return () => clearInterval(timer);
+  const stop = () => clearInterval(timer);
+  signal.addEventListener('abort', stop);
+  return stop;
 }
 
 /** True if the job must run once more. */
@@ -106,7 +116,7 @@ async function runOnce({ job, run: work }: JobHandler, run: Run, message: StartM
   const step = (name: string, total?: number) => setStep(run, name, total);
   const outcome = await work({ ...run, params, requestedBy: message.requestedBy, step });
   if (outcome === 'continue') {
-    await releaseJob(run);
+    await releaseJob(run, 0, true);
     await sendMessages(jobsQueueUrl(job), [{ ...message, jobId: run.jobId, params }]);
     return false;
   }
@@ -118,9 +128,19 @@ async function runOnce({ job, run: work }: JobHandler, run: Run, message: StartM
 
 /** An event that arrives while its job is running makes the job run once more. Other messages are ignored. */
 async function requestRunAgain(job: JobDeclaration, message: StartMessage, runningId: string): Promise<void> {
-  if (message.jobId !== undefined || job.on === undefined) return;
+  if (job.on === undefined) return;
+  // a run that ended may have failed to queue the next one: its message comes again
+  if (message.jobId !== undefined) return sendIfQueued(job, message);
   if (!(await requestAnotherRun(runningId))) await enqueueJob(job, message.params, message.requestedBy);
   log.debug('job run requested again', { job: jobNameOf(job) });
+}
+
+async function sendIfQueued(job: JobDeclaration, { params, requestedBy }: StartMessage): Promise<void> {
+  const queued = await query(
+    sql`select from platform.jobs where job = ${jobNameOf(job)} and params = ${params} and status = 'queued'`,
+    'sync',
+  );
+  if (queued.length > 0) await enqueueJob(job, params, requestedBy);
 }
 
 /** True if the job must run once more. */

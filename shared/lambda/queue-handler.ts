@@ -6,11 +6,16 @@ import { invocation } from './invocation.ts';
 /** The outcome of each record in a batch, in order. */
 export type BatchOutcome = readonly PromiseSettledResult<unknown>[];
 
-/** The handler of a function invoked by queues. Records whose outcome is a rejection are delivered again. */
+/**
+ * The handler of a function invoked by queues. Records whose outcome is a rejection are delivered again. `signal` aborts
+ * when the invocation ends without the work.
+ */
 export function queueHandler(
-  work: (event: SQSEvent, context: Context) => Promise<BatchOutcome>,
+  work: (event: SQSEvent, context: Context, signal: AbortSignal) => Promise<BatchOutcome>,
 ): (event: SQSEvent, context: Context) => Promise<SQSBatchResponse> {
-  const handler = invocation<SQSEvent, BatchOutcome | SQSBatchResponse>().use(partialBatch()).handler(work);
+  const handler = invocation<SQSEvent, BatchOutcome | SQSBatchResponse>()
+    .use(partialBatch())
+    .handler((event, context, { signal }) => work(event, context, signal));
   return handler as (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 }
 

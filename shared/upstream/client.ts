@@ -18,11 +18,12 @@ export interface Connection<U extends Upstream> {
 
 const defaultMaxWaitMs = 20_000;
 const connections = new Map<string, Promise<unknown>>();
+const clients = new WeakMap<object, Promise<unknown>>();
 
 /**
- * The client of an upstream, created once per container. Its requests share one budget across all containers.
+ * The client of an upstream, created once per container. All clients of one upstream share its budget, in all containers.
  *
- * @param create  creates the client from its connection
+ * @param create  creates the client from its connection; the same function returns the same client
  * @throws Config       this function may not call the upstream, or the secret lacks a key
  * @throws Unavailable  Secrets Manager did not respond (retryable)
  */
@@ -30,13 +31,24 @@ export function connectUpstream<U extends Upstream, Client>(
   upstream: U,
   create: (connection: Connection<U>) => Client,
 ): Promise<Client> {
-  let connected = connections.get(upstream.name) as Promise<Client> | undefined;
-  if (!connected) {
-    connected = open(upstream).then(create);
-    connections.set(upstream.name, connected);
-    connected.catch(() => connections.delete(upstream.name));
+  return once(clients, create, () => once(connections, upstream.name, () => open(upstream)).then(create));
+}
+
+interface Cached<Key> {
+  get(key: Key): Promise<unknown> | undefined;
+  set(key: Key, value: Promise<unknown>): unknown;
+  delete(key: Key): unknown;
+}
+
+/** The value of a key, made when first needed, and again after a failure. */
+function once<Key, Value>(cached: Cached<Key>, key: Key, make: () => Promise<Value>): Promise<Value> {
+  let value = cached.get(key) as Promise<Value> | undefined;
+  if (!value) {
+    value = make();
+    cached.set(key, value);
+    value.catch(() => cached.delete(key));
   }
-  return connected;
+  return value;
 }
 
 async function open<U extends Upstream>(upstream: U): Promise<Connection<U>> {

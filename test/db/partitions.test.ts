@@ -79,6 +79,45 @@ test('a table without a retention keeps its partitions', async () => {
   expect((await createPartitions([monthly], day('2030-01-01')))[0]!.dropped).toEqual([]);
 });
 
+test('two runs at once create each partition once', async () => {
+  const runs = await Promise.all([1, 2, 3].map(() => createPartitions([daily], day('2026-05-01'))));
+  const created = runs.flatMap(([report]) => report!.created);
+  expect(created.sort()).toEqual(['readings_20260501', 'readings_20260502', 'readings_20260503']);
+});
+
+test('a partition that exists but is not attached is attached', async () => {
+  await pool.query('create table sky.readings_20260601 (like sky.readings including defaults including constraints)');
+  await createPartitions([daily], day('2026-06-01'));
+  await pool.query(`insert into sky.readings values (3, '2026-06-01T13:00Z', true)`);
+});
+
+test('a table that cannot be partitioned fails the run, but keeps no other from its partitions', async () => {
+  await pool.query('create table sky.plain (at timestamptz not null)');
+  const broken: PartitionedTable = { ...daily, name: 'plain' };
+  await expect(createPartitions([broken, daily], day('2026-07-01'))).rejects.toThrow(/plain/);
+  const { rows } = await pool.query(`select to_regclass('sky.readings_20260701') is not null as exists`);
+  expect(rows[0].exists).toBe(true);
+});
+
+test('retention goes by the bounds of a partition, not by its name', async () => {
+  await pool.query(`
+    create table sky.readings_2027 partition of sky.readings for values from ('2027-01-01Z') to ('2028-01-01Z');
+    insert into sky.readings values (7, '2027-12-31T12:00Z', true)`);
+  await createPartitions([daily], day('2028-01-01'));
+  expect((await pool.query('select from sky.readings where id = 7')).rowCount).toBe(1);
+  expect((await createPartitions([daily], day('2028-01-02')))[0]!.dropped).toContain('readings_2027');
+});
+
+test('a drop that would have to wait for a lock is left to the next run', async () => {
+  await createPartitions([daily], day('2029-01-01'));
+  const writer = await pool.connect();
+  await writer.query(`begin; insert into sky.readings values (8, '2029-01-01T12:00Z', true)`);
+  expect((await createPartitions([daily], day('2029-01-03')))[0]!.dropped).not.toContain('readings_20290101');
+  await writer.query('commit');
+  writer.release();
+  expect((await createPartitions([daily], day('2029-01-03')))[0]!.dropped).toContain('readings_20290101');
+});
+
 test('the outbox has partitions for two weeks ahead', async () => {
   const tables = partitionedTablesOf(domains);
   expect(tables.map(({ schema, name }) => `${schema}.${name}`)).toEqual(['platform.outbox']);

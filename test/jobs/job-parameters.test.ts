@@ -46,7 +46,7 @@ test('an upper-case address identifies the same job, and its handler gets it in 
   const { json: second } = await start('collections.loadCollection', { address: upper.toLowerCase() });
   expect(second.jobId).toBe(first.jobId);
   const { seen, run } = recordingEtl();
-  for (const message of await drain(bulk.url)) await run(message);
+  for (const message of await drain(prompt.url)) await run(message);
   expect(seen).toEqual([upper.toLowerCase()]);
   await run({ job: 'collections.loadCollection', params: { address: upper }, requestedBy: 'a schedule' });
   const { rows } = await database.pool.query(
