@@ -3,14 +3,14 @@ import { cruise, type ICruiseResult } from 'dependency-cruiser';
 
 const config = createRequire(import.meta.url)('../.dependency-cruiser.cjs');
 
-export interface Breach {
+export interface Violation {
   rule: string;
   from: string;
   to: string;
 }
 
-/** The imports below `baseDir` that break a rule of .dependency-cruiser.cjs, in the order of their files. */
-export async function findBreaches(baseDir: string, folders: string[]): Promise<Breach[]> {
+/** The imports below `baseDir` that break a rule of .dependency-cruiser.cjs, by file. */
+export async function findViolations(baseDir: string, folders: string[]): Promise<Violation[]> {
   const { tsConfig: _, enhancedResolveOptions, ...options } = config.options;
   const rules = { ...options, baseDir, validate: true, ruleSet: { forbidden: config.forbidden } };
   const { output } = await cruise(folders, rules, enhancedResolveOptions);

@@ -1,16 +1,16 @@
-/** `npm run check`: one line for each check, with details of what fails. */
+/** `npm run check`: one line per check, and details of each failure. */
 import './toolchain.ts';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { findBreaches } from './boundaries.ts';
-import { faultsIn } from './declarations.ts';
+import { findViolations } from './boundaries.ts';
+import { findProblems } from './declarations.ts';
 import { staleFiles } from './generate.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
 interface Check {
   name: string;
-  /** What is wrong; empty if nothing is. */
+  /** The problems found; empty if there are none. */
   run(): string | Promise<string>;
 }
 
@@ -20,15 +20,15 @@ const checks: Check[] = [
   {
     name: 'boundaries',
     run: async () => {
-      const breaches = await findBreaches(root, ['shared', 'functions', 'infra', 'local']);
-      return breaches.map(({ rule, from, to }) => `${from} → ${to}: ${rule}`).join('\n');
+      const violations = await findViolations(root, ['shared', 'functions', 'infra', 'local']);
+      return violations.map(({ rule, from, to }) => `${from} → ${to}: ${rule}`).join('\n');
     },
   },
   {
     name: 'declarations',
     run: async () => {
       const { domains } = await import('../functions/registry.ts');
-      return faultsIn(domains, root).join('\n');
+      return findProblems(domains, root).join('\n');
     },
   },
   {

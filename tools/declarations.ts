@@ -1,4 +1,4 @@
-/** What must hold for the declarations of all domains together. Types cannot say it. */
+/** Rules for the declarations of all domains together that types cannot express. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -7,20 +7,20 @@ import { jobNameOf } from '../shared/kernel/job.ts';
 import type { Operation } from '../shared/kernel/operation.ts';
 import { entityTemplatesOf } from '../shared/kernel/view.ts';
 
-/** What is wrong with the declarations of some domains, each with what to do about it. Files are looked up in `root`. */
-export function faultsIn(domains: readonly Domain[], root: string): string[] {
+/** The problems in the declarations of `domains`, each with its fix. Expects their files below `root`. */
+export function findProblems(domains: readonly Domain[], root: string): string[] {
   return [
     ...ambiguousNames(domains),
-    ...domains.flatMap((domain) => entityFaults(domain, domains)),
-    ...domains.flatMap(queryFaults),
-    ...domains.flatMap(viewFaults),
-    ...domains.flatMap((domain) => jobFaults(domain, domains)),
-    ...domains.flatMap((domain) => upstreamFaults(domain, root)),
+    ...domains.flatMap((domain) => entityProblems(domain, domains)),
+    ...domains.flatMap(queryProblems),
+    ...domains.flatMap(viewProblems),
+    ...domains.flatMap((domain) => jobProblems(domain, domains)),
+    ...domains.flatMap((domain) => upstreamProblems(domain, root)),
     ...domains.flatMap((domain) => missingFiles(domain, root)),
   ];
 }
 
-/** Names that two domains may not share. */
+/** Names that two domains share but may not. */
 function ambiguousNames(domains: readonly Domain[]): string[] {
   const claims = (of: string, claimsOf: (domain: Domain) => string[]) => {
     const owners = new Map<string, string>();
@@ -43,8 +43,8 @@ function ambiguousNames(domains: readonly Domain[]): string[] {
   ];
 }
 
-/** Entity kinds that a domain does not own, and those that nothing uses. */
-function entityFaults(domain: Domain, domains: readonly Domain[]): string[] {
+/** Entity kinds that a domain uses but does not own, and those that nothing uses. */
+function entityProblems(domain: Domain, domains: readonly Domain[]): string[] {
   const uses = kindsUsedBy(domain);
   const file = `functions/${domain.name}/domain.ts`;
   const foreign = uses.flatMap(([where, kind]) => {
@@ -60,7 +60,7 @@ function entityFaults(domain: Domain, domains: readonly Domain[]): string[] {
   return [...foreign, ...unused];
 }
 
-/** The kinds that views, events and tables name, and where. A template such as `{entity}` names none. */
+/** The kinds that views, events, and tables name, and where. A template such as `{entity}` names none. */
 function kindsUsedBy({ name, operations, events, tables }: Domain): [where: string, kind: string][] {
   const uses: [string, readonly string[]][] = [
     ...Object.values(operations).map(({ operationId, cache }): [string, readonly string[]] => [
@@ -78,8 +78,8 @@ function kindsUsedBy({ name, operations, events, tables }: Domain): [where: stri
   );
 }
 
-/** Query parameters without a bound: each makes a cache entry, or work, of any size. */
-function queryFaults({ name, operations }: Domain): string[] {
+/** Query parameters without a bound. They allow cache entries and queries of any size. */
+function queryProblems({ name, operations }: Domain): string[] {
   return Object.values(operations).flatMap(({ operationId, query }) =>
     unboundedIn(query).map(
       (parameter) =>
@@ -111,7 +111,7 @@ interface Schema {
 }
 
 function unboundedIn(query: Operation['query']): string[] {
-  // coerced numbers show their bounds on the way out, transformed texts on the way in
+  // coerced numbers have their bounds in the output schema, transformed strings in the input schema
   const [input, output] = (['input', 'output'] as const).map(
     (io) => z.toJSONSchema(query, { io, unrepresentable: 'any' }) as Schema,
   );
@@ -138,7 +138,7 @@ function bounded(schema: Schema, definitions: Record<string, Schema>): boolean {
     case 'number':
       return (
         (schema.minimum ?? schema.exclusiveMinimum) !== undefined &&
-        // every integer of zod's has the largest safe one as its maximum
+        // zod gives every integer the largest safe integer as its maximum
         (schema.maximum ?? schema.exclusiveMaximum ?? Number.MAX_SAFE_INTEGER) < Number.MAX_SAFE_INTEGER
       );
     case 'array':
@@ -148,30 +148,30 @@ function bounded(schema: Schema, definitions: Record<string, Schema>): boolean {
   }
 }
 
-/** Whether a pattern is anchored and repeats nothing without an end. */
+/** Whether a pattern is anchored and bounds its repetitions. */
 function isBoundedPattern(pattern: string | undefined): boolean {
   if (pattern === undefined || !pattern.startsWith('^') || !pattern.endsWith('$')) return false;
   const withoutLiterals = pattern.replace(/\\./g, 'x').replace(/\[[^\]]*\]/g, 'x');
   return !/[*+]|\{\d+,\}/.test(withoutLiterals);
 }
 
-/** Cached answers that may be old and do not say how old. */
-function viewFaults({ name, operations }: Domain): string[] {
+/** Cached answers that may be stale but do not say how stale. */
+function viewProblems({ name, operations }: Domain): string[] {
   return Object.values(operations).flatMap(({ operationId, method, cache, source }) => {
     if (!cache) return [];
     if (method !== 'GET') return [`${operationId} is cached but not a GET. Remove its \`cache\`.`];
     const staleness = cache.kind === 'ttlOnly' ? cache.staleness.trim() : undefined;
     if (staleness === '' || (source !== 'statement' && staleness === undefined))
       return [
-        `${operationId} may answer from before a change and does not say so. State its \`staleness\` in ` +
+        `${operationId} may serve data from before a change and does not say so. State its \`staleness\` in ` +
           `functions/${name}/contract.ts.`,
       ];
     return [];
   });
 }
 
-/** Jobs that their schedule or events cannot start, or whose parameters change when they are parsed again. */
-function jobFaults({ jobs }: Domain, domains: readonly Domain[]): string[] {
+/** Jobs that their schedule or events cannot start, or whose parameters change when they are parsed twice. */
+function jobProblems({ jobs }: Domain, domains: readonly Domain[]): string[] {
   const events = new Set(domains.flatMap((domain) => Object.values(domain.events)));
   return Object.values(jobs).flatMap((job) => {
     const name = jobNameOf(job);
@@ -187,27 +187,27 @@ function jobFaults({ jobs }: Domain, domains: readonly Domain[]): string[] {
   });
 }
 
-/** Upstreams without their file or their local stand-in. */
-function upstreamFaults(domain: Domain, root: string): string[] {
+/** Upstreams without a file or a local stand-in. */
+function upstreamProblems(domain: Domain, root: string): string[] {
   return [...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)].flatMap(({ name }) =>
     [`functions/upstreams/${name}.ts`, `local/upstreams/${name}.ts`]
       .filter((file) => !existsSync(join(root, file)))
       .map((file) =>
         file.startsWith('local')
           ? `The upstream ${name} has no stand-in. Write ${file}, which exports \`standIn: StandIn\`.`
-          : `The upstream ${name} is not declared in a file of its own. Write ${file}.`,
+          : `The upstream ${name} has no file. Declare it in ${file}.`,
       ),
   );
 }
 
-/** One name everywhere: an operation, a job and a function each have their file, and a read its test. */
+/** The missing files of operations, jobs, functions, and the tests of reads. Each has the name of what it is for. */
 function missingFiles({ name, operations, jobs, functions = {} }: Domain, root: string): string[] {
   const ids = [...Object.keys(operations), ...Object.keys(jobs)].map(toKebabCase);
   const sources = [...ids, ...Object.keys(functions)].map((id) => `functions/${name}/${id}.ts`);
   const tests = ids.filter((id) => /^(get|list)-/.test(id)).map((id) => `test/${name}/${id}.test.ts`);
   return [...sources, ...tests]
     .filter((file) => !existsSync(join(root, file)))
-    .map((file) => `${file} is missing. One name everywhere: write it, or rename what it is named after.`);
+    .map((file) => `${file} is missing. Write it, or rename the operation, job, or function that it belongs to.`);
 }
 
 /** `get-collection` for `getCollection`. */

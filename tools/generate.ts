@@ -1,4 +1,4 @@
-/** `npm run generate`: what follows from the declarations and is written down for readers. */
+/** `npm run generate`: writes the documentation that is derived from the declarations. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import type { Operation } from '../shared/kernel/operation.ts';
 import type { TableDeclaration } from '../shared/kernel/table.ts';
 import { entityTemplatesOf, ttlSecondsOf } from '../shared/kernel/view.ts';
 
-/** The files whose content, or part of it, is derived, with what they should say. */
+/** The files that are generated as a whole or in part, with their expected content. */
 async function derivedFiles(root: string): Promise<Map<string, string>> {
   const files = new Map([['.env.example', envExample()]]);
   for (const domain of domains) {
@@ -22,7 +22,7 @@ async function derivedFiles(root: string): Promise<Map<string, string>> {
   return files;
 }
 
-/** The derived files that do not say what they should. */
+/** The generated files that are out of date. */
 export async function staleFiles(root: string): Promise<string[]> {
   const stale: string[] = [];
   for (const [path, wanted] of await derivedFiles(root)) {
@@ -37,7 +37,7 @@ function envExample(): string {
   return `# The settings of a function. The stack sets them; generated from shared/env.ts.\n\n${lines.join('\n')}`;
 }
 
-/** Puts each section between its markers; a marker that nothing fills, or a section without one, is an error. */
+/** Puts each section between its markers. @throws Error  a section has no markers */
 function fillMarkers(path: string, text: string, filled: Record<string, string>): string {
   let result = text;
   for (const [name, content] of Object.entries(filled)) {

@@ -1,11 +1,11 @@
-/** `npm run new:domain NAME`: a domain with one read, one write, one event, one migration and their tests, all green. */
+/** `npm run new:domain NAME`: creates a domain with one read, one write, one event, one migration, and passing tests. */
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
-/** The files of a new domain, by their path. */
+/** The files of a new domain, by path. */
 export function filesOf(name: string, migration: string): Record<string, string> {
   return {
     [`functions/${name}/contract.ts`]: `/** The HTTP operations of the ${name} domain. */
@@ -78,7 +78,7 @@ export const ${operationOf(name)} = read(operations.${operationOf(name)}, {
 `,
     [`functions/${name}/record-item.ts`]: `import type { Transaction } from '../../shared/db/transaction.ts';
 
-/** Records an item. One that is the same writes nothing and announces nothing. */
+/** Records an item. An unchanged item writes nothing and announces nothing. */
 export async function recordItem(tx: Transaction, item: { id: string; name: string }): Promise<void> {
   await tx.query(
     \`insert into ${name}.items as i (id, name) values ($1, $2)
@@ -133,7 +133,7 @@ select platform.watch('${name}.items', '${name}.announce_items', key => '{id}', 
 -- Down Migration
 drop schema ${name} cascade;
 `,
-    [`test/${name}/world.ts`]: `/** Rows of the ${name} domain for the oracle of announcements. */
+    [`test/${name}/world.ts`]: `/** The ${name} domain's world for the oracle of announcements. */
 import { recordItem } from '../../functions/${name}/record-item.ts';
 import type { World } from '../support/world.ts';
 
@@ -171,14 +171,14 @@ test('an item is cached, and a change shows at once', async () => {
   expect((await call('/v1/${name}/one')).json.name).toBe('Uno');
 });
 
-test('an id that cannot be one is refused', async () => {
+test('an invalid id is rejected', async () => {
   expect((await call('/v1/${name}/NO')).status).toBe(400);
 });
 `,
   };
 }
 
-/** The registry with one more domain, its imports in order. */
+/** The source of the registry with one more domain and its imports sorted. */
 export function registerIn(registry: string, name: string): string {
   const imports = [...registry.matchAll(/^import \{.*$/gm)].map(([line]) => line);
   const added = [...imports, `import { ${variableOf(name)} } from './${name}/domain.ts';`].sort((a, b) =>
@@ -210,12 +210,12 @@ function fileOf(name: string): string {
 
 async function createDomain(name: string | undefined): Promise<void> {
   if (!name || !/^[a-z][a-z0-9_]{1,30}$/.test(name))
-    throw new Error('Usage: npm run new:domain NAME, with a name of a-z, 0-9 and _.');
+    throw new Error('Usage: npm run new:domain NAME. A name has the characters a-z, 0-9, and _.');
   const taken = await stat(join(root, 'functions', name)).then(
     () => true,
     () => false,
   );
-  if (taken) throw new Error(`The domain ${name} exists.`);
+  if (taken) throw new Error(`The domain ${name} already exists.`);
   const last = (await readdir(join(root, 'migrations'))).sort().at(-1)!;
   const migration = String(Number(last.slice(0, 4)) + 1).padStart(4, '0');
   for (const [path, text] of Object.entries(filesOf(name, migration))) {

@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
-import { findBreaches } from '../../tools/boundaries.ts';
+import { findViolations } from '../../tools/boundaries.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const planted: string[] = [];
+const folders: string[] = [];
 
 afterEach(async () => {
-  for (const folder of planted.splice(0)) await rm(folder, { recursive: true });
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
 
-test('the code keeps to its boundaries', async () => {
-  expect(await findBreaches(root, ['shared', 'functions', 'infra', 'local'])).toEqual([]);
+test('no import crosses a boundary', async () => {
+  expect(await findViolations(root, ['shared', 'functions', 'infra', 'local'])).toEqual([]);
 });
 
-const breaches: [rule: string, file: string, imports: string, target?: string][] = [
+const violations: [rule: string, file: string, imports: string, target?: string][] = [
   ['kernel-is-pure', 'shared/kernel/a.ts', '../db/b.ts', 'shared/db/b.ts'],
   ['shared-names-no-domain', 'shared/db/a.ts', '../../functions/music/b.ts', 'functions/music/b.ts'],
   ['domains-meet-at-events-and-contracts', 'functions/music/a.ts', '../wallets/b.ts', 'functions/wallets/b.ts'],
@@ -30,28 +30,28 @@ const breaches: [rule: string, file: string, imports: string, target?: string][]
   ['no-cycles', 'shared/db/a.ts', './b.ts', 'shared/db/b.ts'],
 ];
 
-test.each(breaches)('a breach of %s is caught', async (rule, file, imports, target) => {
-  const folder = await plant({
+test.each(violations)('a violation of %s is found', async (rule, file, imports, target) => {
+  const folder = await writeProject({
     [file]: `import '${imports}';\nexport const a = 1;\n`,
     ...(target ? { [target]: rule === 'no-cycles' ? `import './a.ts';\n` : 'export const b = 1;\n' } : {}),
   });
-  const found = await findBreaches(folder, [file.split('/')[0]!]);
-  expect(found.map((breach) => [breach.rule, breach.from])).toContainEqual([rule, file]);
+  const found = await findViolations(folder, [file.split('/')[0]!]);
+  expect(found.map((violation) => [violation.rule, violation.from])).toContainEqual([rule, file]);
 });
 
-test('domains may meet at events, contracts and upstreams', async () => {
-  const folder = await plant({
+test('a domain may import events, contracts, and upstreams', async () => {
+  const folder = await writeProject({
     'functions/music/a.ts': `import '../wallets/events.ts';\nimport '../wallets/contract.ts';\nimport '../upstreams/spotify.ts';\n`,
     'functions/wallets/events.ts': '',
     'functions/wallets/contract.ts': '',
     'functions/upstreams/spotify.ts': '',
   });
-  expect(await findBreaches(folder, ['functions'])).toEqual([]);
+  expect(await findViolations(folder, ['functions'])).toEqual([]);
 });
 
-async function plant(files: Record<string, string>): Promise<string> {
+async function writeProject(files: Record<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'boundaries-'));
-  planted.push(folder);
+  folders.push(folder);
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   for (const [path, content] of Object.entries(files)) {
     await mkdir(join(folder, dirname(path)), { recursive: true });

@@ -7,7 +7,7 @@ import { type Sample, samplesOf, worldOf } from '../support/world.ts';
 
 const { pool } = await createDatabase();
 
-/** Other ways to write a name, as a person, a client or a gateway might. */
+/** Other ways to write a name, as a person, a client, or a gateway might. */
 const spellings: ((text: string, at: number) => string)[] = [
   (text) => text.toUpperCase(),
   (text) => text.toLowerCase(),
@@ -38,7 +38,7 @@ function swapCase(text: string, at: number): string {
   return text.slice(0, at) + swapped + text.slice(at + 1);
 }
 
-/** Puts something before the nth number in a text. */
+/** Inserts `padding` before the nth number in a text. */
 function padNumber(text: string, nth: number, padding: string): string {
   const starts = [...text.matchAll(/\d+/g)].map(({ index }) => index);
   return starts.length === 0 ? text : insert(text, starts[nth % starts.length]!, padding);
@@ -49,7 +49,7 @@ function insert(text: string, at: number, added: string): string {
   return text.slice(0, place) + added + text.slice(place);
 }
 
-/** Writes one digit in another script, whose zero is at a code point. */
+/** Replaces one digit with that of another script, whose zero has the code point `zero`. */
 function digitIn(text: string, nth: number, zero: number): string {
   const places = [...text.matchAll(/\d/g)].map(({ index }) => index);
   if (places.length === 0) return text;
@@ -57,7 +57,7 @@ function digitIn(text: string, nth: number, zero: number): string {
   return text.slice(0, place) + String.fromCodePoint(zero + Number(text[place])) + text.slice(place + 1);
 }
 
-/** Encodes one character, as a client may that encodes twice: the gateway decodes once. */
+/** Percent-encodes one character, as a client that encodes twice would: the gateway decodes only once. */
 function encodeAt(text: string, at: number): string {
   const place = at % text.length;
   return `${text.slice(0, place)}%${text.charCodeAt(place).toString(16)}${text.slice(place + 1)}`;
@@ -91,7 +91,7 @@ describe.each(domains.filter(({ operations }) => Object.values(operations).some(
       return (await (await tx).query(statement)).rows[0]?.body;
     };
 
-    test('an answer depends on an entity that its own rows announce', async () => {
+    test('each answer depends on an entity that its own rows announce', async () => {
       for (const sample of samples) {
         if ((await bodyOf(sample, sample.path)) === undefined || Object.keys(sample.path).length === 0) continue;
         expect([sample.name, sample.entities.filter((entity) => announced.has(entity))]).not.toEqual([sample.name, []]);
@@ -120,7 +120,7 @@ describe.each(domains.filter(({ operations }) => Object.values(operations).some(
             const parsed = sample.endpoint.operation.pathParameters.safeParse(path);
             if (!parsed.success) return;
             const answer = await bodyOf(sample, parsed.data);
-            // another name, or another thing
+            // not another spelling: a different name
             if (answer === undefined || answer !== answers[n]) return;
             const entities = entityTemplatesOf(sample.endpoint.operation.cache!).map((template) =>
               expandTemplate(template, parsed.data),

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const folder = `${root}docs/decisions/`;
-// a test of the generator copies the code without the files around it, and runs this folder there
+// the test of new:domain runs this folder in a copy of the code without docs
 const isCheckout = existsSync(`${root}README.md`);
 const files = isCheckout ? readdirSync(folder).sort() : [];
 const pages = files.filter((file) => file !== 'README.md');
@@ -19,14 +19,14 @@ describe.skipIf(!isCheckout)('the decisions', () => {
     );
   });
 
-  test('state number, status and date, and are listed with these', () => {
+  test('state their number, status, and date, as listed in the README', () => {
     const rows = pages.map((file) => {
       const [title = '', blank, line = ''] = readFileSync(`${folder}${file}`, 'utf8').split('\n');
       const [, number, name] = /^# (\d{4}) (.+)$/.exec(title) ?? [];
-      const [, said, , successor] = status.exec(line) ?? [];
-      expect([file, blank, said]).toEqual([`${number}-${file.slice(5)}`, '', expect.any(String)]);
+      const [, stated, , successor] = status.exec(line) ?? [];
+      expect([file, blank, stated]).toEqual([`${number}-${file.slice(5)}`, '', expect.any(String)]);
       if (successor) expect(files).toContain(successor);
-      return `| [${number}](${file}) ${name} | ${said} |`;
+      return `| [${number}](${file}) ${name} | ${stated} |`;
     });
     const index = readFileSync(`${folder}README.md`, 'utf8').split('\n');
     expect(index.filter((line) => /^\| \[/.test(line))).toEqual(rows);

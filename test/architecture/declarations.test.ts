@@ -6,14 +6,14 @@ import type { Domain } from '../../shared/kernel/domain.ts';
 import { defineEvents } from '../../shared/kernel/event.ts';
 import { defineJobs } from '../../shared/kernel/job.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
-import { faultsIn } from '../../tools/declarations.ts';
+import { findProblems } from '../../tools/declarations.ts';
 import { createDatabase } from '../support/database.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const { pool } = await createDatabase();
 
-test('the declarations of all domains agree', () => {
-  expect(faultsIn(domains, root)).toEqual([]);
+test('the declarations of all domains have no problems', () => {
+  expect(findProblems(domains, root)).toEqual([]);
 });
 
 test('every table is declared by the domain of its schema', async () => {
@@ -44,7 +44,7 @@ const withJob = (spec: object): Domain => ({
 });
 const unbounded = /^The query parameter `q` of search has no bound\. Give it a maximum/;
 
-const planted: [fault: string, domains: Domain[], said: RegExp][] = [
+const mistakes: [mistake: string, domains: Domain[], message: RegExp][] = [
   [
     'a kind with two owners',
     [first, { ...second, entities: { ...second.entities, users: 'Users.' } }],
@@ -64,14 +64,14 @@ const planted: [fault: string, domains: Domain[], said: RegExp][] = [
   ['an operation with two owners', [second, { ...first, operations: second.operations }], /the operation `search`/],
   ['a route with two owners', [second, { ...first, operations: second.operations }], /the route `GET \/v1\/search`/],
   ['an event with two owners', [second, { ...first, events: second.events }], /the event `holdings_changed`/],
-  ['an unbounded text', [withQuery({ q: z.string().optional() })], unbounded],
+  ['an unbounded string', [withQuery({ q: z.string().optional() })], unbounded],
   ['an unbounded pattern', [withQuery({ q: z.string().regex(/^[a-z]+$/) })], unbounded],
-  ['an open pattern', [withQuery({ q: z.string().regex(/^[a-z]{1,9}/) })], unbounded],
+  ['a pattern without an end anchor', [withQuery({ q: z.string().regex(/^[a-z]{1,9}/) })], unbounded],
   ['a number without a maximum', [withQuery({ q: z.coerce.number().int().min(1).default(1) })], unbounded],
-  ['a list without an end', [withQuery({ q: z.array(z.enum(['a'])) })], unbounded],
+  ['a list without a maximum length', [withQuery({ q: z.array(z.enum(['a'])) })], unbounded],
   ['a choice with an unbounded part', [withQuery({ q: z.union([z.enum(['a']), z.string()]) })], unbounded],
   [
-    'unbounded free parameters',
+    'unbounded additional parameters',
     [withOperation(second, { query: z.object({}).catchall(z.string()) })],
     /^The query parameter `\*` of search/,
   ],
@@ -81,9 +81,9 @@ const planted: [fault: string, domains: Domain[], said: RegExp][] = [
     /^search is cached but not a GET/,
   ],
   [
-    'a view by TTL alone that does not say how old it may be',
+    'a ttlOnly view that does not state its staleness',
     [withOperation(second, { cache: { entity: 'wallets:{id}', ttl: 'hot', kind: 'ttlOnly', staleness: ' ' } })],
-    /^search may answer from before a change and does not say so\. State its `staleness`/,
+    /^search may serve data from before a change and does not say so\. State its `staleness`/,
   ],
   [
     'a schedule that cannot start its job',
@@ -140,18 +140,18 @@ const planted: [fault: string, domains: Domain[], said: RegExp][] = [
   ],
 ];
 
-test.each(planted)('%s is reported, with what to do', (_, all, said) => {
-  expect(faultsIn(all, root)).toContainEqual(expect.stringMatching(said));
+test.each(mistakes)('%s is reported with its fix', (_, all, message) => {
+  expect(findProblems(all, root)).toContainEqual(expect.stringMatching(message));
 });
 
 test.each([
   ['an enum', z.enum(['a', 'b']).default('a')],
-  ['a text with a maximum length', z.string().max(5).optional()],
+  ['a string with a maximum length', z.string().max(5).optional()],
   ['a bounded pattern', z.string().regex(/^[a-z*+]{1,64}(\.\d{1,9})?$/)],
-  ['a number with both ends', z.coerce.number().int().min(1).max(5)],
+  ['a number with a minimum and a maximum', z.coerce.number().int().min(1).max(5)],
   ['a time', z.iso.datetime().optional()],
-  ['a list with an end', z.array(z.string().max(5)).max(3)],
+  ['a list with a maximum length', z.array(z.string().max(5)).max(3)],
 ])('%s is bounded', (_, schema) => {
-  const faults = faultsIn([withQuery({ q: schema })], root);
-  expect(faults.filter((fault) => fault.includes('`q`'))).toEqual([]);
+  const problems = findProblems([withQuery({ q: schema })], root);
+  expect(problems.filter((problem) => problem.includes('`q`'))).toEqual([]);
 });

@@ -1,9 +1,9 @@
 /**
- * While a transaction is open, the code waits for nothing but the database: a slow upstream, queue or Redis would hold back
+ * While a transaction is open, the code must wait only for the database: a slow upstream, queue, or Redis would hold back
  * the xmin of every snapshot in the cluster.
  *
- * The syntax alone shows it. In a function with a parameter `tx`, every call that is awaited or returned has to pass `tx`
- * on or be a method of it. The function it calls has a `tx` too, so the rule holds all the way down.
+ * The test checks the syntax. In a function with a parameter `tx`, every awaited or returned call must pass `tx` on or be
+ * a method of it. The called function has a `tx` too, so the rule holds all the way down.
  */
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,9 +14,9 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const exceptions = [
-  // COPY streams rows from memory into a stream of `tx`
+  // COPY streams rows from memory to `tx`
   'shared/db/stage-rows.ts: pipeline(Readable.from(encodeCopy(',
-  // what was committed since the snapshot can only be seen over another connection
+  // only another connection sees what was committed after the snapshot
   'functions/wallets/refresh-snapshots.ts: query<{ wallet_address: Buffer }>(',
 ];
 
@@ -27,23 +27,23 @@ interface Node {
   [field: string]: any;
 }
 
-test('while a transaction is open only the database is awaited', async () => {
+test('no transaction waits for anything but the database', async () => {
   const found: string[] = [];
   for await (const file of glob('{shared,functions}/**/*.ts', { cwd: root })) {
     const source = await readFile(join(root, file), 'utf8');
-    for (const breach of await findBreaches(source)) found.push(`${file}: ${breach}`);
+    for (const violation of await findViolations(source)) found.push(`${file}: ${violation}`);
   }
-  expect(found.filter((breach) => !exceptions.some((one) => breach.startsWith(one)))).toEqual([]);
+  expect(found.filter((violation) => !exceptions.some((one) => violation.startsWith(one)))).toEqual([]);
 });
 
-test('a call planted in a sync is found', async () => {
+test('a call that does not use the transaction of a sync is found', async () => {
   const source = await readFile(join(root, 'shared/jobs/sync.ts'), 'utf8');
   const broken = source.replace('await moveCheckpoint(tx, lease, batch.next);', 'await nudgeRelay();');
-  expect(await findBreaches(source)).toEqual([]);
-  expect(await findBreaches(broken)).toEqual(['nudgeRelay()']);
+  expect(await findViolations(source)).toEqual([]);
+  expect(await findViolations(broken)).toEqual(['nudgeRelay()']);
 });
 
-const breaches: [code: string, breach: string][] = [
+const violations: [code: string, violation: string][] = [
   ['await commit(async (tx) => { await tx.query(a); await fetch(b); })', 'fetch(b)'],
   ['await commit((tx) => enqueueJob(a))', 'enqueueJob(a)'],
   ['await commit(async (tx) => { for (const a of b) await send(a); })', 'send(a)'],
@@ -63,28 +63,28 @@ const breaches: [code: string, breach: string][] = [
   ['await commit(async () => send(a))', 'async () => send(a)'],
 ];
 
-test.each(breaches)('a breach is caught: %s', async (code, breach) => {
-  expect(await findBreaches(code)).toContain(breach);
+test.each(violations)('a violation is found: %s', async (code, violation) => {
+  expect(await findViolations(code)).toContain(violation);
 });
 
 test.each([
   'await commit(async (tx) => { await tx.query(a); await record(tx, b).catch(c); return count; }); await nudge();',
   'async function record(tx: Transaction) { const a = rows.map((row) => parse(row)); return a.map(({ b }) => b); }',
   'const sync = { apply: (tx, rows) => rows.length === 0 ? nothing : handler.apply!(tx, rows), finish: (tx) => finish?.(tx) }',
-])('what passes the transaction on is no breach: %s', async (code) => {
-  expect(await findBreaches(code)).toEqual([]);
+])('calls that use the transaction are allowed: %s', async (code) => {
+  expect(await findViolations(code)).toEqual([]);
 });
 
-/** The source text of each expression that breaks the rule. */
-async function findBreaches(source: string): Promise<string[]> {
-  // the module's span ends with its last token: this one
+/** The source text of each violation. */
+async function findViolations(source: string): Promise<string[]> {
+  // the module's span ends at its last token, so this adds one at a known position
   const bytes = Buffer.from(`${source}\n;`);
   const module = (await parse(bytes.toString(), { syntax: 'typescript' })) as unknown as Node;
   const start = module.span.end - bytes.length;
-  return breachesIn(module, false).map(({ span }) => bytes.toString('utf8', span.start - start, span.end - start));
+  return violationsIn(module, false).map(({ span }) => bytes.toString('utf8', span.start - start, span.end - start));
 }
 
-function breachesIn(node: Node, isInside: boolean): Node[] {
+function violationsIn(node: Node, isInside: boolean): Node[] {
   const parameters = parametersOf(node);
   const takesTx = parameters.some(isTx);
   const waited = isInside || takesTx ? awaitedBy(node) : [];
@@ -92,13 +92,13 @@ function breachesIn(node: Node, isInside: boolean): Node[] {
     ...parameters.filter((one) => isTransaction(one) && !isTx(one)),
     ...workOf(node).filter((work) => !parametersOf(work).some(isTx)),
     ...[...waited, ...(takesTx ? returnedBy(node) : [])].filter((one) => !usesTx(one)),
-    ...childrenOf(node).flatMap((child) => breachesIn(child, isInside || takesTx)),
+    ...childrenOf(node).flatMap((child) => violationsIn(child, isInside || takesTx)),
   ];
 }
 
 const parametersOf = (node: Node): Node[] => (node.params ?? []).map((one: Node) => one.pat ?? one);
 
-/** The function literal that a call runs in a transaction. */
+/** The function literal that a call passes to `commit` or `inTransaction`. */
 function workOf({ callee, arguments: given }: Node): Node[] {
   const opens = ['commit', 'inTransaction'].includes(callee?.value);
   return opens && given[0]?.expression.body ? [given[0].expression] : [];
@@ -112,7 +112,7 @@ function awaitedBy(node: Node): Node[] {
   return node.type === 'ForOfStatement' && node.await ? [node.right] : [];
 }
 
-/** The calls a function returns the results of, except of array methods. */
+/** The calls whose results a function returns, except those of array methods. */
 function returnedBy(fn: Node): Node[] {
   const { body } = fn;
   if (!body) return [];
@@ -125,7 +125,7 @@ function returnsOf(node: Node): Node[] {
   return node.type === 'ReturnStatement' ? [node] : childrenOf(node).flatMap(returnsOf);
 }
 
-/** The calls an expression may come to. */
+/** The calls whose result the expression may have. */
 function callsOf(expression: Node): Node[] {
   const node = unwrap(expression);
   if (node.type === 'ConditionalExpression') return [node.consequent, node.alternate].flatMap(callsOf);

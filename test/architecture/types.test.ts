@@ -1,4 +1,4 @@
-/** What must not compile. Each `@ts-expect-error` fails the type check if the line below it compiles after all. */
+/** Code that must not compile. Each `@ts-expect-error` fails the type check if the line below it compiles. */
 import { expectTypeOf, test } from 'vitest';
 import * as z from 'zod';
 import type { operations } from '../../functions/collections/contract.ts';
@@ -18,7 +18,7 @@ import { defineOperations, type OperationInput } from '../../shared/kernel/opera
 
 type Calls<F extends (...given: never[]) => unknown> = Parameters<F>;
 
-test('an event is a value, so a misspelled one does not compile', () => {
+test('a misspelled event does not compile', () => {
   defineJobs('wallets', {
     refresh: {
       summary: '',
@@ -29,19 +29,19 @@ test('an event is a value, so a misspelled one does not compile', () => {
   });
 });
 
-test('a view that may be old says how old, and so does every view of an upstream', () => {
+test('ttlOnly views and views of an upstream must state their staleness', () => {
   const operation = { method: 'GET', path: '/', summary: '', response: z.unknown() } as const;
   defineOperations({
     // @ts-expect-error `staleness` is missing
     get: { ...operation, cache: { entity: 'things:all', ttl: 60, kind: 'ttlOnly' } },
   });
   defineOperations({
-    // @ts-expect-error nothing fences what does not come from the database
+    // @ts-expect-error only views of the database can be fenced
     get: { ...operation, source: alchemy, cache: { entity: 'things:all', ttl: 60 } },
   });
 });
 
-test('each operation, job and dataset has its handler, and only its own', () => {
+test('each operation, job, and dataset accepts only its own handler', () => {
   type Reads = Endpoints<typeof wallets>;
   expectTypeOf<keyof Reads>().toEqualTypeOf<keyof typeof wallets.operations>();
   expectTypeOf<Endpoint<'getEdition'>>().toExtend<Reads['getEdition']>();
@@ -51,7 +51,7 @@ test('each operation, job and dataset has its handler, and only its own', () => 
   expectTypeOf<keyof DatasetHandlers<typeof wallets>>().toEqualTypeOf<keyof typeof wallets.datasets>();
 });
 
-test('handlers get what the declaration parses', () => {
+test('handlers get the types that their declarations parse', () => {
   type Path = OperationInput<typeof operations.getNft>['path'];
   expectTypeOf<Path>().toEqualTypeOf<{ address: string; tokenId: string }>();
   type SyncParams = Parameters<Calls<typeof handleJob<typeof jobs.syncHoldings>>[1]>[0]['params'];
@@ -61,7 +61,7 @@ test('handlers get what the declaration parses', () => {
   expectTypeOf<Row>().not.toHaveProperty('set_nmae');
 });
 
-test('a job is queued with its own parameters', () => {
+test('a job can be queued only with its own parameters', () => {
   type Given = Calls<typeof enqueueJob<typeof jobs.syncHoldings>>[1];
   expectTypeOf<{ mode: 'full' }>().toExtend<Given>();
   expectTypeOf<{ mode: 'half' }>().not.toExtend<Given>();

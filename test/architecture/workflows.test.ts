@@ -23,14 +23,14 @@ function parse<T>(path: string): T {
   return contents!.toJSON() as T;
 }
 
-// a test of the generator copies the code without the files around it, and runs this folder there
+// the test of new:domain runs this folder in a copy of the code without the workflows
 describe.skipIf(!existsSync(`${root}README.md`))('the workflows', () => {
   const folder = '.github/workflows/';
   const files = ['ci.yml', 'codeql.yml', 'sbom.yml'];
 
-  test('there are no others', () => expect(readdirSync(`${root}${folder}`).sort()).toEqual(files));
+  test('are all tested here', () => expect(readdirSync(`${root}${folder}`).sort()).toEqual(files));
 
-  test.each(files)('%s may only read by default, ends in time, and pins its actions by commit', (file) => {
+  test.each(files)('%s has read-only permissions by default, a timeout, and actions pinned to commits', (file) => {
     const { permissions, concurrency, jobs } = parse<Workflow>(`${folder}${file}`);
     expect(permissions).toEqual({ contents: 'read' });
     expect(concurrency?.group).toContain('github.ref');
@@ -40,7 +40,7 @@ describe.skipIf(!existsSync(`${root}README.md`))('the workflows', () => {
     }
   });
 
-  test('ci runs .ci/run alone, on the oldest Node the package allows and on the one it brings', () => {
+  test('ci runs only .ci/run, with the oldest supported Node and the one in devDependencies', () => {
     const { engines, devDependencies } = JSON.parse(read('package.json'));
     const { ci } = parse<{ jobs: { ci: Job } }>(`${folder}ci.yml`).jobs;
     expect(ci.strategy?.matrix).toEqual({
@@ -51,13 +51,13 @@ describe.skipIf(!existsSync(`${root}README.md`))('the workflows', () => {
     expect(commands.filter((command) => !/install/.test(command))).toEqual(['bash .ci/run']);
   });
 
-  test('.ci/run checks, tests, tries the page in a browser, and sums up', () => {
+  test('.ci/run runs the checks, the tests, and the browser test, and prints a summary', () => {
     const script = read('.ci/run');
     for (const part of ['npm ci', 'npm run -s check', 'npm test', 'npm run -s test:browser', '%d passed, %d failed'])
       expect(script).toContain(part);
   });
 
-  test('dependabot keeps npm and the actions up to date', () => {
+  test('dependabot updates npm packages and actions weekly', () => {
     const { updates } = parse<{ updates: Record<string, unknown>[] }>('.github/dependabot.yml');
     expect(updates.map((one) => one['package-ecosystem'])).toEqual(['npm', 'github-actions']);
     for (const { schedule, groups } of updates)

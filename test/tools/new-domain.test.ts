@@ -30,15 +30,15 @@ await Promise.all(parts.map((part) => cp(join(root, part), join(copy, part), { r
 await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
 const run = (command: string, ...arguments_: string[]) => {
   const { status, stdout, stderr } = spawnSync(command, arguments_, { cwd: copy, encoding: 'utf8' });
-  return { status, said: stdout + stderr };
+  return { status, output: stdout + stderr };
 };
-/** Runs a command that has to succeed; if it fails, the test says what it said. */
+/** Runs a command that must succeed. If it fails, the test shows its output. */
 const succeeds = (...command: [string, ...string[]]) => {
-  const { status, said } = run(...command);
-  expect(status, said).toBe(0);
+  const { status, output } = run(...command);
+  expect(status, output).toBe(0);
 };
 
-test('a new domain passes the checks and its own tests, and is deployed, with infra untouched', async () => {
+test('a new domain passes the checks and its own tests, and is deployed without a change in infra', async () => {
   succeeds('node', 'tools/new-domain.ts', 'weather');
   succeeds('node', 'tools/generate.ts');
   succeeds('tsc', '--noEmit', '-p', 'tsconfig.json');
@@ -50,13 +50,13 @@ test('a new domain passes the checks and its own tests, and is deployed, with in
   );
 }, 240_000);
 
-test('a name that is taken or cannot be one is refused in one line', () => {
+test('an existing or invalid name is rejected in one line', () => {
   expect(run('node', 'tools/new-domain.ts', 'collections')).toEqual({
     status: 1,
-    said: 'The domain collections exists.\n',
+    output: 'The domain collections already exists.\n',
   });
   expect(run('node', 'tools/new-domain.ts', 'No Name')).toEqual({
     status: 1,
-    said: expect.stringMatching(/^Usage: .*\n$/),
+    output: expect.stringMatching(/^Usage: .*\n$/),
   });
 });
