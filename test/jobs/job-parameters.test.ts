@@ -3,12 +3,11 @@ import { collections } from '../../functions/collections/domain.ts';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { platform } from '../../functions/platform/domain.ts';
 import { jobs as wallets } from '../../functions/wallets/jobs.ts';
-import { createEtl } from '../../shared/jobs/etl.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
-import { handleJob } from '../../shared/jobs/run-job.ts';
 import { createCaller } from '../support/api.ts';
 import { createCollections } from '../support/collections.ts';
 import { createQueue, drain } from '../support/queues.ts';
+import { stubEtl } from '../support/stub-etl.ts';
 
 const [prompt, bulk] = [await createQueue('prompt'), await createQueue('bulk')];
 const { database } = await createCollections({
@@ -21,23 +20,14 @@ const { handler } = await import('../../functions/platform/api.ts');
 const call = createCaller(platform, handler as never);
 const start = (job: string, params: object) => call('/v1/admin/jobs', { method: 'POST', body: { job, params } });
 const upper = `0x${'AB'.repeat(20)}`;
-const context = { getRemainingTimeInMillis: () => 600_000 } as never;
 
-/** The jobs function of collections, with a `loadCollection` that records its addresses. */
+/** The jobs function of collections, in which `loadCollection` records the addresses it gets. */
 function recordingEtl() {
   const seen: string[] = [];
-  const never = async () => 'done' as const;
-  const handlers = Object.fromEntries(Object.values(jobs).map((job) => [job.name, handleJob(job, never)]));
-  const loadCollection = handleJob(jobs.loadCollection, async ({ params }) => {
-    seen.push(params.address);
+  const run = stubEtl(collections, async ({ params }) => {
+    if ('address' in params) seen.push(params.address);
     return 'done';
   });
-  const datasets = Object.fromEntries(
-    Object.values(collections.datasets).map((dataset) => [dataset.key, { dataset, apply: never }]),
-  );
-  const etl = createEtl(collections, { ...handlers, loadCollection } as never, datasets as never);
-  const run = (message: unknown) =>
-    etl({ Records: [{ messageId: '1', body: JSON.stringify(message) }] } as never, context);
   return { seen, run };
 }
 
