@@ -25,7 +25,7 @@ export interface SnowflakeStandIn {
   /** What its secret holds. */
   secret: Record<string, string>;
   /** May be changed at any time. */
-  behaviour: Behaviour;
+  behavior: Behavior;
   /** Statements executed, not those recognized; and all requests. */
   counts: { statements: number; requests: number };
   /** Forgets every statement, as Snowflake does after a day. */
@@ -33,8 +33,8 @@ export interface SnowflakeStandIn {
   stop(): Promise<void>;
 }
 
-export interface Behaviour {
-  rowsAPartition: number;
+export interface Behavior {
+  rowsPerPartition: number;
   /** How often a statement responds with 202 before its result. */
   pollsBeforeResult: number;
   /** Changes a row on its way out, like bad data would. */
@@ -67,7 +67,7 @@ export async function startSnowflake(
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const world = createMomentsWorld(size);
   const faults = createFaultSwitch();
-  const behaviour: Behaviour = { rowsAPartition: 20_000, pollsBeforeResult: 1, renamed: {} };
+  const behavior: Behavior = { rowsPerPartition: 20_000, pollsBeforeResult: 1, renamed: {} };
   const counts = { statements: 0, requests: 0 };
   const byRequest = new Map<string, Statement>();
   const byHandle = new Map<string, Statement>();
@@ -75,7 +75,7 @@ export async function startSnowflake(
   const submit = (requestId: string, body: { statement?: string; bindings?: Record<string, { value: string }> }) => {
     const known = byRequest.get(requestId);
     if (known) return known;
-    const statement = compile(world, behaviour, body);
+    const statement = compile(world, behavior, body);
     counts.statements++;
     byRequest.set(requestId, statement);
     byHandle.set(statement.handle, statement);
@@ -102,7 +102,7 @@ export async function startSnowflake(
       await answer(
         response,
         world,
-        behaviour,
+        behavior,
         statement,
         partition === null ? undefined : Number(partition),
         faults.next(),
@@ -119,7 +119,7 @@ export async function startSnowflake(
     url: `http://127.0.0.1:${port}`,
     world,
     faults,
-    behaviour,
+    behavior,
     counts,
     secret: {
       account,
@@ -173,7 +173,7 @@ async function checkAccess(request: IncomingMessage, publicKey: KeyObject) {
 
 function compile(
   world: MomentsWorld,
-  { pollsBeforeResult, renamed }: Behaviour,
+  { pollsBeforeResult, renamed }: Behavior,
   { statement: text = '', bindings = {} }: { statement?: string; bindings?: Record<string, { value: string }> },
 ): Statement {
   const [, selected, name, since] = statementText.exec(text) ?? [];
@@ -204,7 +204,7 @@ function compile(
 async function answer(
   response: ServerResponse,
   world: MomentsWorld,
-  { rowsAPartition, change }: Behaviour,
+  { rowsPerPartition, change }: Behavior,
   statement: Statement,
   partition: number | undefined,
   fault: Faults | undefined,
@@ -224,8 +224,8 @@ async function answer(
   }
   const table = world.tables.get(name)!;
   const indexes = columns.map((column) => table.columns.findIndex((one) => one.name === column));
-  const at = (partition ?? 0) * rowsAPartition;
-  const data = Array.from(places.subarray(at, at + rowsAPartition), (place) => {
+  const at = (partition ?? 0) * rowsPerPartition;
+  const data = Array.from(places.subarray(at, at + rowsPerPartition), (place) => {
     const row = rows.row(place);
     return (change ? change(name, row, place) : row).map((_, i, all) => all[indexes[i]!] ?? null);
   });
@@ -246,8 +246,8 @@ async function answer(
     };
     return { name: column, database: 'TOPSHOT', schema: 'PUBLIC', table: name, type, nullable, ...size };
   });
-  const partitionInfo = Array.from({ length: Math.max(1, Math.ceil(places.length / rowsAPartition)) }, (_, i) => ({
-    rowCount: Math.min(rowsAPartition, places.length - i * rowsAPartition),
+  const partitionInfo = Array.from({ length: Math.max(1, Math.ceil(places.length / rowsPerPartition)) }, (_, i) => ({
+    rowCount: Math.min(rowsPerPartition, places.length - i * rowsPerPartition),
     uncompressedSize: 1,
   }));
   const body = {

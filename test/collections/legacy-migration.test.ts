@@ -1,4 +1,4 @@
-/** The tables that this room takes over from, filled, and the migrations run over them: up, down and up again. */
+/** Fills the legacy tables that this domain replaces, and runs the migrations up, down, and up again. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -7,8 +7,8 @@ import { migrate } from '../support/migrate.ts';
 const wallet = (byte: string) => `0x${byte.repeat(20)}`;
 const [alice, bob] = [wallet('a1'), wallet('b2')];
 const [punks, editions, unseen] = [wallet('c0'), wallet('c1'), wallet('c2')];
-/** The migrations up to the one that removes what is taken over. */
-const own = 6;
+/** The number of migrations up to the one that removes user_nft_cache. */
+const migrationCount = 6;
 const name = `legacy_${randomBytes(6).toString('hex')}`;
 
 const contract = (address: string, tokens: number, more: object = {}) => ({
@@ -98,7 +98,7 @@ async function state() {
 }
 
 const filled = {
-  // the tokens that are known count, not the number in the old cache
+  // counts come from the known tokens, not from the old cache
   holdings: [
     [alice, punks, 2, 2],
     [alice, editions, 2, 5],
@@ -126,12 +126,12 @@ const legacyExists = async () =>
   (await client.query(`select to_regclass('public.user_nft_cache') is not null as there`)).rows[0].there as boolean;
 
 test('fills the new tables from the old ones and removes user_nft_cache', async () => {
-  await migrate(client, 'up', own);
+  await migrate(client, 'up', migrationCount);
   expect(await state()).toEqual(filled);
   expect(await legacyExists()).toBe(false);
 });
 
-test('the way down restores user_nft_cache with what it held', async () => {
+test('migrating down restores user_nft_cache with its content', async () => {
   await migrate(client, 'down', 1);
   const { rows } = await client.query(
     `select wallet_address, contracts from public.user_nft_cache order by wallet_address`,
@@ -154,22 +154,22 @@ test('the way down restores user_nft_cache with what it held', async () => {
   ]);
 });
 
-test('all the way down and up again comes to the same', async () => {
+test('migrating all the way down and up again gives the same result', async () => {
   await migrate(client, 'down', 5);
   expect((await client.query(`select to_regnamespace('collections') as gone`)).rows[0].gone).toBeNull();
   expect(await legacyExists()).toBe(true);
-  await migrate(client, 'up', own);
+  await migrate(client, 'up', migrationCount);
   expect(await state()).toEqual(filled);
   expect(await legacyExists()).toBe(false);
 });
 
-test('where there is nothing to take over, nothing is made', async () => {
+test('without legacy tables, migrating up and down creates none', async () => {
   const empty = `${name}_empty`;
   await admin.query(`create database ${empty}`);
   const other = connect(empty);
   await other.connect();
   try {
-    await migrate(other, 'up', own);
+    await migrate(other, 'up', migrationCount);
     await migrate(other, 'down', 5);
     const { rows } = await other.query(
       `select count(*)::integer as tables from pg_tables where schemaname = 'public' and tablename <> 'migrations'`,

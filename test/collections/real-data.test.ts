@@ -25,20 +25,20 @@ async function importAll(): Promise<JobRow[]> {
   return rows;
 }
 
-// the data is not part of the project: without it beside the checkout there is nothing to compare
-describe.skipIf(!traits)('real data, imported', () => {
+// the data is not part of the project and has to be next to the checkout
+describe.skipIf(!traits)('imported real data', () => {
   let first: JobRow[];
   beforeAll(async () => {
     first = await importAll();
   });
 
-  test('every row is taken', () => {
+  test('every row is accepted', () => {
     expect(first.map(({ status, rows_read, rows_rejected }) => [status, rows_read, rows_rejected])).toEqual(
       files.map(([, , , rows]) => ['succeeded', rows, 0]),
     );
   });
 
-  test('trait counts are right', async () => {
+  test('counts traits', async () => {
     const { json } = await call(`/v1/collections/${punks}/traits`);
     expect(json.tokenCount).toBe(traits.cryptopunks.tokens);
     const found = json.traits.flatMap(
@@ -50,14 +50,14 @@ describe.skipIf(!traits)('real data, imported', () => {
     expect(sorted(distinct)).toEqual(sorted(traits.cryptopunks.distinct_values_per_type));
   });
 
-  test('several traits narrow the list to the tokens that have them all', async () => {
+  test('filters tokens by several traits', async () => {
     const { json } = await call(`/v1/collections/${punks}/nfts?trait.type=Alien&trait.accessory=Cap+Forward`);
     expect(json.total).toBe(1);
     const zombies = await call(`/v1/collections/${punks}/nfts?trait.type=Zombie&pageSize=100`);
     expect([zombies.json.total, zombies.json.nfts.length]).toEqual([88, 88]);
   });
 
-  test('the owner after the last transfer is right', async () => {
+  test('returns the owner after the last transfer', async () => {
     for (const [tokenId, owner] of transfers.token_transfers.owner_of_token_sample) {
       const { json } = await call(`/v1/collections/${punks}/nfts/${tokenId}/owner`);
       expect([tokenId, json.owner]).toEqual([tokenId, owner]);
@@ -68,7 +68,7 @@ describe.skipIf(!traits)('real data, imported', () => {
     expect(sorted(holdersOf(json))).toEqual(sorted(transfers.token_transfers.owner_top10));
   });
 
-  test('holders of each list are right', async () => {
+  test('returns the holders of each list', async () => {
     for (const [collection, top] of Object.entries(holders.top10_last)) {
       const { json } = await call(`/v1/collections/${collection}/holders?limit=10`);
       expect(sorted(holdersOf(json))).toEqual(sorted(top as unknown[]));
@@ -79,7 +79,7 @@ describe.skipIf(!traits)('real data, imported', () => {
     }
   });
 
-  test('wallets of each Farcaster user are right', async () => {
+  test('stores the wallets of each Farcaster user', async () => {
     const { rows } = await database.pool.query(`
       select (select count(*)::int from collections.fc_users) as fids,
         (select count(distinct wallet)::int from collections.fc_user_wallets) as wallets,
@@ -95,7 +95,7 @@ describe.skipIf(!traits)('real data, imported', () => {
     }
   });
 
-  test('the same files again apply nothing and announce nothing', async () => {
+  test('importing the same files again applies nothing and announces nothing', async () => {
     const before = await outboxSize();
     const again = await importAll();
     expect(again.map(({ status, rows_applied, rows_rejected }) => [status, rows_applied, rows_rejected])).toEqual(

@@ -16,7 +16,7 @@ beforeAll(async () => {
   database = await createDatabase();
 });
 
-/** Transfers as a chain has them: each log once, in blocks that rise. */
+/** Transfers in the order of the chain: each log once, in increasing blocks. */
 const chain = fc
   .array(
     fc.record({
@@ -104,7 +104,7 @@ async function apply(address: string, batches: readonly (readonly Omit<TransferR
 }
 
 describe.each(['ERC721', 'ERC1155'] as const)('%s transfers', (tokenType) => {
-  test('give the same owners in any order, in any batches, any number of times', async () => {
+  test('give the same owners in any order, in any batches, and with any repeats', async () => {
     await fc.assert(
       fc.asyncProperty(
         chain,
@@ -132,10 +132,10 @@ describe.each(['ERC721', 'ERC1155'] as const)('%s transfers', (tokenType) => {
     );
   });
 
-  test('are the same whether a source says the log index or not', async () => {
+  test('are the same with and without a log index', async () => {
     await fc.assert(
       fc.asyncProperty(chain, fc.infiniteStream(fc.nat()), async (all, random) => {
-        // a file cannot tell two equal moves within one transaction apart
+        // without a log index, two equal moves in one transaction look the same
         const seen = new Set<string>();
         const transfers = all.filter(({ transactionHash, tokenId, from, to, amount }) => {
           const key = [transactionHash, tokenId, from, to, amount].join();
@@ -160,7 +160,7 @@ describe.each(['ERC721', 'ERC1155'] as const)('%s transfers', (tokenType) => {
     );
   });
 
-  test('that are taken back leave what the others come to', async () => {
+  test('leave the state of the others when they are reverted', async () => {
     await fc.assert(
       fc.asyncProperty(chain, fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }), async (transfers, removed) => {
         const kept = transfers.filter((_, i) => !removed[i]);

@@ -1,4 +1,4 @@
-/** The collections room's world for the oracle of announcements: tokens, owners, lists of holders and users. */
+/** The collections domain's world for the oracle of announcements: tokens, owners, lists of holders, and users. */
 import { inFunction, type World } from '../support/world.ts';
 
 const address = (byte: string) => `0x${byte.repeat(20)}`;
@@ -58,7 +58,7 @@ const seed = `
   update collections.collections set holdings_from = 'lists' where slug = 'listed';
   insert into collections.holder_snapshots (collection_id, snapshot_at, completed_at, job_id)
   values (${idOf('Listed')}, '2026-01-01Z', '2026-01-01Z', null), (${idOf('Listed')}, '2026-02-01Z', '2026-02-01Z', null),
-    (${idOf('Listed')}, '2026-03-01Z', null, 'under way');
+    (${idOf('Listed')}, '2026-03-01Z', null, 'in progress');
   insert into collections.snapshot_holders (snapshot_id, owner, token_count)
   select s.id, h.owner, h.tokens from collections.holder_snapshots s, (values
     ('2026-01-01Z'::timestamptz, ${bytes(alice)}::bytea, 1), ('2026-02-01Z', ${bytes(alice)}, 2),
@@ -68,7 +68,7 @@ const seed = `
   values (${idOf('Listed')}, '2025-12-01Z', '2025-12-01Z');
   ${publish('true')}`;
 
-/** What settle-holders does once a list is there. */
+/** What settle-holders does when a list is complete. */
 function publish(which: string): string {
   return `
     select collections.publish_holders(c.id) from collections.collections c where c.address is null and ${which};
@@ -193,7 +193,7 @@ export const world: World = {
   },
   planted: [
     {
-      fault: 'users whose wallets hold something else are not named',
+      fault: 'users are not announced when the holdings of their wallets change',
       at: 'nft_ownership.owner',
       sql: inFunction('collections.entities_of_wallets', [
         "union\n    select 'users:' || w.fid from collections.fc_user_wallets w where w.wallet = any (addresses)",
@@ -215,12 +215,12 @@ export const world: World = {
       sql: inFunction('collections.announce_collections', ['n.floor_price_eth, ', ''], ['o.floor_price_eth, ', '']),
     },
     {
-      fault: 'a count set by hand is not announced',
+      fault: 'a count changed by hand is not announced',
       at: 'collections.token_count',
       sql: inFunction('collections.announce_collections', ['n.token_count <> o.token_count', 'false']),
     },
     {
-      fault: 'other traits of a token are not announced',
+      fault: 'changed traits of a token are not announced',
       at: 'nfts.trait_ids',
       sql: inFunction(
         'collections.announce_nfts',
@@ -239,7 +239,7 @@ export const world: World = {
       sql: inFunction('collections.announce_users', ['n.image_url, ', ''], ['o.image_url, ', '']),
     },
     {
-      fault: 'a holder who is not on the last list any more is kept',
+      fault: 'a holder who is no longer on the last list is kept',
       at: 'snapshot_holders.rows',
       sql: inFunction('collections.publish_holders', ['when matched and d.token_count is null then delete', '']),
     },

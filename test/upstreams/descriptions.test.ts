@@ -1,4 +1,4 @@
-/** The stand-ins, and what is asked of them, held against the vendors' own descriptions where these are at hand. */
+/** Validates the stand-ins and our requests against the vendors' API descriptions, if those are available. */
 import { readFile } from 'node:fs/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ const neynar = await startNeynar({ world: alchemy.world, apiKey: 'key' });
 afterAll(() => Promise.all([alchemy.stop(), neynar.stop()]));
 const [collection, user] = [alchemy.collections[4]!.address, alchemy.world.users[0]!];
 
-const asked: [what: string, spec: Json | null, url: string, pathEnd: string][] = [
+const requests: [name: string, spec: Json | null, url: string, pathEnd: string][] = [
   [
     'getContractMetadata',
     nft,
@@ -65,8 +65,8 @@ function nullableAsNull(value: unknown): unknown {
   return nullable === true ? { anyOf: [rest, { type: 'null' }] } : rest;
 }
 
-describe.skipIf(!nft || !neynarApi)('the stand-ins answer as the vendors describe', () => {
-  test.each(asked)('%s', async (_, spec, url, pathEnd) => {
+describe.skipIf(!nft || !neynarApi)('the stand-ins respond as the vendors describe', () => {
+  test.each(requests)('%s', async (_, spec, url, pathEnd) => {
     const [path, item] = Object.entries((spec as { paths: Record<string, Json> }).paths).find(([one]) =>
       one.includes('v3') || one.startsWith('/v2') ? one.endsWith(pathEnd) : false,
     )!;
@@ -90,11 +90,11 @@ describe.skipIf(!nft || !neynarApi)('the stand-ins answer as the vendors describ
 
 const snowflakeApi = await read('snowflake-sqlapi.yaml');
 
-describe.skipIf(!snowflakeApi)('the warehouse answers as Snowflake describes, and is asked as it wants to be', () => {
-  test('statements, their status and their results', async () => {
+describe.skipIf(!snowflakeApi)('the warehouse stand-in and our requests follow Snowflake’s description', () => {
+  test('statements, their status, and their results', async () => {
     const warehouse = await startSnowflake({ moments: 50, wallets: 5, editions: 4, scrapes: 1 });
-    warehouse.behaviour.rowsAPartition = 20;
-    warehouse.behaviour.pollsBeforeResult = 1;
+    warehouse.behavior.rowsPerPartition = 20;
+    warehouse.behavior.pollsBeforeResult = 1;
     const seen: { method: string; path: string; status: number; sent: unknown; headers: Headers; answer: unknown }[] =
       [];
     const { fetch } = globalThis;

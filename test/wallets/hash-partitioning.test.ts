@@ -21,7 +21,7 @@ const hold = (from: number, to: number, owner: (nft: number) => number, second: 
       })),
     ),
   );
-/** Every statement of a block, in one transaction. */
+/** Runs the statements of a block in one transaction. */
 async function run(block: string, values: unknown[] = []): Promise<void> {
   const client = await database.pool.connect();
   await client.query('begin');
@@ -32,12 +32,12 @@ async function run(block: string, values: unknown[] = []): Promise<void> {
 }
 const all = async (table: string) => (await database.pool.query(`select * from wallets.${table} order by nft_id`)).rows;
 
-test('the guide’s steps bring every holding over, while writers go on', async () => {
+test('the guide’s steps move all holdings while others write', async () => {
   expect(more).toEqual([]);
   await hold(0, 3_000, (nft) => nft % 100, 1);
   await run(create!);
   await run(mirror!);
-  // written, moved and removed between the steps
+  // writes, moves, and removals between the steps
   await hold(2_900, 3_200, (nft) => nft % 7, 2);
   for (let from = 0; from < 4_000; from += 500) {
     await run(copy!, [from, from + 500]);

@@ -8,10 +8,10 @@ import { createWallets } from '../support/wallets.ts';
 
 const size = { moments: 12_000, wallets: 900, editions: 60, scrapes: 1 };
 const { warehouse, database, jobRow, runJob } = await createWallets(size);
-warehouse.behaviour.rowsAPartition = 400;
+warehouse.behavior.rowsPerPartition = 400;
 const kills = 20;
 
-/** Runs a message in a process of its own; killed after so long, unless it is done before. True if it was killed. */
+/** Runs a message in a new process and kills it after a time. Returns whether it was killed before it ended. */
 async function runAndKill(message: object, afterMs: number | undefined): Promise<boolean> {
   const child = spawn('node', ['test/support/run-message.ts', JSON.stringify(message)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -25,8 +25,8 @@ async function runAndKill(message: object, afterMs: number | undefined): Promise
   return signal === 'SIGKILL';
 }
 
-/** As time passing does: the leases of whoever was killed run out. */
-async function leasesRunOut(): Promise<void> {
+/** Expires the leases of the killed process. */
+async function expireLeases(): Promise<void> {
   await database.pool.query(
     `update platform.jobs set lease_until = now() - interval '1 second' where lease_until is not null`,
   );
@@ -35,7 +35,7 @@ async function leasesRunOut(): Promise<void> {
   );
 }
 
-test('a sync killed twenty times at random ends as one that was not, and no event is missing', async () => {
+test('a sync killed at twenty random times ends with the same rows, and announces each of them', async () => {
   await runJob('syncMoments');
   let killed = 0;
   let runs = 0;
@@ -47,14 +47,14 @@ test('a sync killed twenty times at random ends as one that was not, and no even
       params: { mode: 'full', maxRemovedShare: 0.05 },
       requestedBy: 'test',
     };
-    // each run has something to add, to move and to remove
+    // each run has rows to move and to remove
     for (let i = 0; i < 300; i++) warehouse.world.trade((i * 37 + runs) % 8_000, (i + runs) % 900);
     for (let i = 0; i < 40; i++) warehouse.world.remove(9_000 + runs * 40 + i);
     for (;;) {
       const wasKilled = await runAndKill(message, killed < kills ? Math.random() * 700 : undefined);
       if (!wasKilled) break;
       killed++;
-      await leasesRunOut();
+      await expireLeases();
     }
     expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_rejected: 0 });
     expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));

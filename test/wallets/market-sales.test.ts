@@ -7,9 +7,9 @@ const { call, importFile, runMessage } = await createTestDomain('wallets');
 const expected = JSON.parse((await realFile('06-topshot/expected.json'))?.toString() ?? 'null')?.market_sales;
 const columns = ['timestamp', 'token_id', 'seller', 'buyer', 'price_usd'];
 
-// the data is not part of the project: without it beside the checkout there is nothing to compare
-describe.skipIf(!expected)('real sales that tell the buyer', () => {
-  test('leave each moment with the buyer of its last sale, whatever their order', async () => {
+// the data is not part of the project and has to be next to the checkout
+describe.skipIf(!expected)('real sales with a buyer', () => {
+  test('leave each moment with the buyer of its last sale, in any order', async () => {
     const rows: Record<string, string>[] = parse(gunzipSync((await realFile('06-topshot/market_sales.csv.gz'))!), {
       columns: true,
     });

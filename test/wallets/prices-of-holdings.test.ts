@@ -28,7 +28,7 @@ const holdings = async (owner: number) => {
   return [headers['x-cache'], json.holdings.map(({ floorUsd }: { floorUsd: string | null }) => floorUsd)];
 };
 
-// two wallets with a moment each, of two editions
+// two wallets, each with one moment of a different edition
 beforeEach(async () => {
   for (const n of [1, 2]) {
     await commit(describeMoment(n, n));
@@ -42,7 +42,7 @@ beforeEach(async () => {
   ]);
 });
 
-test('a new price hides the lists of the wallets that hold the edition, and no others', async () => {
+test('a new price voids only the lists of wallets that hold the edition', async () => {
   await commit(price(1, '6'));
   expect([await holdings(1), await holdings(2)]).toEqual([
     ['hit', ['5']],
@@ -55,19 +55,19 @@ test('a new price hides the lists of the wallets that hold the edition, and no o
   ]);
 });
 
-const meanwhile: [what: string, change: () => Promise<unknown>][] = [
-  ['comes to hold the edition', () => commit(hold(1, 2))],
-  ['holds a moment that turns out to be of the edition', () => commit(describeMoment(2, 1))],
+const concurrentChanges: [what: string, change: () => Promise<unknown>][] = [
+  ['receives the edition', () => commit(hold(1, 2))],
+  ['holds a moment that is moved to the edition', () => commit(describeMoment(2, 1))],
 ];
 
-test.each(meanwhile)(
-  'a wallet that %s while a refresh runs keeps the old price until the next round',
+test.each(concurrentChanges)(
+  'a wallet that %s while a refresh runs shows the new price after the next round',
   async (_, change) => {
     await commit(price(1, '6'));
     await commit(async (tx) => {
       await tx.query('select 1 as takes_the_snapshot');
       await change();
-      // cached after the change, and before the refresh shows its prices
+      // cached after the change, but before the refresh publishes its prices
       expect(await holdings(2)).toEqual(['miss', expect.arrayContaining(['5'])]);
       return refreshOnce(tx);
     }, 'repeatable read');
@@ -78,7 +78,7 @@ test.each(meanwhile)(
   },
 );
 
-test('a shown price that drifted is reported, repaired, and not kept in any list', async () => {
+test('drift of a shown price is reported and repaired, and voids the lists that show it', async () => {
   await database.pool.query('update wallets.edition_prices_snapshot set floor_usd = 99');
   await commit(hold(3, 1));
   await runJob('refreshSnapshots');

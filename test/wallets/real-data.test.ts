@@ -13,34 +13,34 @@ const files: [dataset: string, file: string, rows: number, applied: number][] = 
   ['purchases', 'purchases.csv.gz', 9_096, 9_096],
 ];
 const refresh = () => runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
-const take = async (dataset: string, file: string) =>
+const importReal = async (dataset: string, file: string) =>
   importFile(dataset, file, (await realFile(`06-topshot/${file}`))!);
 const rows = async (text: string) => (await database.pool.query(text)).rows;
 
-// the data is not part of the project: without it beside the checkout there is nothing to compare
-describe.skipIf(!expected)('real data, imported', () => {
+// the data is not part of the project and has to be next to the checkout
+describe.skipIf(!expected)('imported real data', () => {
   let first: JobRow[];
   beforeAll(async () => {
     first = [];
-    for (const [dataset, file] of files) first.push(await take(dataset, file));
+    for (const [dataset, file] of files) first.push(await importReal(dataset, file));
     await refresh();
   });
 
-  test('every row is taken; a moment that is there three times over is taken once', () => {
+  test('every row is applied, and repeated moments only once', () => {
     expect(first.map((job) => [job.status, job.rows_read, job.rows_applied, job.rows_rejected])).toEqual(
       files.map(([, , read, applied]) => ['succeeded', read, applied, 0]),
     );
   });
 
-  test('moments by set, and those whose play nobody has described, are right', async () => {
+  test('counts moments per set and moments without a play', async () => {
     const { json } = await call('/v1/editions?limit=1');
     expect(json.editions.length).toBe(1);
     const bySet = await rows(`
       select e.set_id, e.set_name, sum(s.supply)::int as moments
       from wallets.editions_snapshot s join wallets.editions e on e.id = s.edition_id group by 1, 2 order by 1`);
-    // the file's rows are counted there, and three of them are there twice
-    const twice: Record<number, number> = { 26: 2, 32: 1 };
-    expect(bySet.map((one) => [one.set_id, one.set_name, one.moments + (twice[one.set_id] ?? 0)])).toEqual(
+    // expected.json counts rows, three of which repeat a moment
+    const repeated: Record<number, number> = { 26: 2, 32: 1 };
+    expect(bySet.map((one) => [one.set_id, one.set_name, one.moments + (repeated[one.set_id] ?? 0)])).toEqual(
       expected.moments.per_set,
     );
     const [without] = await rows(`
@@ -57,7 +57,7 @@ describe.skipIf(!expected)('real data, imported', () => {
     expect(filters.json.teams.length).toBe(31);
   });
 
-  test('sales are right, and a uint64 seller id survives', async () => {
+  test('counts sales, and keeps uint64 seller ids exact', async () => {
     const [sales] = await rows(`
       select count(*)::int as distinct_events, count(distinct nft_id)::int as distinct_moments,
         sum(price_usd)::text as sum_price, min(price_usd)::float as min, max(price_usd)::float as max,
@@ -91,7 +91,7 @@ describe.skipIf(!expected)('real data, imported', () => {
     expect(known.counted).toBe(known.sales);
   });
 
-  test('prices of players are right, and stand in for editions that nobody has scraped', async () => {
+  test('stores the prices of players, and returns them for editions without their own', async () => {
     const [all] = await rows(`
       select count(distinct player_name)::int as players, count(distinct scraped_at)::int as snapshots from wallets.player_price_scrape`);
     expect(all).toEqual({ players: expected.player_prices.players, snapshots: expected.player_prices.snapshots });
@@ -110,8 +110,8 @@ describe.skipIf(!expected)('real data, imported', () => {
     expect(rest.json.prices.length).toBe(29);
   });
 
-  test('the malformed rows of the raw file are rejected by name, the others change nothing', async () => {
-    const job = await take('plays', 'plays_raw.csv.gz');
+  test('malformed rows of the raw file are rejected with a reason, and the others change nothing', async () => {
+    const job = await importReal('plays', 'plays_raw.csv.gz');
     expect(job).toMatchObject({
       status: 'failed',
       rows_read: 782,
@@ -125,9 +125,9 @@ describe.skipIf(!expected)('real data, imported', () => {
     expect(rejected.every(({ data }) => typeof data[1] === 'string' && data[1].length > 3)).toBe(true);
   });
 
-  test('sales told again, ten times each, change nothing and announce nothing', async () => {
+  test('sales delivered again change nothing and announce nothing', async () => {
     const before = [await outboxSize(), await rows('select * from wallets.wallet_holdings order by 1')];
-    const again = await take('purchases', 'purchases_redelivered.csv.gz');
+    const again = await importReal('purchases', 'purchases_redelivered.csv.gz');
     expect(again).toMatchObject({ status: 'succeeded', rows_read: 29_623, rows_applied: 0, rows_unchanged: 29_623 });
     expect([await outboxSize(), await rows('select * from wallets.wallet_holdings order by 1')]).toEqual(before);
   });

@@ -34,7 +34,7 @@ const price = (play: number, second: number, floorUsd: string) => (tx: Transacti
     { setId: 1, playId: play, scrapedMicros: micros(second), floorUsd, averageSaleUsd: null, saleCount: 1 },
   ]);
 
-const empty = () =>
+const truncateAll = () =>
   database.pool.query(`
     truncate wallets.sets, wallets.set_tiers, wallets.plays, wallets.editions, wallets.nft_core_metadata,
       wallets.wallet_holdings, wallets.wallet_profiles, wallets.edition_price_scrape, wallets.edition_prices,
@@ -44,7 +44,7 @@ const empty = () =>
       wallets.new_sales cascade`);
 
 beforeEach(async () => {
-  await empty();
+  await truncateAll();
   const { getCache } = await import('../../shared/resources.ts');
   const cache = await getCache();
   await cache.revokeGeneration();
@@ -68,7 +68,7 @@ const change = fc.oneof(
 );
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 
-async function make(one: Change): Promise<void> {
+async function apply(one: Change): Promise<void> {
   switch (one.kind) {
     case 'hold':
       return void (await commit(hold(one.nft, one.owner, one.second, one.locked)));
@@ -105,25 +105,25 @@ async function make(one: Change): Promise<void> {
   }
 }
 
-test('after any changes, in any rounds, the snapshots are what counting gives', async () => {
+test('the snapshots match a recount after any changes and refreshes', async () => {
   await fc.assert(
     fc
       .asyncProperty(fc.array(change, { minLength: 1, maxLength: 25 }), async (changes) => {
-        // one that stays, so that the total never falls to nothing
+        // a holding that stays, so that the total never falls to zero
         await commit(hold(100, 7, 0));
-        for (const one of changes) await make(one);
+        for (const one of changes) await apply(one);
         expect((await runJob('refreshSnapshots')).error).toBeNull();
         const { result, error } = await runJob('rebuildSnapshots');
         expect([error, result?.drift]).toEqual([null, { wallets: 0, teamCounts: 0, editions: 0 }]);
       })
       .beforeEach(async () => {
-        await empty();
+        await truncateAll();
       }),
     { numRuns: 60 },
   );
 }, 120_000);
 
-test('who holds a moment is whom its last event left it with, in whatever order events come', async () => {
+test('the last event of a moment decides who holds it, in any order of arrival', async () => {
   const events = fc.array(fc.record({ owner, second: fc.nat({ max: 6 }), bought: fc.boolean() }), {
     minLength: 1,
     maxLength: 8,
@@ -131,8 +131,8 @@ test('who holds a moment is whom its last event left it with, in whatever order 
   const run = async (all: { owner: number | null; second: number; bought: boolean }[]) => {
     await database.pool.query('truncate wallets.wallet_holdings, wallets.purchases');
     for (const one of all) {
-      if (one.bought) await make({ kind: 'sell', nft: 1, second: one.second, owner: one.owner, price: 5 });
-      else await make({ kind: 'hold', nft: 1, owner: one.owner, second: one.second, locked: false });
+      if (one.bought) await apply({ kind: 'sell', nft: 1, second: one.second, owner: one.owner, price: 5 });
+      else await apply({ kind: 'hold', nft: 1, owner: one.owner, second: one.second, locked: false });
     }
     const { rows } = await database.pool.query('select wallet_address, last_event_ts from wallets.wallet_holdings');
     return rows;
@@ -150,15 +150,15 @@ test('who holds a moment is whom its last event left it with, in whatever order 
   );
 }, 60_000);
 
-test('rounds that events ask for while changes go on all succeed', async () => {
+test('all refreshes that events start during changes succeed', async () => {
   const before = (await database.pool.query(`select now() as at`)).rows[0].at;
-  await make({ kind: 'tier', tier: 'RARE' });
+  await apply({ kind: 'tier', tier: 'RARE' });
   let changing = true;
   const changes = (async () => {
     for (let i = 0; i < 150; i++) {
       await commit(describeMoment(i % 50, i % 3));
       await commit(hold(i % 50, i % 7, i));
-      await make({ kind: 'play', play: i % 3, team: i % 2 === 0 ? 'Gulls' : 'Foxes' });
+      await apply({ kind: 'play', play: i % 3, team: i % 2 === 0 ? 'Gulls' : 'Foxes' });
     }
     changing = false;
   })();
@@ -186,7 +186,7 @@ test('drift is reported and repaired', async () => {
   expect((await call(`/v1/wallets/${wallet(1)}/summary`)).json.momentsTotal).toBe(1);
 });
 
-test('a total that falls to nothing is not published', async () => {
+test('a total that falls to zero is not published', async () => {
   await commit(hold(1, 1, 1));
   await runJob('refreshSnapshots');
   await commit((tx) => tx.query('delete from wallets.wallet_holdings'));
@@ -195,13 +195,13 @@ test('a total that falls to nothing is not published', async () => {
   expect((await call('/v1/leaderboards/wallets')).json.wallets).toMatchObject([{ address: wallet(1), value: '1' }]);
 });
 
-test('without snapshots everything is answered live, the same, and says so', async () => {
-  await make({ kind: 'tier', tier: 'RARE' });
+test('without snapshots all answers are computed live, are the same, and have x-source: live', async () => {
+  await apply({ kind: 'tier', tier: 'RARE' });
   for (const [n, who] of [1, 1, 2, 3, 3, 3].entries()) {
     await commit(describeMoment(n, n % 2));
     await commit(hold(n, who, n));
   }
-  await make({ kind: 'play', play: 1, team: 'Gulls' });
+  await apply({ kind: 'play', play: 1, team: 'Gulls' });
   await commit(price(1, 1, '12.50'));
   const paths = [
     `/v1/wallets/${wallet(3)}/summary`,
@@ -234,7 +234,7 @@ test('without snapshots everything is answered live, the same, and says so', asy
   expect(live[2]!.wallets[0].value).toBe('25.00');
 });
 
-test('a wallet that has sold everything disappears from its summary and the boards', async () => {
+test('a wallet that has sold everything has no summary and is on no leaderboard', async () => {
   await commit(hold(1, 1, 1));
   await commit(hold(2, 2, 1));
   await runJob('refreshSnapshots');

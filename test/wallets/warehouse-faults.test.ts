@@ -9,8 +9,8 @@ import { createWallets } from '../support/wallets.ts';
 
 const size = { moments: 3_000, wallets: 200, editions: 30, scrapes: 1 };
 const { warehouse, database, jobsQueue, runJob, runMessage, jobRow } = await createWallets(size);
-warehouse.behaviour.rowsAPartition = 500;
-warehouse.behaviour.pollsBeforeResult = 0;
+warehouse.behavior.rowsPerPartition = 500;
+warehouse.behavior.pollsBeforeResult = 0;
 const full = (job: keyof typeof jobs = 'syncHoldings') => runJob(job, { mode: 'full' });
 const rejectedOf = async (id: string) =>
   (
@@ -18,20 +18,20 @@ const rejectedOf = async (id: string) =>
       id,
     ])
   ).rows;
-/** As time passing does: a message that was put off is due. */
-const waited = () => database.pool.query('update platform.jobs set lease_until = null');
+/** Expires the leases, so that a postponed message is due. */
+const expireLeases = () => database.pool.query('update platform.jobs set lease_until = null');
 afterEach(() => {
   warehouse.faults.set(undefined);
-  warehouse.behaviour.change = undefined;
-  warehouse.behaviour.renamed = {};
+  warehouse.behavior.change = undefined;
+  warehouse.behavior.renamed = {};
 });
-/** Changes one cell of the row at a place. */
+/** Changes one cell of each row at the given places. */
 const changeCell = (places: (place: number) => boolean, column: number, value: string | null) => {
-  warehouse.behaviour.change = (_, row, place) =>
+  warehouse.behavior.change = (_, row, place) =>
     places(place) ? row.map((cell, i) => (i === column ? value : cell)) : row;
 };
 
-test.each(['rate-limited', 'server-error', 'truncated'] as const)('%s answers are asked for again', async (kind) => {
+test.each(['rate-limited', 'server-error', 'truncated'] as const)('%s responses are requested again', async (kind) => {
   for (const count of [1, 2, 3, 4]) {
     warehouse.world.trade(count, count);
     warehouse.faults.set({ kind, count, retryAfterSeconds: 0 });
@@ -40,7 +40,7 @@ test.each(['rate-limited', 'server-error', 'truncated'] as const)('%s answers ar
   }
 });
 
-test('a warehouse that stays away leaves everything as it was, and the job to be tried again', async () => {
+test('while the warehouse does not respond, nothing changes and the job stays running', async () => {
   const before = await storedHoldings(database.pool);
   warehouse.world.trade(5, 50);
   warehouse.faults.set({ kind: 'server-error', count: 10_000 });
@@ -52,14 +52,14 @@ test('a warehouse that stays away leaves everything as it was, and the job to be
     before,
   ]);
   warehouse.faults.set(undefined);
-  await waited();
+  await expireLeases();
   await runMessage(message);
   expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
 }, 60_000);
 
-test('a renamed column stops the sync with one clear error', async () => {
+test('a renamed column fails the sync with an error that names it', async () => {
   const before = await storedHoldings(database.pool);
-  warehouse.behaviour.renamed = { IS_LOCKED: 'LOCKED' };
+  warehouse.behavior.renamed = { IS_LOCKED: 'LOCKED' };
   expect(await full()).toMatchObject({
     status: 'failed',
     rows_applied: 0,
@@ -71,14 +71,14 @@ test('a renamed column stops the sync with one clear error', async () => {
   expect(await storedHoldings(database.pool)).toEqual(before);
 });
 
-test('a column of another type stops it too', async () => {
+test('a column of another type fails the sync with an error that names it', async () => {
   const { columns } = warehouse.world.tables.get('WALLET_HOLDINGS')!;
   columns[1]!.type = 'text';
   expect(await full()).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('NFT_ID text') } });
   columns[1]!.type = 'fixed';
 });
 
-test('a row with a NULL where none may be is rejected with its reason; nothing is removed then', async () => {
+test('a row with NULL in a required column is rejected with a reason, and the sync removes nothing', async () => {
   warehouse.world.remove(2_500);
   changeCell((place) => place === 7 || place === 1_234, 2, null);
   const job = await full();
@@ -91,14 +91,14 @@ test('a row with a NULL where none may be is rejected with its reason; nothing i
     { position: 8, reason: expect.stringContaining('IS_LOCKED') },
     { position: 1_235, reason: expect.stringContaining('IS_LOCKED') },
   ]);
-  warehouse.behaviour.change = undefined;
+  warehouse.behavior.change = undefined;
   expect(await full()).toMatchObject({ status: 'succeeded', rows_rejected: 0, result: { removed: 1 } });
 });
 
-test('too many bad rows fail the run, and the mark stays where it was', async () => {
-  const mark = async () =>
+test('too many bad rows fail the run, and the watermark does not move', async () => {
+  const watermark = async () =>
     (await database.pool.query(`select * from platform.watermarks where name = 'wallets.WALLET_HOLDINGS'`)).rows;
-  const before = await mark();
+  const before = await watermark();
   for (let i = 0; i < 50; i++) warehouse.world.trade(i, 60 + i);
   changeCell(() => true, 0, '0xnonsense');
   expect(await runJob('syncHoldings')).toMatchObject({
@@ -106,16 +106,16 @@ test('too many bad rows fail the run, and the mark stays where it was', async ()
     rows_applied: 0,
     error: { code: 'integrity' },
   });
-  expect(await mark()).toEqual(before);
-  warehouse.behaviour.change = undefined;
+  expect(await watermark()).toEqual(before);
+  warehouse.behavior.change = undefined;
   expect(await runJob('syncHoldings')).toMatchObject({ status: 'succeeded', rows_applied: 50 });
   expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
-test('numbers beyond a double keep their digits; those beyond 2^63 are rejected by name', async () => {
+test('integers beyond 2^53 stay exact, and those from 2^63 are rejected', async () => {
   const ids = ['9007199254740993', '9223372036854775807', '9223372036854775808', '18446744073709551615', '1.5'];
   warehouse.world.trade(0, 0);
-  warehouse.behaviour.change = (table, row, place) =>
+  warehouse.behavior.change = (table, row, place) =>
     table === 'NFT_CORE_METADATA' && place >= 2_995
       ? row.map((cell, i) => (i === 0 ? ids[place - 2_995]! : cell))
       : row;
@@ -132,7 +132,7 @@ test('numbers beyond a double keep their digits; those beyond 2^63 are rejected 
   expect(rows.map(({ id }) => id)).toEqual(['9223372036854775807', '9007199254740993']);
 });
 
-test('timestamps of every precision are what they say', () => {
+test('parses timestamps of any precision', () => {
   for (const [cell, micros] of [
     ['1613864607', 1_613_864_607_000_000n],
     ['1613864607.1', 1_613_864_607_100_000n],
@@ -146,7 +146,7 @@ test('timestamps of every precision are what they say', () => {
   expect(() => toMicros('2021-02-20')).toThrow('is not a timestamp');
 });
 
-test('a run of any length goes on in message after message, under one statement', async () => {
+test('a long run continues over many messages with one statement', async () => {
   for (let i = 0; i < 100; i++) warehouse.world.trade(i * 20, i);
   const { statements } = warehouse.counts;
   const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'test');
@@ -167,33 +167,33 @@ test('a run of any length goes on in message after message, under one statement'
   expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
-test('a run does not go on with the statement of another', async () => {
+test('a run does not continue the statement of another run', async () => {
   const { id } = await insertJob(jobs.syncHoldings, { mode: 'incremental' }, 'test');
   for (let i = 0; i < 600; i++) warehouse.world.trade(i, (i * 3) % 200);
   await runMessage({ job: 'wallets.syncHoldings', jobId: id, params: { mode: 'incremental' }, requestedBy: 'test' }, 0);
   await drain(jobsQueue.url);
-  // it got no further than its first batch
+  // only its first batch is committed
   expect(await jobRow(id)).toMatchObject({ status: 'running', rows_read: 500 });
   expect(await full()).toMatchObject({ status: 'succeeded', rows_read: 2_999, result: { mode: 'full', removed: 0 } });
   expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
-test('a statement that takes too long is found again by the next message', async () => {
+test('the next message finds the result of a slow statement', async () => {
   const { statements } = warehouse.counts;
-  warehouse.behaviour.pollsBeforeResult = 3;
+  warehouse.behavior.pollsBeforeResult = 3;
   warehouse.world.trade(9, 99);
   const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'slow');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
   await runMessage(message, 0);
   expect(await jobRow(id)).toMatchObject({ status: 'running', rows_read: 0 });
-  await waited();
+  await expireLeases();
   await runMessage(message);
-  warehouse.behaviour.pollsBeforeResult = 0;
+  warehouse.behavior.pollsBeforeResult = 0;
   expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
   expect(warehouse.counts.statements - statements).toBe(1);
 });
 
-test('a result that the warehouse keeps no more is asked for anew', async () => {
+test('a statement whose result has expired is executed again', async () => {
   const { id } = await insertJob(jobs.syncHoldings, { mode: 'full' }, 'test');
   const message = { job: 'wallets.syncHoldings', jobId: id, params: { mode: 'full' }, requestedBy: 'test' };
   await runMessage(message, 0);
@@ -205,7 +205,7 @@ test('a result that the warehouse keeps no more is asked for anew', async () => 
   expect(await storedHoldings(database.pool)).toEqual(warehouseHoldings(warehouse));
 });
 
-test('of two syncs of one kind the second leaves, and the first is not touched', async () => {
+test('a second sync of the same table is cancelled', async () => {
   const lease = await takeLease('wallets.WALLET_HOLDINGS');
   expect(await runJob('syncHoldings')).toMatchObject({
     status: 'cancelled',
@@ -215,7 +215,7 @@ test('of two syncs of one kind the second leaves, and the first is not touched',
   await releaseLease(lease, 'forget');
 });
 
-test('a sync whose lease was taken over writes nothing more', async () => {
+test('a sync that lost its lease writes nothing more', async () => {
   for (let i = 0; i < 20; i++) warehouse.world.trade(i * 100, 199 - i);
   const before = await storedHoldings(database.pool);
   const taken = (async () => {
@@ -234,20 +234,20 @@ test('a sync whose lease was taken over writes nothing more', async () => {
   expect(await full()).toMatchObject({ status: 'succeeded', rows_applied: 20 });
 });
 
-test('a key that Snowflake does not know is told as such', async () => {
+test('a key that Snowflake does not know fails with its error message', async () => {
   const { createSnowflake } = await import('../../functions/wallets/sources/snowflake.ts');
   const { snowflake } = await import('../../functions/upstreams/snowflake.ts');
   const { createRequest } = await import('../../shared/upstream/request.ts');
   const { generateKeyPairSync } = await import('node:crypto');
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const stranger = createSnowflake({
+  const client = createSnowflake({
     baseUrl: warehouse.url,
     credentials: async () =>
       ({ ...warehouse.secret, privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) }) as never,
     request: createRequest(snowflake, async () => {}),
   });
   await expect(
-    stranger.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),
+    client.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),
   ).rejects.toMatchObject({
     code: 'invalid_input',
     message: 'snowflake statements: rejected with 401: 390144: JWT token is invalid.',

@@ -1,4 +1,4 @@
-/** The wallets room's world for the oracle of announcements: moments, their holders, prices, and fresh read models. */
+/** The wallets domain's world for the oracle of announcements: moments, their holders, prices, and up-to-date read models. */
 import { rebuild } from '../../functions/wallets/rebuild-snapshots.ts';
 import { refreshOnce } from '../../functions/wallets/refresh-snapshots.ts';
 import { inFunction, type World } from '../support/world.ts';
@@ -13,10 +13,10 @@ const seed = `
   insert into wallets.sets values (1, 'Opening Night'), (2, 'Home Stand');
   insert into wallets.set_tiers values ('Opening Night', 'RARE');
   insert into wallets.plays (id, player_name, team_name, category, season, moment_at, details)
-  values (1, 'Ada Amsel', 'Harbour Gulls', 'Dunk', '2025', ${at(1)}, '{"height": 2}'), (2, 'Bo Brook', null, null, null, null, '{}'),
+  values (1, 'Ada Amsel', 'Harbor Gulls', 'Dunk', '2025', ${at(1)}, '{"height": 2}'), (2, 'Bo Brook', null, null, null, null, '{}'),
     (9, 'Nobody', null, null, null, null, '{}');
   insert into wallets.editions (set_id, play_id, set_name, tier, player_name, team_name, category, season, moment_at)
-  values (1, 1, 'Opening Night', 'RARE', 'Ada Amsel', 'Harbour Gulls', 'Dunk', '2025', ${at(1)}),
+  values (1, 1, 'Opening Night', 'RARE', 'Ada Amsel', 'Harbor Gulls', 'Dunk', '2025', ${at(1)}),
     (1, 2, 'Opening Night', 'COMMON', 'Bo Brook', 'Ridge Foxes', null, null, null),
     (1, 3, null, null, 'Cleo Castor', null, null, null, null), (1, 4, null, null, null, null, null, null, null);
   insert into wallets.nft_core_metadata
@@ -40,7 +40,7 @@ const isDirty = `
 
 const wallets = [ada, bo, cy, dee].map((one) => ({ path: { address: address(one) } }));
 const editions = ['1-1', '1-2', '1-3', '1-4'].map((id) => ({ path: { id } }));
-const queue = 'triggers alone add to it, in the transaction of the change that they announce; it shows nothing itself';
+const queue = 'only triggers add to it, in the transaction of the change that they announce; no read shows it';
 
 export const world: World = {
   seed: async (tx) => void (await tx.query(seed)),
@@ -49,15 +49,15 @@ export const world: World = {
     listHoldings: [
       ...wallets,
       ...['acquired', 'serial', '-floor', 'moment'].map((sort) => ({ path: wallets[0]!.path, query: { sort } })),
-      { path: wallets[0]!.path, query: { tier: 'RARE', team: 'Harbour Gulls', edition: '1-1', locked: 'false' } },
+      { path: wallets[0]!.path, query: { tier: 'RARE', team: 'Harbor Gulls', edition: '1-1', locked: 'false' } },
     ],
-    listTopWallets: ['moments', 'floorValue', 'tier.RARE', 'tier.COMMON', 'team.Harbour Gulls'].map((by) => ({
+    listTopWallets: ['moments', 'floorValue', 'tier.RARE', 'tier.COMMON', 'team.Harbor Gulls'].map((by) => ({
       query: { by, wallet: address(bo) },
     })),
     listEditions: [
       {},
       ...['-floor', '-lastSale', '-holders', '-supply', '-lockedShare'].map((sort) => ({ query: { sort } })),
-      { query: { tier: 'RARE', team: 'Harbour Gulls', player: 'Ada Amsel' } },
+      { query: { tier: 'RARE', team: 'Harbor Gulls', player: 'Ada Amsel' } },
     ],
     getEdition: editions,
     getPriceHistory: [...editions, { path: { id: '1-1' }, query: { from: '2026-01-02T00:00:00Z' } }],
@@ -91,7 +91,7 @@ export const world: World = {
     'purchases.seller': 'a key',
   },
   internal: {
-    edition_prices: 'a trigger on edition_price_scrape keeps it, in the transaction of the change that it announces',
+    edition_prices: 'a trigger on edition_price_scrape updates it, in the transaction of the change that it announces',
     dirty_wallets: queue,
     dirty_editions: queue,
     changed_holdings: queue,
@@ -154,7 +154,7 @@ export const world: World = {
       sql: 'drop trigger announce_updated on wallets.player_price_scrape',
     },
     {
-      fault: 'an old price that comes late replaces the latest',
+      fault: 'an old price that arrives late replaces the latest',
       at: 'edition_price_scrape.floor_usd',
       sql: inFunction('wallets.on_price_scrapes', ['where excluded.scraped_at >= p.scraped_at', '']),
     },
@@ -164,7 +164,7 @@ export const world: World = {
       sql: inFunction('wallets.on_price_scrapes', ['insert into wallets.dirty_editions select unnest(latest);', '']),
     },
     {
-      fault: 'a play that comes after its editions is not announced',
+      fault: 'a play that arrives after its editions is not announced',
       at: 'plays.rows',
       sql: 'drop trigger announce_inserted on wallets.plays',
     },
@@ -172,7 +172,7 @@ export const world: World = {
   ],
 };
 
-/** What a round keeps until its transaction ends: the oracle's goes on. */
+/** Drops the temporary tables of a round, which last until the end of its transaction: the oracle's goes on. */
 async function dropTemporary(tx: Parameters<World['seed']>[0]): Promise<void> {
   const { rows } = await tx.query<{ tables: string | null }>(`
     select string_agg(format('pg_temp.%I', relname), ', ') as tables from pg_class
