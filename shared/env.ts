@@ -91,13 +91,14 @@ export function upstreamSettings({ name }: Upstream): { url: string; secretArn: 
   return { url: check(`${prefix}_URL`, text), secretArn: check(`${prefix}_SECRET_ARN`, text) };
 }
 
-/** The queues that an operator may inspect, from `QUEUES`: JSON of name → {url, deadLetterUrl}. */
+/** The queues that an operator may inspect, from `QUEUES`: JSON of name → URL. A dead-letter queue ends in `-dead`. */
 export function operatedQueues(): Record<string, { url: string; deadLetterUrl: string }> {
-  const queues = z.record(z.string(), z.object({ url: text, deadLetterUrl: text }));
-  return check(
+  const urls = z.record(z.string(), text);
+  const queues = check(
     'QUEUES',
-    z.string().transform((json) => queues.parse(JSON.parse(json))),
+    z.string().transform((json) => urls.parse(JSON.parse(json))),
   );
+  return Object.fromEntries(Object.entries(queues).map(([name, url]) => [name, { url, deadLetterUrl: `${url}-dead` }]));
 }
 
 /** The secrets of the database roles, from `DATABASE_ROLE_SECRETS`: JSON of role → ARN. Only the migration has it. */

@@ -32,7 +32,7 @@ export function addJobTriggers(scope: Construct, domain: Domain, messaging: Mess
 }
 
 /** What invokes a declared function besides its queues: the bus, or the clock. */
-export function addInvocation(fn: ServiceFunction, messaging: Messaging, settings: Settings): void {
+export function addInvocation(scope: Construct, fn: ServiceFunction, messaging: Messaging, settings: Settings): void {
   const { name, invoked, queues } = fn.plan;
   switch (invoked?.by) {
     case 'events':
@@ -42,11 +42,11 @@ export function addInvocation(fn: ServiceFunction, messaging: Messaging, setting
       if (invoked.schedule === undefined) break;
       const input = ScheduleTargetInput.fromObject({ requestedBy: 'schedule' });
       const target = new SqsSendMessage(messaging.queue(name), { input });
-      scheduleJob(fn, target, { name, expression: invoked.schedule, settings });
+      scheduleJob(scope, target, { name, expression: invoked.schedule, settings });
       break;
     }
     case 'schedule':
-      scheduleJob(fn, invokeByClock(fn), { name, expression: invoked.schedule, settings });
+      scheduleJob(scope, invokeByClock(fn), { name, expression: invoked.schedule, settings });
       break;
   }
 }

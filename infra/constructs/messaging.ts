@@ -2,7 +2,7 @@ import { EventBus, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
-import { Construct } from 'constructs';
+import type { Construct } from 'constructs';
 import type { FunctionPlan } from '../functions.ts';
 import { SubscriberQueue } from './subscriber-queue.ts';
 
@@ -22,22 +22,26 @@ export interface Subscription {
   message?: object;
 }
 
-/** The bus of a stage, and every queue that invokes a function. */
-export class Messaging extends Construct {
+/**
+ * The bus of a stage, and every queue that invokes a function. They are children of the stack itself: what has a physical
+ * name must keep its logical id, or CloudFormation would create it a second time before it deletes the first.
+ */
+export class Messaging {
   readonly bus: EventBus;
   /** By name, without the stage. */
   readonly queues: ReadonlyMap<string, SubscriberQueue>;
+  private readonly scope: Construct;
   private readonly stage: string;
 
-  constructor(scope: Construct, id: string, { stage, plans, alarms }: MessagingProps) {
-    super(scope, id);
+  constructor(scope: Construct, { stage, plans, alarms }: MessagingProps) {
+    this.scope = scope;
     this.stage = stage;
-    this.bus = new EventBus(this, 'Bus', { eventBusName: `tributary-${stage}` });
+    this.bus = new EventBus(scope, 'Bus', { eventBusName: `tributary-${stage}` });
     this.queues = new Map(
       plans.flatMap(({ queues, timeoutSeconds }) =>
         queues.map(({ name, delaySeconds }) => [
           name,
-          new SubscriberQueue(this, `Queue-${name}`, {
+          new SubscriberQueue(scope, `Queue-${name}`, {
             name,
             stage,
             timeoutSeconds,
@@ -62,7 +66,7 @@ export class Messaging extends Construct {
       this.queue(queue),
       message === undefined ? {} : { message: RuleTargetInput.fromObject(message) },
     );
-    new Rule(this, `Rule-${name}`, {
+    new Rule(this.scope, `Rule-${name}`, {
       ruleName: `tributary-${this.stage}-${name}`,
       eventBus: this.bus,
       eventPattern: { source: ['tributary'], ...(types === undefined ? {} : { detailType: [...types] }) },

@@ -153,10 +153,8 @@ export class ServiceFunction extends NodeFunction {
   /** A redrive reads every queue, takes messages from the dead-letter queue, and sends them to the queue. */
   private connectOperatedQueues(): void {
     const { queues } = this.service.messaging;
-    const urls = [...queues].map(([name, { queue, deadLetterQueue }]) => [
-      name,
-      { url: queue.queueUrl, deadLetterUrl: deadLetterQueue.queueUrl },
-    ]);
+    // the URLs of dead-letter queues follow from these: a function's environment is limited to 4 KB
+    const urls = [...queues].map(([name, { queue }]) => [name, queue.queueUrl]);
     this.set('QUEUES', Stack.of(this).toJsonString(Object.fromEntries(urls)));
     for (const { queue, deadLetterQueue } of queues.values()) {
       queue.grantSendMessages(this.function);

@@ -27,13 +27,13 @@ export class ServiceStack extends Stack {
   constructor(scope: Construct, id: string, { settings, data, plans, bundles }: ServiceStackProps) {
     super(scope, id);
     const alarms = createAlarmTopic(this, data.key, settings.alarmEmail);
-    const messaging = new Messaging(this, 'Messaging', { stage: settings.stage, plans, alarms });
+    const messaging = new Messaging(this, { stage: settings.stage, plans, alarms });
     const secrets = createExternalSecrets(this, data.key, plans);
     const imports = createImportsBucket(this);
     const service: Service = { settings, data, plans, bundles, alarms, messaging, secrets, imports };
 
     const functions = plans.map((plan) => new ServiceFunction(this, plan, service));
-    for (const fn of functions) addInvocation(fn, messaging, settings);
+    for (const fn of functions) addInvocation(this, fn, messaging, settings);
     for (const domain of domains) addJobTriggers(this, domain, messaging, settings);
     notifyOfImports(imports, domains, messaging);
     runAtDeployment(this, functions, service);

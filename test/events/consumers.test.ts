@@ -17,7 +17,7 @@ import { createQueue, testSqs } from '../support/queues.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const queue = await createQueue('consumer');
-const { pool } = await createDatabase({ QUEUES: JSON.stringify({ consumer: queue }), RELAY_QUEUE_URL: queue.url });
+const { pool } = await createDatabase({ QUEUES: JSON.stringify({ consumer: queue.url }), RELAY_QUEUE_URL: queue.url });
 const { handler: api } = await import('../../functions/platform/api.ts');
 const call = createCaller(platform, api as never);
 const sqs: SQSClient = testSqs();

@@ -1,4 +1,4 @@
-/** What each function gets: the secrets, queues and triggers that its declaration calls for, and nothing else. */
+/** Each function gets only the secrets, queues, and triggers of its declaration. */
 import { expect, test } from 'vitest';
 import { domains } from '../../functions/registry.ts';
 import {
@@ -17,7 +17,7 @@ const { template, plan } = await load(synth('prod').folder);
 const environmentOf = (name: string) => plan.functions.find((one) => one.name === name)!.environment;
 const domainWith = (suffix: 'api' | 'etl', name: string) => all.find((one) => `${one.name}-${suffix}` === name);
 
-test.each(plan.functions.map(({ name }) => name))('%s is given the secrets of its roles and upstreams', (name) => {
+test.each(plan.functions.map(({ name }) => name))('%s gets the secrets of its roles and upstreams', (name) => {
   const environment = environmentOf(name);
   const [api, etl] = [domainWith('api', name), domainWith('etl', name)];
   const [, own] = declared.find(([key]) => key === name) ?? [];
@@ -41,14 +41,14 @@ test.each(plan.functions.map(({ name }) => name))('%s is given the secrets of it
     expect(environment[`UPSTREAM_${upstream.toUpperCase()}_URL`]).toBe(baseUrl);
 });
 
-test.each(plan.functions.map(({ name }) => name))('%s may use what its settings name, and nothing else', (name) => {
+test.each(plan.functions.map(({ name }) => name))('%s may use only what its settings name', (name) => {
   const environment = environmentOf(name);
   const secrets = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
   const roleSecrets = Object.values<string>(JSON.parse(environment.DATABASE_ROLE_SECRETS ?? '{}'));
   const readable = new Set([...secrets.map((key) => environment[key]!), ...roleSecrets]);
   expect(allowed(template, name, 'secretsmanager:GetSecretValue')).toEqual([...readable].sort());
   const queueUrls = Object.keys(environment).filter((key) => /^(JOBS_QUEUE_URL_\w+|RELAY_QUEUE_URL)$/.test(key));
-  const operated = Object.values<{ url: string }>(JSON.parse(environment.QUEUES ?? '{}')).map(({ url }) => url);
+  const operated = Object.values<string>(JSON.parse(environment.QUEUES ?? '{}'));
   const sendable = new Set([...queueUrls.map((key) => environment[key]!), ...operated]);
   expect(allowed(template, name, 'sqs:SendMessage')).toEqual([...sendable].map((url) => nameIn(url)).sort());
   expect(allowed(template, name, 'events:PutEvents').length > 0).toBe('BUS_NAME' in environment);
@@ -61,7 +61,7 @@ test.each(plan.functions.map(({ name }) => name))('%s may use what its settings 
   expect(inNetwork).toBe('DATABASE_WRITER_HOST' in environment);
 });
 
-test('only what starts jobs is given their lanes', () => {
+test('only functions that start jobs get their lanes', () => {
   const lanes = (name: string) =>
     Object.keys(environmentOf(name)).flatMap((key) => /^JOBS_QUEUE_URL_(\w+)$/.exec(key)?.[1] ?? []);
   const lanesIn = (domain: Domain) => lanesOf(domain).map((lane) => `${domain.name}_${lane}`.toUpperCase());
@@ -73,7 +73,7 @@ test('only what starts jobs is given their lanes', () => {
   }
 });
 
-test.each(declared)('%s has what invokes it', (name, { invoked }) => {
+test.each(declared)('%s is invoked as declared', (name, { invoked }) => {
   const queued = plan.eventSources.filter(({ functionName }) => functionName === name);
   const queues = queued.map(({ queueName }) => queueName);
   const scheduled = plan.schedules.filter((one) => one.name === `tributary-prod-${name}`);

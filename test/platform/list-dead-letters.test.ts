@@ -5,7 +5,9 @@ import { refusal } from '../support/reads.ts';
 import { createTestDomain } from '../support/test-domain.ts';
 
 const [relay, jobs, full] = await Promise.all([createQueue('relay'), createQueue('jobs'), createQueue('full')]);
-const { call } = await createTestDomain('platform', { QUEUES: JSON.stringify({ relay, jobs, full }) });
+const { call } = await createTestDomain('platform', {
+  QUEUES: JSON.stringify({ relay: relay.url, jobs: jobs.url, full: full.url }),
+});
 const sqs = testSqs();
 const send = async (url: string, body: string) =>
   (await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body }))).MessageId;

@@ -5,7 +5,7 @@ import { refusal } from '../support/reads.ts';
 import { createTestDomain } from '../support/test-domain.ts';
 
 const [relay, jobs] = await Promise.all([createQueue('relay'), createQueue('jobs')]);
-const { call } = await createTestDomain('platform', { QUEUES: JSON.stringify({ relay, jobs }) });
+const { call } = await createTestDomain('platform', { QUEUES: JSON.stringify({ relay: relay.url, jobs: jobs.url }) });
 const sqs = testSqs();
 const send = (url: string) => sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{}' }));
 
@@ -27,8 +27,8 @@ test('lists all queues with their waiting, in-flight, and dead messages', async 
 test('returns 503 when SQS does not know a queue', async () => {
   const queues = process.env.QUEUES;
   process.env.QUEUES = JSON.stringify({
-    relay,
-    gone: { url: `${relay.url}-gone`, deadLetterUrl: relay.deadLetterUrl },
+    relay: relay.url,
+    gone: `${relay.url}-gone`,
   });
   const { status, json } = await call('/v1/admin/queues');
   process.env.QUEUES = queues;

@@ -16,7 +16,7 @@ export const testS3 = () => new S3Client({ ...connection(), forcePathStyle: true
 export async function createQueue(name: string): Promise<{ url: string; deadLetterUrl: string }> {
   const sqs = testSqs();
   const suffix = randomBytes(4).toString('hex');
-  const dead = await sqs.send(new CreateQueueCommand({ QueueName: `${name}-dead-${suffix}` }));
+  const dead = await sqs.send(new CreateQueueCommand({ QueueName: `${name}-${suffix}-dead` }));
   const { Attributes } = await sqs.send(
     new GetQueueAttributesCommand({ QueueUrl: dead.QueueUrl!, AttributeNames: ['QueueArn'] }),
   );
