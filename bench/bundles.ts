@@ -1,4 +1,4 @@
-/** The size of each function's bundle, and the time a fresh process takes to import it, beyond an empty handler. */
+/** The size of each function's bundle, and the time that a new process takes to import it, beyond an empty handler. */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { bundleFunctions } from '../infra/constructs/bundle.ts';
 import { planFunctions } from '../infra/functions.ts';
 
 const runs = 9;
-/** All that handlers need of the environment while they are imported. */
+/** The variables that handlers need when they are imported. */
 const environment = { ...process.env, STAGE: 'bench', SERVICE: 'bench', AWS_REGION: 'us-east-1' };
 
 /** `npm run bench -- bundles` */
@@ -20,7 +20,7 @@ export async function benchBundles(): Promise<void> {
   await writeFile(empty, 'export const handler = async () => undefined;\n');
   const floor = importOf(empty);
   console.log(
-    `an empty handler: ${floor.ms.toFixed(1)} ms, ${floor.mb.toFixed(0)} MB; medians of ${runs} fresh processes`,
+    `an empty handler: ${floor.ms.toFixed(1)} ms, ${floor.mb.toFixed(0)} MB; medians of ${runs} new processes`,
   );
   console.log(
     `${'function'.padEnd(20)} ${'at start KB'.padStart(12)} ${'total KB'.padStart(10)} ${'import ms'.padStart(10)} ${'beyond ms'.padStart(10)} ${'MB'.padStart(5)}`,
@@ -42,7 +42,7 @@ export async function benchBundles(): Promise<void> {
 
 const kb = (bytes: number) => (bytes / 1_000).toFixed(0);
 
-/** Bytes of code that importing the entry loads, and bytes of all code in the bundle. */
+/** The bytes of code that importing the entry loads, and the bytes of all code in the bundle. */
 export async function sizesOf(folder: string): Promise<{ atStart: number; all: number }> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.mjs'));
   const code = new Map(

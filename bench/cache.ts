@@ -1,6 +1,6 @@
 /**
- * A hot read from Redis to response bytes, against the limits (a raw auto-pipelined HGET of the same field, and a GET of
- * the plain body) and against two well-kept caches doing the work that a handler needs: their value as JSON text.
+ * A hot read, from Redis to response bytes. Compared with the limits (a raw auto-pipelined HGET of the same field, and a
+ * GET of the plain body) and with two well-maintained caches that do what a handler needs: return their value as JSON.
  */
 import { cachified, createCacheEntry } from '@epic-web/cachified';
 import { BentoCache, bentostore } from 'bentocache';
@@ -26,38 +26,38 @@ const generation: GenerationSource = { ensure: fixed, peek: fixed, revoke: async
 export async function benchCache(): Promise<void> {
   const server = await startRedis(() => {}, '');
   console.log(
-    `${rounds} rounds in turn of ${roundMs} ms each; each figure is a ratio within its round, as median (lowest to highest)`,
+    `${rounds} rounds of ${roundMs} ms per contestant; each figure is a ratio to the first of its round: median (lowest to highest)`,
   );
   const world = await prepare(server.url, 2_000);
-  await race('2 KB, 50 in flight, each of another view', 50, world.hot);
+  await race('2 KB, 50 in flight, each of a different view', 50, world.hot);
   await race('2 KB, 1 in flight', 1, world.hot);
-  await race('2 KB with dependencies, 50 in flight, each of another view', 50, world.dependent);
-  await race('60 equal reads of one tick', 1, world.equal);
-  await race('2 KB beside other caches, 50 in flight, all of one view', 50, world.peers);
+  await race('2 KB with dependencies, 50 in flight, each of a different view', 50, world.dependent);
+  await race('60 equal reads in one tick', 1, world.equal);
+  await race('2 KB compared with other caches, 50 in flight, all of one view', 50, world.peers);
   await world.close();
   const large = await prepare(server.url, 64_000);
-  await race('64 KB beside other caches, 50 in flight, all of one view', 50, large.peers);
+  await race('64 KB compared with other caches, 50 in flight, all of one view', 50, large.peers);
   await large.close();
   await stampede(server.url);
   await server.stop();
 }
 
-/** Runs all in turn, round by round, and prints each one's ratio to the first. */
+/** Runs all contestants in each round, and prints their ratios to the first. */
 async function race(title: string, inFlight: number, contestants: Contestants): Promise<void> {
   const rates = new Map<string, number[]>([...contestants.keys()].map((name) => [name, []]));
   for (const read of contestants.values()) await rate(read, inFlight);
   const names = [...contestants.keys()];
   for (let round = 0; round < rounds; round++) {
-    // who comes first changes, so that nobody has the warm or the cold place
+    // rotate the order, so that no contestant is always first
     for (let i = 0; i < names.length; i++) {
       const name = names[(i + round) % names.length]!;
       rates.get(name)!.push(await rate(contestants.get(name)!, inFlight));
     }
   }
-  const limit = rates.get(names[0]!)!;
+  const first = rates.get(names[0]!)!;
   console.log(`\n${title}`);
   for (const [name, found] of rates) {
-    const ratios = found.map((one, i) => one / limit[i]!);
+    const ratios = found.map((one, i) => one / first[i]!);
     console.log(`  ${name.padEnd(34)} ${String(Math.round(median(found))).padStart(7)}/s   ${spread(ratios)}`);
   }
 }
@@ -72,7 +72,7 @@ async function prepare(url: string, bytes: number) {
     status: 200,
     body,
   });
-  /** So many views as reads are in flight at the most, each of an entity with so many fences before it. */
+  /** Fifty cached views, one for each read in flight. `fences` were raised on each entity before. */
   const viewsOf = async (name: string, fences: number, dependsOn: string[] = []): Promise<CachedView[]> => {
     const views = Array.from({ length: 50 }, (_, i) => ({
       entity: `${name}:${bytes}:${i}`,
@@ -149,7 +149,7 @@ async function peers(url: string, value: unknown): Promise<{ contestants: [strin
   };
   await store.set('cachified', createCacheEntry(value, { ttl: 86_400_000 }));
   const getFreshValue = () => {
-    throw new Error('a hot read loads nothing');
+    throw new Error('a hot read must not load');
   };
   return {
     contestants: [
@@ -167,13 +167,13 @@ async function peers(url: string, value: unknown): Promise<{ contestants: [strin
   };
 }
 
-/** Reads a second, with so many in flight all the time. */
+/** Reads per second, with `inFlight` concurrent reads. */
 async function rate(read: Read, inFlight: number): Promise<number> {
   let reads = 0;
   const startedAt = performance.now();
-  const until = startedAt + roundMs;
+  const endsAt = startedAt + roundMs;
   const worker = async () => {
-    while (performance.now() < until) {
+    while (performance.now() < endsAt) {
       await read();
       reads++;
     }
@@ -182,13 +182,13 @@ async function rate(read: Read, inFlight: number): Promise<number> {
   return (reads / (performance.now() - startedAt)) * 1_000;
 }
 
-/** Sixty readers of one view that is not there, while its fences keep coming and an older transaction is open. */
+/** Sixty readers miss one view while fences are raised on its entity and an older transaction is open. */
 async function stampede(url: string): Promise<void> {
   const connection = await connectRedis({ url, onFault: () => {} });
   const cache = createCache({ redis: connection, generation, maxLoads: 4 });
   const counts: number[] = [];
   for (let round = 0; round < rounds; round++) counts.push(await stampedeOnce(cache, `stampede:${round}`));
-  console.log(`\nA stampede of 60 readers under fences and an open transaction: ${spread(counts, 0)} loads`);
+  console.log(`\nA stampede of 60 readers, with fences and an open transaction: ${spread(counts, 0)} loads`);
   await connection.close();
 }
 
@@ -218,7 +218,7 @@ function makeValue(bytes: number): unknown {
   for (let i = 0; JSON.stringify({ nfts }).length < bytes; i++) {
     nfts.push({
       tokenId: String(i),
-      name: `Harbour Lights #${i}`,
+      name: `Harbor Lights #${i}`,
       imageUrl: `https://cdn.example.com/hrbr/${i}.png`,
       traits: [{ type: 'Fog', value: `Amber ${(i * 7_919) % 101}` }],
     });

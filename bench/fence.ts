@@ -1,7 +1,7 @@
 /**
- * The fence under load: a primary, a replica that lags, writers, readers, and the real way of a change: commit, outbox,
- * relay, bus, queue, fence. Counts reads that are older than a fence raised before they began, keys that are stale when
- * all is quiet, and what loads cost; the same for a plain read-through cache that is deleted on write.
+ * The fence under load: a primary, a lagging replica, writers, readers, and the full path of a change: commit, outbox,
+ * relay, bus, queue, fence. Counts the reads that are older than a fence raised before they began, the keys that are still
+ * stale after the load, and the loads; and does the same for a plain read-through cache that deletes on write.
  */
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -24,18 +24,19 @@ export interface FenceOptions {
   keys: number;
   writers: number;
   readers: number;
-  /** `fenced`: ours, the whole way. `outboxOnly`: without the direct raise after COMMIT. `deleteOnWrite`: a plain cache. */
+  /** `fenced`: ours. `outboxOnly`: ours, without the direct raise after COMMIT. `deleteOnWrite`: a plain cache. */
   cache: 'fenced' | 'outboxOnly' | 'deleteOnWrite';
-  /** What makes it harder: a write transaction that is open throughout, or a bus that takes 300 ms to accept a call. */
+  /** Runs with a write transaction that is open throughout, or with a bus that takes 300 ms to accept a call. */
   trouble?: 'openTransaction' | 'slowBus';
 }
 
-/** Loads by where they were tried, and by what let them pass. */
+/** Counts of loads by host and by what proved them. */
 export interface Loads {
-  /** Statements on the replica, and those that its snapshot did not prove. */
+  /** Statements on the replica. */
   onReplica: number;
+  /** Those that the replica's snapshot did not prove. */
   unprovenBySnapshot: number;
-  /** Of these, the ones that the status of the transactions did not prove either: they went on to the writer. */
+  /** Those of them that the status of the transactions did not prove either, so that they went to the writer. */
   unprovenByStatus: number;
   onWriter: number;
 }
@@ -45,17 +46,18 @@ export interface FenceReport {
   writes: number;
   hitRate: number;
   loads: Loads;
-  /** Answers that say that they were checked against no fence, because Redis did not answer; and the old ones of them. */
+  /** Reads that bypassed the cache because Redis did not respond, and say so. */
   bypassed: number;
+  /** Those of them that returned an old value. */
   staleBypassed: number;
-  /** Other reads that returned a value older than one whose fence had been raised before the read began. */
+  /** Other reads that returned an older value than one whose fence had been raised before the read began. */
   staleReads: number;
-  /** Keys whose cached value is old after the load, the queues and the replica have come to rest. */
+  /** Keys whose cached value is still old after the load, when the queues are empty and the replica has caught up. */
   staleKeys: number;
 }
 
 export interface FenceBench {
-  /** Runs a load on keys of its own and counts. */
+  /** Runs a load on new keys. */
   run(options: FenceOptions): Promise<FenceReport>;
   stop(): Promise<void>;
 }
@@ -63,7 +65,7 @@ export interface FenceBench {
 const hotKeys = 2;
 const slowBusMs = 300;
 
-/** Starts what the loads run against; the replica applies what it gets after the delay. */
+/** Starts the servers. The replica applies changes after the delay. */
 export async function startFenceBench(applyDelayMs: number): Promise<FenceBench> {
   const world = await startWorld(applyDelayMs);
   return {
@@ -71,10 +73,10 @@ export async function startFenceBench(applyDelayMs: number): Promise<FenceBench>
       const prefix = randomBytes(3).toString('hex');
       const keys = Array.from({ length: options.keys }, (_, i) => `${prefix}-${i}`);
       await world.prepare(keys);
-      const relieve = await world.trouble(options.trouble);
+      const endTrouble = await world.trouble(options.trouble);
       const subject =
         options.cache === 'deleteOnWrite' ? await plainCache(world) : await fencedCache(options.cache, world);
-      return load(options, keys, subject).finally(relieve);
+      return load(options, keys, subject).finally(endTrouble);
     },
     stop: world.stop,
   };
@@ -83,14 +85,14 @@ export async function startFenceBench(applyDelayMs: number): Promise<FenceBench>
 interface Subject {
   loads: Loads;
   read(key: string): Promise<{ value: number; outcome: Outcome }>;
-  /** Resolves when nobody may read an older value any more. */
+  /** Resolves when no read may return an older value. */
   write(key: string, value: number): Promise<void>;
   settle(): Promise<void>;
 }
 
 const noLoads = (): Loads => ({ onReplica: 0, unprovenBySnapshot: 0, unprovenByStatus: 0, onWriter: 0 });
 
-/** Half of the commits go to two keys. */
+/** Picks a hot key for half of the commits. */
 function pickToWrite(keys: readonly string[]): string {
   const [from, to] = Math.random() < 0.5 ? [0, hotKeys] : [hotKeys, keys.length];
   return keys[from + Math.floor(Math.random() * (to - from))]!;
@@ -101,14 +103,14 @@ async function load(
   keys: string[],
   subject: Subject,
 ): Promise<FenceReport> {
-  const until = Date.now() + seconds * 1_000;
+  const endsAt = Date.now() + seconds * 1_000;
   const settled = new Map(keys.map((key) => [key, 0]));
   const written = new Map(keys.map((key) => [key, 0]));
   const busy = new Set<string>();
   const report = { reads: 0, writes: 0, hits: 0, bypassed: 0, staleBypassed: 0, staleReads: 0 };
 
   const write = async () => {
-    while (Date.now() < until) {
+    while (Date.now() < endsAt) {
       const key = pickToWrite(keys);
       if (!busy.has(key)) {
         busy.add(key);
@@ -123,14 +125,14 @@ async function load(
     }
   };
   const read = async () => {
-    while (Date.now() < until) {
+    while (Date.now() < endsAt) {
       const key = keys[Math.floor(Math.random() ** 2 * keys.length)]!;
-      const least = settled.get(key)!;
+      const minimum = settled.get(key)!;
       const { value, outcome } = await subject.read(key);
       report.reads++;
       if (outcome === 'hit') report.hits++;
       if (outcome === 'bypass') report.bypassed++;
-      if (value < least) report[outcome === 'bypass' ? 'staleBypassed' : 'staleReads']++;
+      if (value < minimum) report[outcome === 'bypass' ? 'staleBypassed' : 'staleReads']++;
     }
   };
   await Promise.all([...Array.from({ length: writers }, write), ...Array.from({ length: readers }, read)]);
@@ -180,7 +182,7 @@ async function startWorld(applyDelayMs: number) {
     DATABASE_WRITE_SECRET_ARN: 'owner',
     DATABASE_POOL_SIZE: '16',
     DATABASE_TLS: 'off',
-    // the lagging replica is what is under test: it is to be read from
+    // reads must use the replica although it lags
     DATABASE_LAG_THRESHOLD_MS: '3600000',
     REDIS_URL: redis.url,
     RELAY_QUEUE_URL: `${queues.url}/000000000000/relay-outbox`,
@@ -203,7 +205,7 @@ async function startWorld(applyDelayMs: number) {
       await client.query('insert into things select key, 0 from unnest($1::text[]) as key', [keys]);
       await new Promise((resolve) => setTimeout(resolve, applyDelayMs + 500));
     },
-    /** Causes trouble until what it returns is called. */
+    /** Causes trouble until the returned function is called. */
     async trouble(kind: FenceOptions['trouble']): Promise<() => Promise<void>> {
       if (kind === 'slowBus') slow.delayMs = slowBusMs;
       const open = await postgres.connect();
@@ -224,7 +226,7 @@ async function startWorld(applyDelayMs: number) {
   };
 }
 
-/** The bus behind a delay. */
+/** A proxy that delays calls to the bus. */
 async function startSlowBus(target: string) {
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
@@ -251,7 +253,7 @@ async function startSlowBus(target: string) {
   return slow;
 }
 
-/** Ours: reads through the cache, writes through commit(), and the relay and the consumer at work beside them. */
+/** Our cache: reads through it and writes with commit(), while the relay and the consumer run. */
 async function fencedCache(
   kind: 'fenced' | 'outboxOnly',
   { resources, queuesUrl, applyDelayMs }: World,
@@ -304,7 +306,7 @@ async function fencedCache(
     async write(key, value) {
       const applied = pump.applied(key);
       await change(key, value, kind === 'fenced' ? commit : inTransaction);
-      // where the direct raise did not get through, the fence is there when the outbox has brought it
+      // without the direct raise, the fence exists only when the consumer has raised it
       if (kind === 'outboxOnly' || unraised.delete(`things:${key}`)) await applied;
     },
     async settle() {
@@ -315,7 +317,7 @@ async function fencedCache(
   };
 }
 
-/** The relay and the consumer, as the schedules and the event source run them. */
+/** Runs the relay and the consumer, as the schedule and the event source do. */
 function pumpEvents(
   queuesUrl: string,
   handler: (event: never) => Promise<unknown>,
@@ -357,7 +359,7 @@ function pumpEvents(
   const consuming = Promise.all([consume(), consume()]);
   return {
     done: Promise.all([relaying, consuming]).then(() => sqs.destroy()),
-    /** When the fence of a change has been raised the long way. */
+    /** Resolves when the consumer has raised the fence of a change. */
     applied: (key: string) =>
       new Promise<void>((resolve) => {
         const entity = `things:${key}`;
@@ -366,7 +368,7 @@ function pumpEvents(
   };
 }
 
-/** What one would write: read through, with a TTL; load from the replica; delete on write. */
+/** The usual cache: read-through from the replica, with a TTL, deleted on write. */
 async function plainCache({ resources, applyDelayMs }: World): Promise<Subject> {
   const [{ query }, { inTransaction }] = await Promise.all([
     import('../shared/db/read.ts'),
@@ -393,20 +395,20 @@ async function plainCache({ resources, applyDelayMs }: World): Promise<Subject> 
   };
 }
 
-/** `npm run bench -- fence`: thirty seconds of each. */
+/** `npm run bench -- fence`: runs each case for thirty seconds. */
 export async function benchFence(): Promise<void> {
   const common = { seconds: 30, keys: 64, writers: 4, readers: 16 };
   const applyDelayMs = 200;
   const bench = await startFenceBench(applyDelayMs);
   console.log(
-    `${common.writers} writers, ${common.readers} readers, ${common.keys} keys of which ${hotKeys} take half of the commits, ` +
-      `${common.seconds} s each, a replica ${applyDelayMs} ms behind`,
+    `${common.writers} writers, ${common.readers} readers, ${common.keys} keys, ${hotKeys} of which get half of the commits, ` +
+      `${common.seconds} s per case, a replica ${applyDelayMs} ms behind`,
   );
   const runs: [string, Pick<FenceOptions, 'cache' | 'trouble'>][] = [
-    ['(a) nothing else', { cache: 'fenced' }],
+    ['(a) without trouble', { cache: 'fenced' }],
     ['(b) a write transaction open throughout', { cache: 'fenced', trouble: 'openTransaction' }],
-    [`(c) the relay stalled ${slowBusMs} ms a call`, { cache: 'fenced', trouble: 'slowBus' }],
-    ['(d) the outbox alone brings the fences', { cache: 'outboxOnly' }],
+    [`(c) a bus that takes ${slowBusMs} ms per call`, { cache: 'fenced', trouble: 'slowBus' }],
+    ['(d) fences only from the outbox', { cache: 'outboxOnly' }],
     ['(e) a plain cache, deleted on write', { cache: 'deleteOnWrite' }],
   ];
   for (const [name, options] of runs) print(name, common, await bench.run({ ...common, ...options }));
@@ -420,9 +422,9 @@ function print(name: string, { seconds, keys }: { seconds: number; keys: number 
   console.log(`
 ${name}
   ${Math.round(reads / seconds)} reads/s, ${Math.round(writes / seconds)} commits/s, hit rate ${percent(hitRate, 1)}
-  stale reads ${staleReads}, stale keys ${staleKeys} of ${keys}; past Redis ${bypassed}, of these stale ${staleBypassed}
+  stale reads ${staleReads}, stale keys ${staleKeys} of ${keys}; bypassed Redis ${bypassed}, stale ${staleBypassed} of them
   loads per commit ${((onReplica + unprovenBySnapshot - unprovenByStatus + onWriter) / writes).toFixed(2)} statements; \
 misses per commit ${(onReplica / writes).toFixed(2)}
-  of ${onReplica} on the replica: by its snapshot ${percent(onReplica - unprovenBySnapshot, onReplica)}, \
-by the status ${percent(unprovenBySnapshot - unprovenByStatus, onReplica)}, sent on to the writer ${percent(unprovenByStatus, onReplica)}`);
+  ${onReplica} loads on the replica: proven by its snapshot ${percent(onReplica - unprovenBySnapshot, onReplica)}, \
+by status ${percent(unprovenBySnapshot - unprovenByStatus, onReplica)}, sent to the writer ${percent(unprovenByStatus, onReplica)}`);
 }

@@ -1,12 +1,13 @@
-/** How long prompt jobs take while bulk jobs fill their lane: on the whole system, as `npm start` runs it. */
+/** How long prompt jobs take while bulk jobs fill their lane, on the whole system as `npm start` runs it. */
 import { rm } from 'node:fs/promises';
 import { followJob } from '../local/follow-job.ts';
 import { startJob } from '../local/operator.ts';
 import { startSnowflake } from '../local/upstreams/snowflake.ts';
 import { synthesize } from './synthesize.ts';
+import { median } from './world.ts';
 
 const size = { moments: 1_000_000, wallets: 100_000, editions: 2_000, scrapes: 1 };
-/** As many as the lane runs at once. */
+/** As many jobs as the lane runs at once. */
 const bulk = ['syncHoldings', 'syncMoments', 'syncPrices', 'syncProfiles', 'rebuildSnapshots'];
 const prompt = ['wallets.refreshSnapshots', 'collections.warmPopular'];
 
@@ -25,13 +26,13 @@ export async function benchLanes(): Promise<void> {
       running.delete(name);
       console.log(`  ${name} ${job.status} after ${seconds(startedAt)} s, ${job.progress.applied} rows applied`);
     });
-    const taken = new Map<string, number[]>(prompt.map((name) => [name, []]));
+    const durations = new Map<string, number[]>(prompt.map((name) => [name, []]));
     while (running.has('syncHoldings')) {
       await Promise.all(
         prompt.map(async (name) => {
-          const askedAt = performance.now();
+          const requestedAt = performance.now();
           const { status } = await followJob(api.url, await startJob(api, name), () => {});
-          if (status === 'succeeded') taken.get(name)!.push((performance.now() - askedAt) / 1_000);
+          if (status === 'succeeded') durations.get(name)!.push((performance.now() - requestedAt) / 1_000);
           else console.log(`  ${name} ${status}`);
         }),
       );
@@ -39,12 +40,12 @@ export async function benchLanes(): Promise<void> {
     }
     await Promise.all(loads);
     console.log(
-      `prompt jobs while a sync of ${size.moments} holdings and four other bulk jobs ran, seconds from the request:`,
+      `Prompt jobs during a sync of ${size.moments} holdings and four other bulk jobs, in seconds from the request:`,
     );
-    for (const [name, all] of taken) {
+    for (const [name, all] of durations) {
       all.sort((a, b) => a - b);
       console.log(
-        `  ${name.padEnd(28)} ${all.length} runs, median ${middle(all).toFixed(2)}, longest ${all.at(-1)!.toFixed(2)}`,
+        `  ${name.padEnd(28)} ${all.length} runs, median ${median(all).toFixed(2)}, longest ${all.at(-1)!.toFixed(2)}`,
       );
     }
   } finally {
@@ -54,4 +55,3 @@ export async function benchLanes(): Promise<void> {
 }
 
 const seconds = (since: number) => ((performance.now() - since) / 1_000).toFixed(0);
-const middle = (sorted: readonly number[]) => sorted[Math.floor(sorted.length / 2)]!;

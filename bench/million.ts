@@ -1,4 +1,4 @@
-/** A worker that syncs what the warehouse has, and tells the most memory its process took; `npm run bench -- sync` starts it. */
+/** Syncs all holdings of the warehouse and prints the peak memory of its process. `npm run bench -- sync` starts it. */
 import type { Context, SQSEvent } from 'aws-lambda';
 import sql from 'sql-template-tag';
 import { handler } from '../functions/wallets/etl.ts';
@@ -16,7 +16,7 @@ const [job] = await query<{ status: string; rows_applied: string; error: unknown
 );
 const peakMb = process.resourceUsage().maxRSS / 1_024;
 console.log(
-  `\na first sync of ${job?.rows_applied} rows, at 2 requests a second: ${job?.status} after ${seconds.toFixed(0)} s; ` +
-    `peak memory of the process ${peakMb.toFixed(0)} MB, of a heap of 128 MB at most (${idleMb.toFixed(0)} MB with the code loaded)${job?.error ? ` ${JSON.stringify(job.error)}` : ''}`,
+  `\nA first sync of ${job?.rows_applied} rows, at 2 requests per second: ${job?.status} after ${seconds.toFixed(0)} s; ` +
+    `peak memory ${peakMb.toFixed(0)} MB, with a heap limit of 128 MB (${idleMb.toFixed(0)} MB after loading the code)${job?.error ? ` ${JSON.stringify(job.error)}` : ''}`,
 );
 process.exit(0);

@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME`: one measurement, its figures and how to repeat it. Never part of a test. */
+/** `npm run bench -- NAME…`: runs benchmarks one after another. */
 const benches: Record<string, () => Promise<void>> = {
   cache: async () => (await import('./cache.ts')).benchCache(),
   bundles: async () => (await import('./bundles.ts')).benchBundles(),
@@ -12,7 +12,7 @@ const names = process.argv.slice(2);
 const unknown = names.find((name) => !benches[name]);
 if (names.length === 0 || unknown !== undefined) {
   console.error(
-    `${unknown ? `There is no bench ${unknown}.` : 'Which bench?'} There are ${Object.keys(benches).join(', ')}.`,
+    `${unknown ? `Unknown benchmark: ${unknown}.` : 'Usage: npm run bench -- NAME…'} Benchmarks: ${Object.keys(benches).join(', ')}.`,
   );
   process.exit(1);
 }

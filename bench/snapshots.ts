@@ -1,7 +1,7 @@
 /**
- * Keeping the read models, by how many wallets have changed: taking up the changes, against TRUNCATE + INSERT of the same
- * tables and against REFRESH MATERIALIZED VIEW CONCURRENTLY of the same queries with the same indexes. And reading them,
- * against computing the answer.
+ * Updating the read models, by the share of wallets that changed: applying the changes, compared with TRUNCATE + INSERT of
+ * the same tables and with REFRESH MATERIALIZED VIEW CONCURRENTLY of the same queries with the same indexes. And reading
+ * the read models, compared with computing the answer.
  */
 import type pg from 'pg';
 import sql from 'sql-template-tag';
@@ -22,7 +22,7 @@ const reads = 200;
 /** `npm run bench -- snapshots` */
 export async function benchSnapshots(): Promise<void> {
   const { client, stop } = await startBenchDatabase();
-  console.log(`medians of ${rounds} rounds, in turn; 10 holdings to a wallet, 2,000 editions`);
+  console.log(`medians of ${rounds} rounds; 10 holdings per wallet, 2,000 editions`);
   const sameChange: number[] = [];
   for (const size of sizes) {
     const { wallets } = await fillHoldings(client, size);
@@ -33,7 +33,7 @@ export async function benchSnapshots(): Promise<void> {
       const changed = Math.round(wallets * share);
       const { ours, best } = await benchShare(client, share, changed);
       if (changed === wallets * share && changed === 100) sameChange.push(ours);
-      console.log(`    the better of the two takes ${(best / ours).toFixed(1)} times as long`);
+      console.log(`    the better of the other two takes ${(best / ours).toFixed(1)} times as long`);
     }
     await benchReads(client);
   }
@@ -49,7 +49,7 @@ async function benchShare(client: pg.Client, share: number, changed: number): Pr
     await change(client, changed, round);
     times.ours.push(await refresh(client));
     times.view.push(await timeMs(() => client.query(refreshViews)));
-    // the larger the table, the longer; what changed makes no difference to it
+    // three rounds are enough: its time depends only on the size of the table
     if (round < 3) times.truncate.push(await timeMs(() => truncateAndInsert(client)));
     await client.query(
       'vacuum wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot, wallets.wallet_holdings, wallets.changed_holdings, wallets.dirty_wallets, summary_view, teams_view, editions_view',
@@ -57,7 +57,7 @@ async function benchShare(client: pg.Client, share: number, changed: number): Pr
   }
   const [ours, truncate, view] = [times.ours, times.truncate, times.view].map(median) as [number, number, number];
   console.log(`  ${share * 100} % of the wallets (${changed}) changed`);
-  console.log(`    taking up the changes              ${spread(times.ours, 1)} ms`);
+  console.log(`    applying the changes               ${spread(times.ours, 1)} ms`);
   console.log(
     `    TRUNCATE + INSERT                  ${spread(times.truncate, 0)} ms   ${(truncate / ours).toFixed(1)} ×`,
   );
@@ -65,7 +65,7 @@ async function benchShare(client: pg.Client, share: number, changed: number): Pr
   return { ours, best: Math.min(truncate, view) };
 }
 
-/** One moment of so many wallets is locked or unlocked, or goes to another of them. */
+/** Locks or unlocks one moment of each of `wallets` wallets, and moves half of them to another of these wallets. */
 async function change(client: pg.Client, wallets: number, round: number): Promise<void> {
   await client.query(
     `with chosen as (
@@ -130,7 +130,7 @@ const refreshViews = `
   refresh materialized view concurrently teams_view;
   refresh materialized view concurrently editions_view`;
 
-/** The very statements of the reads, with the snapshot there and, in a transaction that is rolled back, without it. */
+/** Times the statements of the reads with the snapshot and, in a transaction that is rolled back, without it. */
 async function benchReads(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ address: string }>(
     `select wallets.wallet_name(wallet_address) as address from wallets.wallet_summary_snapshot

@@ -1,7 +1,7 @@
 /**
- * Taking holdings over in bulk, against the limit (COPY of the same rows into a bare table) and against what is usually
- * written (the seed's multi-row INSERT … ON CONFLICT of 500 rows, into the table with the seed's indexes); then a sync of a
- * million rows from the warehouse, and the memory it takes.
+ * Storing holdings in bulk, compared with the limit (COPY of the same rows into a bare table) and with the usual code (a
+ * multi-row INSERT … ON CONFLICT of 500 rows, into a table with the usual indexes). Then a sync of a million rows from the
+ * warehouse, and its memory.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,15 +21,15 @@ import { fillHoldings, median, spread, startBenchDatabase, timeMs } from './worl
 
 const sizes = [100_000, 300_000, 1_000_000];
 const rounds = 5;
-const rowsARound = 100_000;
-const rowsACommit = 50_000;
+const rowsPerRound = 100_000;
+const rowsPerCommit = 50_000;
 const millionRows = 1_000_000;
 
 /** `npm run bench -- sync` */
 export async function benchSync(): Promise<void> {
   const database = await startBenchDatabase();
   console.log(
-    `${rowsARound} rows a round, medians of ${rounds} rounds in turn; ratios are rows a second to the limit's within a round`,
+    `${rowsPerRound} rows per round, medians of ${rounds} rounds in turn; ratios are to the limit's rows per second in the same round`,
   );
   for (const size of sizes) await benchSize(database.client, size);
   await database.stop();
@@ -41,14 +41,14 @@ interface Contest {
   limitAgain: number;
   multiRow: number;
   ours: number;
-  /** Without the triggers that announce, and that feed the read models. */
+  /** Without the triggers that announce changes and feed the read models. */
   upsertAlone: number;
 }
 
 async function benchSize(client: pg.Client, size: number): Promise<void> {
   await fillHoldings(client, size);
-  await prepareSeedsTable(client);
-  console.log(`\n${size} holdings stand`);
+  await createUsualTable(client);
+  console.log(`\n${size} stored holdings`);
   for (const [name, make] of [
     ['all new', (round: number) => newRows(size, round)],
     ['95 % unchanged', (round: number) => mostlyUnchanged(client, size, round)],
@@ -67,8 +67,8 @@ async function benchSize(client: pg.Client, size: number): Promise<void> {
       rates.push((rows.length / times.limit) * 1_000);
       for (const key of Object.keys(ratios) as (keyof Contest)[]) ratios[key].push(times.limit / times[key]);
     }
-    console.log(`  ${name}: the limit takes ${Math.round(median(rates) / 1_000)}k rows/s`);
-    console.log(`    the limit once more (noise)        ${spread(ratios.limitAgain)}`);
+    console.log(`  ${name}: the limit is ${Math.round(median(rates) / 1_000)}k rows/s`);
+    console.log(`    the limit again (noise)            ${spread(ratios.limitAgain)}`);
     console.log(`    multi-row INSERT of 500            ${spread(ratios.multiRow, 3)}`);
     console.log(
       `    recordHoldings                     ${spread(ratios.ours, 3)}   ${(median(ratios.ours) / median(ratios.multiRow)).toFixed(1)} × the INSERT`,
@@ -78,7 +78,7 @@ async function benchSize(client: pg.Client, size: number): Promise<void> {
   console.log(`  WAL of an unchanged row: ${(await walOfUnchanged(client, size)).toFixed(1)} bytes`);
 }
 
-/** Each in a transaction that is rolled back, so that every one meets the same table. */
+/** Runs each contestant in a transaction that is rolled back, so that all start with the same table. */
 async function contest(client: pg.Client, rows: readonly HoldingRecord[]): Promise<Contest> {
   const limit = () => copyBare(client, rows);
   const times = {
@@ -91,7 +91,7 @@ async function contest(client: pg.Client, rows: readonly HoldingRecord[]): Promi
     }),
     limitAgain: await limit(),
   };
-  await client.query('vacuum wallets.wallet_holdings, seeds_holdings, wallets.changed_holdings, wallets.dirty_wallets');
+  await client.query('vacuum wallets.wallet_holdings, usual_holdings, wallets.changed_holdings, wallets.dirty_wallets');
   return times;
 }
 
@@ -103,8 +103,8 @@ async function rolledBack(client: pg.Client, work: () => Promise<void>): Promise
 }
 
 async function record(client: pg.Client, rows: readonly HoldingRecord[]): Promise<void> {
-  for (let at = 0; at < rows.length; at += rowsACommit)
-    await recordHoldings(client as unknown as Transaction, rows.slice(at, at + rowsACommit));
+  for (let at = 0; at < rows.length; at += rowsPerCommit)
+    await recordHoldings(client as unknown as Transaction, rows.slice(at, at + rowsPerCommit));
 }
 
 async function copyBare(client: pg.Client, rows: readonly HoldingRecord[]): Promise<number> {
@@ -124,24 +124,24 @@ async function copyBare(client: pg.Client, rows: readonly HoldingRecord[]): Prom
   });
 }
 
-/** The seed's table, with its key and its indexes. */
-async function prepareSeedsTable(client: pg.Client): Promise<void> {
+/** Creates a table of holdings with the usual key and indexes. */
+async function createUsualTable(client: pg.Client): Promise<void> {
   await client.query(
     `
-    drop table if exists seeds_holdings;
-    create table seeds_holdings (wallet_address text not null, nft_id bigint not null, is_locked boolean not null,
+    drop table if exists usual_holdings;
+    create table usual_holdings (wallet_address text not null, nft_id bigint not null, is_locked boolean not null,
       last_event_ts timestamptz not null, last_synced_at timestamptz not null default now());
-    insert into seeds_holdings
+    insert into usual_holdings
     select wallets.wallet_name(wallet_address), nft_id, is_locked, last_event_ts from wallets.wallet_holdings;
-    alter table seeds_holdings add primary key (wallet_address, nft_id);
-    create index on seeds_holdings (wallet_address);
-    create index on seeds_holdings (nft_id);
-    create index on seeds_holdings (last_event_ts);
-    create index on seeds_holdings (wallet_address, nft_id);
-    create index on seeds_holdings (wallet_address, is_locked);
-    vacuum analyze seeds_holdings`.replace(/\s*vacuum analyze seeds_holdings$/, ''),
+    alter table usual_holdings add primary key (wallet_address, nft_id);
+    create index on usual_holdings (wallet_address);
+    create index on usual_holdings (nft_id);
+    create index on usual_holdings (last_event_ts);
+    create index on usual_holdings (wallet_address, nft_id);
+    create index on usual_holdings (wallet_address, is_locked);
+    vacuum analyze usual_holdings`.replace(/\s*vacuum analyze usual_holdings$/, ''),
   );
-  await client.query('vacuum analyze seeds_holdings');
+  await client.query('vacuum analyze usual_holdings');
 }
 
 async function insertMultiRow(client: pg.Client, rows: readonly HoldingRecord[]): Promise<void> {
@@ -149,7 +149,7 @@ async function insertMultiRow(client: pg.Client, rows: readonly HoldingRecord[])
     const batch = rows.slice(at, at + 500);
     const places = batch.map((_, i) => `($${i * 4 + 1}, $${i * 4 + 2}, $${i * 4 + 3}, $${i * 4 + 4})`);
     await client.query(
-      `insert into seeds_holdings (wallet_address, nft_id, is_locked, last_event_ts) values ${places.join(', ')}
+      `insert into usual_holdings (wallet_address, nft_id, is_locked, last_event_ts) values ${places.join(', ')}
        on conflict (wallet_address, nft_id) do update
          set is_locked = excluded.is_locked, last_event_ts = excluded.last_event_ts, last_synced_at = now()`,
       batch.flatMap((one) => [one.wallet, one.nftId, one.isLocked, new Date(Number(one.lastEventMicros / 1_000n))]),
@@ -157,37 +157,37 @@ async function insertMultiRow(client: pg.Client, rows: readonly HoldingRecord[])
   }
 }
 
-/** Rows as a sync brings them: wallet by wallet. */
+/** New rows in the order of a sync: by wallet. */
 function newRows(size: number, round: number): HoldingRecord[] {
   const wallets = size / 10;
-  return Array.from({ length: rowsARound }, (_, i) => ({
-    nftId: String(size + round * rowsARound + ((i * 7_919) % rowsARound) + 1),
-    wallet: walletOf(Math.floor((i / rowsARound) * wallets)),
+  return Array.from({ length: rowsPerRound }, (_, i) => ({
+    nftId: String(size + round * rowsPerRound + ((i * 7_919) % rowsPerRound) + 1),
+    wallet: walletOf(Math.floor((i / rowsPerRound) * wallets)),
     isLocked: i % 3 === 0,
     lastEventMicros: 1_790_000_000_000_000n + BigInt(i) * 1_000n,
   })).sort(byWallet);
 }
 
 async function mostlyUnchanged(client: pg.Client, size: number, round: number): Promise<HoldingRecord[]> {
-  const rows = await standingRows(client, size, round);
+  const rows = await storedRows(client, size, round);
   return rows.map((one, i) =>
     i % 20 === 0 ? { ...one, isLocked: !one.isLocked, lastEventMicros: one.lastEventMicros + 1_000_000n } : one,
   );
 }
 
-async function standingRows(client: pg.Client, size: number, round: number): Promise<HoldingRecord[]> {
+async function storedRows(client: pg.Client, size: number, round: number): Promise<HoldingRecord[]> {
   const { rows } = await client.query(
     `select * from (
        select nft_id::text as "nftId", wallets.wallet_name(wallet_address) as wallet, is_locked as "isLocked",
          ((extract(epoch from last_event_ts) * 1000000)::bigint)::text as micros
        from wallets.wallet_holdings order by wallet_address, nft_id offset $1 limit $2) as s`,
-    [Math.max(0, Math.min(size - rowsARound, round * rowsARound)), rowsARound],
+    [Math.max(0, Math.min(size - rowsPerRound, round * rowsPerRound)), rowsPerRound],
   );
   return rows.map(({ micros, ...one }) => ({ ...one, lastEventMicros: BigInt(micros) }));
 }
 
 async function walOfUnchanged(client: pg.Client, size: number): Promise<number> {
-  const rows = await standingRows(client, size, 0);
+  const rows = await storedRows(client, size, 0);
   const at = async () => (await client.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn;
   await client.query('begin');
   const before = await at();
@@ -204,7 +204,7 @@ function walletOf(i: number): string {
   return `0x${((BigInt(i + 1) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn).toString(16).padStart(16, '0')}`;
 }
 
-/** A first sync of a million rows, in a process of its own, from the warehouse to the last commit. */
+/** A first sync of a million rows in a new process, from the warehouse to the last commit. */
 export async function benchMillion(): Promise<void> {
   const database = await startBenchDatabase();
   const [redis, queues, warehouse] = await Promise.all([
@@ -219,7 +219,7 @@ export async function benchMillion(): Promise<void> {
       ['snowflake', warehouse.secret],
     ]),
   );
-  // as the deployed function is
+  // the limits of the deployed function
   const heap = [`--max-old-space-size=${wallets.etl.heapMb}`, '--max-semi-space-size=8'];
   const child = spawn('node', [...heap, 'bench/million.ts'], {
     stdio: ['ignore', 'inherit', 'inherit'],

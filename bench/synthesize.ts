@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 
-/** The template of `prod` in a new folder, which the caller removes. */
+/** Synthesizes the template of `prod` into a new folder, which the caller removes. */
 export async function synthesize(): Promise<{ directory: string; template: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'tributary-bench-'));
   const template = join(directory, 'cdk.out');

@@ -1,4 +1,4 @@
-/** What the benches of the wallets stand on: a Postgres of their own, migrated, without a replica and without autovacuum. */
+/** The database of the wallets benchmarks: a migrated Postgres without a replica and without autovacuum. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -32,7 +32,10 @@ export async function startBenchDatabase(): Promise<BenchDatabase> {
   };
 }
 
-/** A world of moments, the same for the same size: 10 to a wallet on average, few wallets with many, 2,000 editions. */
+/**
+ * Fills the tables with holdings, always the same for one size: 2,000 editions and 10 holdings per wallet on average, with
+ * a few large wallets.
+ */
 export async function fillHoldings(client: pg.Client, holdings: number): Promise<{ wallets: number }> {
   const wallets = holdings / 10;
   await client.query(`
@@ -58,12 +61,11 @@ export async function fillHoldings(client: pg.Client, holdings: number): Promise
   return { wallets };
 }
 
-/** The middle of some figures. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-/** A ratio with its spread over the rounds: `0.21 (0.19 to 0.24)`. */
+/** The median with the lowest and highest value: `0.21 (0.19 to 0.24)`. */
 export function spread(values: readonly number[], digits = 2): string {
   const [low, middle, high] = [Math.min(...values), median(values), Math.max(...values)].map((one) =>
     one.toFixed(digits),
