@@ -26,7 +26,7 @@ export interface LanePlan {
 }
 
 export interface FunctionPlan {
-  /** Also its bundle's name, and its service name in logs and metrics. */
+  /** Also the name of its bundle, and its service name in logs and metrics. */
   name: string;
   /** Its entry file, from the project's root. */
   entry: string;

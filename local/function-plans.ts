@@ -1,4 +1,4 @@
-/** What the template says of functions: their bundles, limits and settings, and which run before a deployment. */
+/** The functions of the template: their bundles, limits, and settings, and which run before a deployment. */
 import { type Resolve, resourcesOf, type Stack, type Template } from './template.ts';
 
 export interface FunctionPlan {
@@ -10,7 +10,7 @@ export interface FunctionPlan {
   environment: Record<string, string>;
 }
 
-/** Our functions by logical id; not those that the CDK adds for itself. */
+/** Our functions by logical id, without those that the CDK adds. */
 export function functionPlans(
   template: Template,
   resolve: Resolve,

@@ -28,7 +28,7 @@ export interface FunctionsOptions {
 const minContainers = 4;
 const maxIdleMs = 60_000;
 
-/** The functions of the template, each in worker threads of its own, started when first needed. */
+/** The functions of the template. Each has its own worker threads, which start when they are first needed. */
 export function createFunctions(plans: readonly FunctionPlan[], options: FunctionsOptions): Functions {
   const pools = new Map(
     plans.map((plan) => {

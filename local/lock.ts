@@ -37,7 +37,7 @@ export async function findKilledRun(folder: string): Promise<Lock | undefined> {
 export async function stopLeftovers({ servers = [] }: Lock): Promise<void> {
   const ours: number[] = [];
   for (const pid of servers) {
-    // the number may belong to another process by now
+    // another process may have this id by now
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     if (/postgres|redis|valkey/.test(command)) ours.push(pid);
   }

@@ -1,4 +1,4 @@
-/** What the template says is to run, in the terms of the local runtime. All of it comes from `cdk synth`. */
+/** What the template deploys, in the terms of the local runtime. All of it comes from `cdk synth`. */
 import { answer, bucketName, queueUrl } from './answers.ts';
 import type { BusRule } from './event-bus.ts';
 import type { EventSource } from './event-sources.ts';
@@ -27,7 +27,7 @@ export interface NotificationPlan {
 export interface Plan {
   queues: QueuePlan[];
   buckets: string[];
-  /** By logical id, which also stands for the ARN: the JSON that a generated password is added to. */
+  /** By logical id, which is also used as the ARN: the JSON that a generated password is added to. */
   secrets: Map<string, { template: string | undefined }>;
   functions: FunctionPlan[];
   /** The functions that run before all others. */
@@ -42,7 +42,7 @@ export interface Plan {
 
 export interface LocalAddresses {
   queuesUrl: string;
-  /** Values for settings of functions that have them, in place of what the template resolves to. Empty removes one. */
+  /** Settings that replace those of the template, in the functions that have them. An empty value removes the setting. */
   overrides: Readonly<Record<string, string>>;
 }
 

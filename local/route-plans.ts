@@ -1,4 +1,4 @@
-/** What the template says of the HTTP API: its routes, their authorizers, and CORS. */
+/** The HTTP API of the template: its routes, their authorizers, and CORS. */
 import { type Resolve, resourcesOf, type Template } from './template.ts';
 
 export interface Route {

@@ -46,7 +46,7 @@ export interface Runtime {
 
 type Stops = (() => Promise<unknown> | unknown)[];
 
-/** Starts everything, migrates, and lets traffic in. @throws Error  a part did not start; what had started is stopped */
+/** Starts everything, migrates, and opens the gateway. @throws Error  a part did not start; what had started is stopped */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const stops: Stops = [];
   const stop = async () => {
@@ -151,7 +151,7 @@ function overridesOf({ postgres, redis }: Servers, upstreams: Upstreams): Record
   };
 }
 
-/** What every function gets: the Lambda runtime's own settings, and the endpoints that stand for the region's. */
+/** What every function gets: the Lambda runtime's own settings, and the endpoints that replace the region's. */
 function lambdaEnvironment(urls: { queues: string; bus: string; secrets: string }): Record<string, string> {
   return {
     AWS_REGION: localRegion,

@@ -9,7 +9,7 @@ export interface LocalSchedule {
 
 const unitMs: Record<string, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 
-/** Runs targets by the clock, as EventBridge Scheduler does. Returns what stops it. */
+/** Runs targets on their schedules, as EventBridge Scheduler does. Returns what stops it. */
 export function startSchedules(schedules: readonly LocalSchedule[]): () => void {
   const stops = schedules.map(({ expression, run }) => {
     const quietly = () => void run().catch(() => {});

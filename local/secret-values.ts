@@ -4,14 +4,14 @@ import type { Plan } from './plan.ts';
 import { databaseOwner } from './postgres.ts';
 
 export interface SecretValues {
-  /** By the secret's logical id, which stands for its ARN. */
+  /** By the secret's logical id, which is used as its ARN. */
   values: Map<string, Record<string, unknown>>;
   adminToken: string;
 }
 
 /**
- * The values of the template's secrets on this machine. A secret is known by the settings that refer to it; what is
- * random stays the same between runs, in `file`.
+ * The values of the template's secrets on this machine. The settings that refer to a secret identify it. Random values
+ * stay the same between runs, in `file`.
  */
 export async function secretValues(
   { functions, secrets }: Plan,
@@ -35,7 +35,7 @@ export async function secretValues(
   return { values: new Map(values), adminToken };
 }
 
-/** What CloudFormation would generate. The owner is the cluster's, whose password is given. */
+/** The value that CloudFormation would generate. The cluster's owner has a fixed password. */
 function generated(template = '{}', password: string): Record<string, unknown> {
   const value = JSON.parse(template) as { username?: string };
   return { ...value, password: value.username === databaseOwner.user ? databaseOwner.password : password };

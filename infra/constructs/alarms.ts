@@ -30,7 +30,7 @@ export function alarmAbove(scope: Construct, id: string, props: AlarmProps): voi
   alarm.addAlarmAction(new SnsAction(topic));
 }
 
-/** The topic that every alarm is sent to, and by mail if the stage names an address. */
+/** The topic that every alarm is sent to. It sends mail if the stage names an address. */
 export function createAlarmTopic(scope: Construct, key: IKey, email: string | undefined): Topic {
   const topic = new Topic(scope, 'Alarms', { masterKey: key, enforceSSL: true });
   if (email) topic.addSubscription(new EmailSubscription(email));

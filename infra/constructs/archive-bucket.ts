@@ -4,7 +4,7 @@ import { BlockPublicAccess, Bucket, BucketEncryption, StorageClass } from 'aws-c
 import type { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 
-/** The bucket for partitions that have left the database. */
+/** The bucket for partitions that were archived from the database. */
 export function createArchiveBucket(scope: Construct, key: IKey): Bucket {
   const bucket = new Bucket(scope, 'ArchiveBucket', {
     encryption: BucketEncryption.KMS,
@@ -23,6 +23,6 @@ export function createArchiveBucket(scope: Construct, key: IKey): Bucket {
       },
     ],
   });
-  acknowledge(bucket, 'S1', 'Only this service reads it. CloudTrail’s data events record its calls, where wanted.');
+  acknowledge(bucket, 'S1', 'Only this service reads it. CloudTrail data events can record its calls.');
   return bucket;
 }

@@ -15,7 +15,7 @@ export interface Bundles {
 }
 
 /**
- * Bundles every function into a folder of its own; what a function loads only on some paths (the AWS SDK, Parquet)
+ * Bundles every function into its own folder. Code that a function loads only on some paths (the AWS SDK, Parquet)
  * becomes a separate file there. Each call writes to a new folder, so that two processes can bundle at once.
  *
  * @throws Error  an entry file is missing or does not compile

@@ -9,7 +9,7 @@ import { acknowledge } from './acknowledge.ts';
 export interface CacheProps {
   settings: Settings;
   vpc: IVpc;
-  /** Whom the cache lets connect. */
+  /** The security group that may connect to the cache. */
   functions: ISecurityGroup;
   key: IKey;
   password: Secret;

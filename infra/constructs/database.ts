@@ -24,7 +24,7 @@ export const databaseName = 'tributary';
 export interface DatabaseProps {
   settings: Settings;
   vpc: IVpc;
-  /** Whom the database lets connect. */
+  /** The security group that may connect to the database. */
   functions: ISecurityGroup;
   key: IKey;
   owner: Secret;

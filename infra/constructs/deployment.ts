@@ -6,11 +6,11 @@ import type { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
 import type { Service, ServiceFunction } from './service-function.ts';
 
-/** Runs the functions that declare it at the begin and at the end of each deployment. A failure rolls it back. */
+/** Runs the functions that declare it at the start or at the end of each deployment. A failure rolls it back. */
 export function runAtDeployment(scope: Construct, functions: readonly ServiceFunction[], service: Service): void {
   const [first, last] = [functionsInvoked(functions, 'before'), functionsInvoked(functions, 'after')];
   for (const fn of last) fn.set('DEPLOYMENT', fingerprintOf(service));
-  // those that run last wait for all others as it is; waiting here as well, they would wait for themselves
+  // the last functions wait for all others already; if they also waited for the first, they would wait for themselves
   const between = functions.filter((fn) => !first.includes(fn) && !last.includes(fn));
   for (const fn of first) createTrigger(scope, fn).executeBefore(...between.map((other) => other.function));
   for (const fn of last) createTrigger(scope, fn).executeAfter(...functions.map((other) => other.function));
@@ -36,7 +36,7 @@ function fingerprintOf({ bundles, data, settings }: Service): string {
 function acknowledgeProvider(stack: Stack): void {
   const provider = stack.node.tryFindChild('AWSCDK.TriggerCustomResourceProviderCustomResourceProvider');
   if (!provider) return;
-  const reason = 'The CDK creates it for its triggers; its role may invoke their handlers only.';
+  const reason = 'The CDK creates it for its triggers; its role may invoke only their handlers.';
   const policy = 'arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole';
   acknowledge(provider, `IAM4[Policy::${policy}]`, reason);
   acknowledge(provider, 'IAM5', reason);

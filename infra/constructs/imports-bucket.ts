@@ -32,7 +32,7 @@ export function notifyOfImports(imports: Bucket, domains: readonly Domain[], mes
         principals: [new ServicePrincipal('s3.amazonaws.com')],
         actions: ['sqs:SendMessage'],
         resources: [queue.queueArn],
-        // by the bucket's ARN, bucket and policy would depend on each other
+        // with the bucket's ARN, bucket and policy would depend on each other
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(imports).account } },
       }),
     );

@@ -12,7 +12,7 @@ import type { Messaging } from './messaging.ts';
 import { scheduleJob } from './scheduled-job.ts';
 import type { ServiceFunction } from './service-function.ts';
 
-/** The clock and the events that start the jobs of a domain, each through the queue of its lane. */
+/** The schedules and events that start the jobs of a domain, each through the queue of its lane. */
 export function addJobTriggers(scope: Construct, domain: Domain, messaging: Messaging, settings: Settings): void {
   for (const job of Object.values(domain.jobs)) {
     const name = `${job.domain}-${job.name}`;
@@ -31,7 +31,7 @@ export function addJobTriggers(scope: Construct, domain: Domain, messaging: Mess
   }
 }
 
-/** What invokes a declared function besides its queues: the bus, or the clock. */
+/** What invokes a declared function besides its queues: the bus or a schedule. */
 export function addInvocation(scope: Construct, fn: ServiceFunction, messaging: Messaging, settings: Settings): void {
   const { name, invoked, queues } = fn.plan;
   switch (invoked?.by) {

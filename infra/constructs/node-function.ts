@@ -59,13 +59,13 @@ export class NodeFunction extends Construct {
   private createRole(logGroup: LogGroup, isInNetwork: boolean): Role {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(role);
-    acknowledge(role, 'IAM5[Resource::*]', 'X-Ray has no resource to which segments are sent.');
+    acknowledge(role, 'IAM5[Resource::*]', 'Sending segments to X-Ray has no resource.');
     if (isInNetwork) {
       role.addManagedPolicy(ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaVPCAccessExecutionRole'));
       acknowledge(
         role,
         'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole]',
-        'Network interfaces have no ARN before they exist. This is the policy that Lambda asks for.',
+        'Network interfaces have no ARN before they exist. This is the policy that Lambda requires.',
       );
     }
     return role;

@@ -12,7 +12,7 @@ export interface ScheduledJobProps {
   keepsDatabaseAwake?: boolean;
 }
 
-/** Invokes a target by the clock, unless the stage lets its database pause and the schedule would keep it awake. */
+/** Invokes a target on a schedule, unless the stage lets its database pause and the schedule would keep it awake. */
 export function scheduleJob(scope: Construct, target: IScheduleTarget, props: ScheduledJobProps): void {
   const { name, expression, settings, keepsDatabaseAwake = false } = props;
   const mayPause = settings.database.minCapacity === 0;

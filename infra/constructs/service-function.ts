@@ -28,7 +28,7 @@ export interface Service {
   imports: Bucket;
 }
 
-/** A function with what its plan names and no more: each setting is made together with the grant that it needs. */
+/** A function with exactly what its plan names. Each setting is created together with the grant that it needs. */
 export class ServiceFunction extends NodeFunction {
   readonly plan: FunctionPlan;
   private readonly service: Service;
@@ -72,7 +72,7 @@ export class ServiceFunction extends NodeFunction {
       DATABASE_CLUSTER_ID: data.cluster.clusterResourceIdentifier,
       DATABASE_POOL_SIZE: String(poolSize),
       REPLICA_PROOFS: settings.database.replicaProofs,
-      // the authorities that RDS signs with come with the Lambda runtime
+      // the Lambda runtime includes the certificate authorities of RDS
       NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
     };
     for (const [name, value] of Object.entries(variables)) this.set(name, value);

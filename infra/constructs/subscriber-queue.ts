@@ -15,7 +15,7 @@ export interface SubscriberQueueProps {
   alarms: ITopic;
 }
 
-/** A queue, its dead-letter queue, and the alarms on both: messages were given up, or nothing handles them. */
+/** A queue, its dead-letter queue, and the alarms on both: messages failed, or nothing handles them. */
 export class SubscriberQueue extends Construct {
   readonly queue: Queue;
   readonly deadLetterQueue: Queue;
@@ -45,7 +45,7 @@ export class SubscriberQueue extends Construct {
   private addAlarms({ name, timeoutSeconds, delaySeconds = 0, alarms }: SubscriberQueueProps): void {
     alarmAbove(this, 'DeadLetters', {
       topic: alarms,
-      description: `${name}: messages were given up. See GET /v1/admin/queues/${name}/dead-letters.`,
+      description: `${name}: messages failed and are in the dead-letter queue. See GET /v1/admin/queues/${name}/dead-letters.`,
       metric: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
         period: Duration.minutes(1),
         statistic: 'max',

@@ -1,4 +1,4 @@
-/** What holds state: network, Aurora, Valkey, the archive and the secrets. It changes rarely and is never replaced. */
+/** The stack with state: network, Aurora, Valkey, the archive, and the secrets. It changes rarely and is never replaced. */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import { type ISecurityGroup, SecurityGroup, type Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Key } from 'aws-cdk-lib/aws-kms';

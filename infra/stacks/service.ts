@@ -1,4 +1,4 @@
-/** What runs: functions, routes, bus, queues, schedules and alarms, derived from the declarations. Replaceable. */
+/** The stack that can be replaced: functions, routes, bus, queues, schedules, and alarms, derived from the declarations. */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { domains } from '../../functions/registry.ts';

@@ -25,7 +25,7 @@ export interface AlchemyStandIn {
   faults: FaultSwitch;
   /** Makes a transfer and returns it. */
   transfer(): Transfer;
-  /** Takes the last such transfer out of the chain and returns it. */
+  /** Removes the last such transfer from the chain and returns it. */
   reorg(): Transfer | undefined;
   /** Posts transfers to a webhook, signed; returns the response's status. */
   notify(options: WebhookOptions, transfers: readonly Transfer[], removed?: boolean): Promise<number>;
@@ -133,7 +133,7 @@ async function remember(world: World, statePath: string | undefined): Promise<Tr
   return made;
 }
 
-/** One transfer after another. Some are delivered twice, and some are taken back. */
+/** One transfer after another. Some are delivered twice, and some are reverted. */
 function trickle(
   stand: AlchemyStandIn,
   options: WebhookOptions & { everyMs: number },

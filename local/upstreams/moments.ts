@@ -37,7 +37,7 @@ export interface MomentsWorld {
   editions: number;
   /** Moves a moment to another wallet, now or at a time in microseconds since 1970; returns its id. */
   trade(moment: number, wallet: number, micros?: number): number;
-  /** Takes a moment out of the table of holdings. */
+  /** Removes a moment from the table of holdings. */
   remove(moment: number): void;
   /** Scrapes the price of one edition, or of all. */
   scrape(edition?: number): void;

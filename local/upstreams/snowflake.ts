@@ -1,6 +1,6 @@
 /**
  * A stand-in for Snowflake's SQL API v2: it checks the token's signature, issuer and age, recognizes a repeated request
- * id, responds with 202 as often as configured, and returns results in gzip'd partitions. It understands the statements
+ * id, responds with 202 as often as configured, and returns results in gzipped partitions. It understands the statements
  * of our syncs: columns of one table, at or after a time, in the table's order.
  */
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
@@ -26,7 +26,7 @@ export interface SnowflakeStandIn {
   secret: Record<string, string>;
   /** May be changed at any time. */
   behavior: Behavior;
-  /** Statements executed, not those recognized; and all requests. */
+  /** Statements executed, without repeated request ids, and all requests. */
   counts: { statements: number; requests: number };
   /** Forgets every statement, as Snowflake does after a day. */
   forget(): void;

@@ -1,6 +1,6 @@
 /** What a stand-in gets when it starts. */
 export interface StandInContext {
-  /** A file of its own for what must survive a restart. */
+  /** Its own file, for state that must survive a restart. */
   statePath: string;
 }
 

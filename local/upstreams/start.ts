@@ -7,7 +7,7 @@ export interface Upstreams {
   settings: Record<string, string>;
   /** What the secret of each holds, by the upstream's name. */
   secrets: Record<string, Record<string, string>>;
-  /** The running stand-in of what a file here exports. @throws Error  the template does not call that upstream */
+  /** The running stand-in that a file in this folder exports. @throws Error  the template does not call that upstream */
   get<Running extends RunningStandIn>(standIn: StandIn<Running>): Running;
   stop(): Promise<void>;
 }

@@ -209,7 +209,7 @@ function transferOf(
   };
 }
 
-/** Applies a transfer (`sign` 1), or takes it back (-1). */
+/** Applies a transfer (`sign` 1) or reverts it (-1). */
 export function apply({ owners }: World, { contract, from, to, tokens }: Transfer, sign: 1n | -1n): void {
   for (const { tokenId, amount } of tokens) {
     const key = `${contract}:${tokenId}`;
