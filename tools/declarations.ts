@@ -1,11 +1,10 @@
 /** Rules for the declarations of all domains together that types cannot express. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { type Domain, kindOf, upstreamsOfApi, upstreamsOfEtl } from '../shared/kernel/domain.ts';
 import { jobNameOf } from '../shared/kernel/job.ts';
-import type { Operation } from '../shared/kernel/operation.ts';
 import { entityTemplatesOf } from '../shared/kernel/view.ts';
+import { unboundedIn } from './bounds.ts';
 
 /** The problems in the declarations of `domains`, each with its fix. Expects their files below `root`. */
 export function findProblems(domains: readonly Domain[], root: string): string[] {
@@ -13,9 +12,10 @@ export function findProblems(domains: readonly Domain[], root: string): string[]
     ...ambiguousNames(domains),
     ...domains.flatMap((domain) => entityProblems(domain, domains)),
     ...domains.flatMap(queryProblems),
+    ...domains.flatMap(pathProblems),
     ...domains.flatMap(viewProblems),
     ...domains.flatMap((domain) => jobProblems(domain, domains)),
-    ...domains.flatMap((domain) => upstreamProblems(domain, root)),
+    ...upstreamProblems(domains, root),
     ...domains.flatMap((domain) => missingFiles(domain, root)),
   ];
 }
@@ -36,7 +36,9 @@ function ambiguousNames(domains: readonly Domain[]): string[] {
   };
   return [
     ...claims('operation', ({ operations }) => Object.keys(operations)),
-    ...claims('route', ({ operations }) => Object.values(operations).map(({ method, path }) => `${method} ${path}`)),
+    ...claims('route', ({ operations }) =>
+      Object.values(operations).map(({ method, path }) => `${method} ${path.replace(/\{\w+\}/g, '{}')}`),
+    ),
     ...claims('event', ({ events }) => Object.values(events).map(({ type }) => type)),
     ...claims('entity kind', ({ entities }) => Object.keys(entities)),
     ...claims('function', ({ functions = {} }) => Object.keys(functions)),
@@ -89,70 +91,30 @@ function queryProblems({ name, operations }: Domain): string[] {
   );
 }
 
-interface Schema {
-  type?: string;
-  maxLength?: number;
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
-  maxItems?: number;
-  pattern?: string;
-  format?: string;
-  enum?: unknown[];
-  const?: unknown;
-  items?: Schema;
-  anyOf?: Schema[];
-  allOf?: Schema[];
-  $ref?: string;
-  additionalProperties?: Schema | boolean;
-  properties?: Record<string, Schema>;
-  $defs?: Record<string, Schema>;
-}
-
-function unboundedIn(query: Operation['query']): string[] {
-  // coerced numbers have their bounds in the output schema, transformed strings in the input schema
-  const [input, output] = (['input', 'output'] as const).map(
-    (io) => z.toJSONSchema(query, { io, unrepresentable: 'any' }) as Schema,
-  );
-  const isBounded = (schema: Schema, of: Schema) => bounded(schema, of.$defs ?? {});
-  const named = Object.keys(query.shape).filter(
-    (name) =>
-      !isBounded(input!.properties?.[name] ?? {}, input!) && !isBounded(output!.properties?.[name] ?? {}, output!),
-  );
-  const others = input!.additionalProperties;
-  return typeof others === 'object' && Object.keys(others).length > 0 && !isBounded(others, input!)
-    ? [...named, '*']
-    : named;
-}
-
-function bounded(schema: Schema, definitions: Record<string, Schema>): boolean {
-  if (schema.$ref !== undefined) return bounded(definitions[schema.$ref.split('/').at(-1)!] ?? {}, definitions);
-  if (schema.enum !== undefined || schema.const !== undefined) return true;
-  if (schema.anyOf) return schema.anyOf.every((one) => bounded(one, definitions));
-  if (schema.allOf?.some((one) => bounded(one, definitions))) return true;
-  switch (schema.type) {
-    case 'string':
-      return schema.maxLength !== undefined || schema.format === 'date-time' || isBoundedPattern(schema.pattern);
-    case 'integer':
-    case 'number':
-      return (
-        (schema.minimum ?? schema.exclusiveMinimum) !== undefined &&
-        // zod gives every integer the largest safe integer as its maximum
-        (schema.maximum ?? schema.exclusiveMaximum ?? Number.MAX_SAFE_INTEGER) < Number.MAX_SAFE_INTEGER
+/** Paths and views whose `{names}` are not the operation's path parameters. */
+function pathProblems({ name, operations }: Domain): string[] {
+  const file = `functions/${name}/contract.ts`;
+  const namesIn = (template: string) => [...template.matchAll(/\{(\w+)\}/g)].map((found) => found[1]!);
+  return Object.values(operations).flatMap(({ operationId, path, pathParameters, cache }) => {
+    const parameters = Object.keys(pathParameters.shape);
+    const templates = cache ? entityTemplatesOf(cache) : [];
+    const named = [path, ...templates].flatMap((template) =>
+      namesIn(template)
+        .filter((one) => !parameters.includes(one))
+        .map(
+          (one) => `\`${template}\` of ${operationId} names {${one}}, which is no path parameter. Fix it in ${file}.`,
+        ),
+    );
+    const unused = parameters
+      .filter((one) => !namesIn(path).includes(one))
+      .map((one) => `The path of ${operationId} lacks its path parameter {${one}}. Fix it in ${file}.`);
+    const anyKind = templates
+      .filter((template) => template.startsWith('{'))
+      .map(
+        (template) => `The view of ${operationId} has no entity kind of its own: \`${template}\`. Fix it in ${file}.`,
       );
-    case 'array':
-      return schema.maxItems !== undefined && bounded(schema.items ?? {}, definitions);
-    default:
-      return schema.type === 'boolean';
-  }
-}
-
-/** Whether a pattern is anchored and bounds its repetitions. */
-function isBoundedPattern(pattern: string | undefined): boolean {
-  if (pattern === undefined || !pattern.startsWith('^') || !pattern.endsWith('$')) return false;
-  const withoutLiterals = pattern.replace(/\\./g, 'x').replace(/\[[^\]]*\]/g, 'x');
-  return !/[*+]|\{\d+,\}/.test(withoutLiterals);
+    return [...named, ...unused, ...anyKind];
+  });
 }
 
 /** Cached answers that may be stale but do not say how stale. */
@@ -175,6 +137,11 @@ function jobProblems({ jobs }: Domain, domains: readonly Domain[]): string[] {
   const events = new Set(domains.flatMap((domain) => Object.values(domain.events)));
   return Object.values(jobs).flatMap((job) => {
     const name = jobNameOf(job);
+    if (name.endsWith('.import')) return [`${name} has the name of the job that imports files. Rename it.`];
+    if (job.schedule !== undefined && !isSchedule(job.schedule))
+      return [
+        `The schedule \`${job.schedule}\` of ${name} is malformed. Examples: rate(15 minutes), cron(0 3 * * ? *).`,
+      ];
     const startsAlone = job.schedule !== undefined || job.on !== undefined;
     const parsed = job.params.safeParse({});
     if (startsAlone && !parsed.success)
@@ -187,17 +154,34 @@ function jobProblems({ jobs }: Domain, domains: readonly Domain[]): string[] {
   });
 }
 
-/** Upstreams without a file or a local stand-in. */
-function upstreamProblems(domain: Domain, root: string): string[] {
-  return [...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)].flatMap(({ name }) =>
-    [`functions/upstreams/${name}.ts`, `local/upstreams/${name}.ts`]
-      .filter((file) => !existsSync(join(root, file)))
-      .map((file) =>
+/** Whether EventBridge Scheduler accepts an expression. */
+function isSchedule(expression: string): boolean {
+  return (
+    /^rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)$/.test(expression) ||
+    /^cron\(\S+( \S+){5}\)$/.test(expression)
+  );
+}
+
+/** Upstreams without a file or a local stand-in, and names that cannot be one or that two upstreams share. */
+function upstreamProblems(domains: readonly Domain[], root: string): string[] {
+  const used = new Set(domains.flatMap((domain) => [...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)]));
+  const names = [...used].map(({ name }) => name);
+  return [...new Set(names)].flatMap((name) => {
+    if (!/^[a-z][a-z0-9_]*$/.test(name))
+      return [`The upstream name \`${name}\` may only have a-z, 0-9 and _. Rename it.`];
+    const twice = names.indexOf(name) !== names.lastIndexOf(name);
+    const missing = [`functions/upstreams/${name}.ts`, `local/upstreams/${name}.ts`].filter(
+      (file) => !existsSync(join(root, file)),
+    );
+    return [
+      ...(twice ? [`Two upstreams have the name ${name}. Declare it once, in functions/upstreams/${name}.ts.`] : []),
+      ...missing.map((file) =>
         file.startsWith('local')
           ? `The upstream ${name} has no stand-in. Write ${file}, which exports \`standIn: StandIn\`.`
           : `The upstream ${name} has no file. Declare it in ${file}.`,
       ),
-  );
+    ];
+  });
 }
 
 /** The missing files of operations, jobs, functions, and the tests of reads. Each has the name of what it is for. */

@@ -208,14 +208,29 @@ function fileOf(name: string): string {
   return operationOf(name).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** The words that Postgres does not accept as a schema's name without quotes. */
+const reserved = new Set(
+  (
+    'all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation ' +
+    'column concurrently constraint create cross current_catalog current_date current_role current_schema current_time ' +
+    'current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign freeze ' +
+    'from full grant group having ilike in initially inner intersect into is isnull join lateral leading left like limit ' +
+    'localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing primary public ' +
+    'references returning right select session_user similar some symmetric system_user table tablesample then to ' +
+    'trailing true union unique user using variadic verbose when where window with'
+  ).split(' '),
+);
+
 async function createDomain(name: string | undefined): Promise<void> {
   if (!name || !/^[a-z][a-z0-9_]{1,30}$/.test(name))
     throw new Error('Usage: npm run new:domain NAME. A name has the characters a-z, 0-9, and _.');
-  const taken = await stat(join(root, 'functions', name)).then(
+  if (reserved.has(name) || name.startsWith('pg_'))
+    throw new Error(`${name} is reserved in Postgres. The domain’s schema has its name, so choose another.`);
+  const exists = await stat(join(root, 'functions', name)).then(
     () => true,
     () => false,
   );
-  if (taken) throw new Error(`The domain ${name} already exists.`);
+  if (exists) throw new Error(`The domain ${name} already exists.`);
   const last = (await readdir(join(root, 'migrations'))).sort().at(-1)!;
   const migration = String(Number(last.slice(0, 4)) + 1).padStart(4, '0');
   for (const [path, text] of Object.entries(filesOf(name, migration))) {

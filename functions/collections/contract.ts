@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { address, transactionHash } from '../../shared/kernel/address.ts';
 import { cursor } from '../../shared/kernel/cursor.ts';
 import { decimal, uint256 } from '../../shared/kernel/decimal.ts';
-import { count, limit, timestamp } from '../../shared/kernel/fields.ts';
+import { count, limit, timeParameter, timestamp } from '../../shared/kernel/fields.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
 import { alchemy } from '../upstreams/alchemy.ts';
@@ -118,7 +118,7 @@ export const operations = defineOperations({
     description:
       'For a collection known from imported lists of holders, `asOf` selects the latest list at or before that time.',
     pathParameters: byCollection,
-    query: z.strictObject({ limit, cursor: cursor.optional(), asOf: z.iso.datetime().optional() }),
+    query: z.strictObject({ limit, cursor: cursor.optional(), asOf: timeParameter.optional() }),
     response: z.strictObject({
       holders: z.array(holding),
       holderCount: count,

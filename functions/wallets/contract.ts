@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { cursor } from '../../shared/kernel/cursor.ts';
 import { decimal } from '../../shared/kernel/decimal.ts';
-import { count, limit, timestamp } from '../../shared/kernel/fields.ts';
+import { count, limit, timeParameter, timestamp } from '../../shared/kernel/fields.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
 import { board, byEdition, byWallet, counted, edition, editionId, name, ranked, tier } from './shapes.ts';
 
@@ -132,8 +132,8 @@ export const operations = defineOperations({
     description: 'If the edition was never scraped, the prices are sales of its player’s moments. `scope` says which.',
     pathParameters: byEdition,
     query: z.strictObject({
-      from: timestamp.optional(),
-      to: timestamp.optional(),
+      from: timeParameter.optional(),
+      to: timeParameter.optional(),
       limit: z.coerce.number().int().min(1).max(5_000).default(500),
       cursor: cursor.optional(),
     }),

@@ -2,10 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { domains } from '../../functions/registry.ts';
+import { alchemy } from '../../functions/upstreams/alchemy.ts';
 import type { Domain } from '../../shared/kernel/domain.ts';
 import { defineEvents } from '../../shared/kernel/event.ts';
+import { timeParameter } from '../../shared/kernel/fields.ts';
 import { defineJobs } from '../../shared/kernel/job.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
+import type { Upstream } from '../../shared/kernel/upstream.ts';
 import { findProblems } from '../../tools/declarations.ts';
 import { createDatabase } from '../support/database.ts';
 
@@ -42,6 +45,13 @@ const withJob = (spec: object): Domain => ({
   ...first,
   jobs: { ...defineJobs(first.name, { loadUser: { summary: '', lane: 'bulk', ...spec } as never }) },
 });
+const withUpstream = (domain: Domain, upstream: Upstream): Domain => ({
+  ...domain,
+  jobs: {
+    ...domain.jobs,
+    ...defineJobs(domain.name, { syncMoments: { summary: '', lane: 'bulk', upstreams: [upstream] } }),
+  },
+});
 const unbounded = /^The query parameter `q` of search has no bound\. Give it a maximum/;
 
 const mistakes: [mistake: string, domains: Domain[], message: RegExp][] = [
@@ -69,11 +79,58 @@ const mistakes: [mistake: string, domains: Domain[], message: RegExp][] = [
   ['a pattern without an end anchor', [withQuery({ q: z.string().regex(/^[a-z]{1,9}/) })], unbounded],
   ['a number without a maximum', [withQuery({ q: z.coerce.number().int().min(1).default(1) })], unbounded],
   ['a list without a maximum length', [withQuery({ q: z.array(z.enum(['a'])) })], unbounded],
+  ['a pattern whose choices are anchored on one side', [withQuery({ q: z.string().regex(/^asc|desc$/) })], unbounded],
+  ['a time of any length', [withQuery({ q: z.iso.datetime() })], unbounded],
+  ['a number without a minimum', [withQuery({ q: z.coerce.number().int().max(10) })], unbounded],
   ['a choice with an unbounded part', [withQuery({ q: z.union([z.enum(['a']), z.string()]) })], unbounded],
   [
     'unbounded additional parameters',
     [withOperation(second, { query: z.object({}).catchall(z.string()) })],
     /^The query parameter `\*` of search/,
+  ],
+  [
+    'a view that names no path parameter',
+    [withOperation(second, { cache: { entity: 'wallets:{adress}', ttl: 'hot' } })],
+    /^`wallets:\{adress\}` of search names \{adress\}, which is no path parameter/,
+  ],
+  [
+    'a view without a kind of its own',
+    [
+      withOperation(second, {
+        path: '/v1/{kind}',
+        pathParameters: z.strictObject({ kind: z.string() }),
+        cache: { entity: '{kind}:all', ttl: 'hot' },
+      }),
+    ],
+    /^The view of search has no entity kind of its own/,
+  ],
+  [
+    'a path without one of its parameters',
+    [withOperation(second, { pathParameters: z.strictObject({ id: z.string() }) })],
+    /^The path of search lacks its path parameter \{id\}/,
+  ],
+  [
+    'one route under two parameter names',
+    [
+      withOperation(first, { path: '/v1/search/{a}', pathParameters: z.strictObject({ a: z.string() }) }),
+      withOperation(second, { path: '/v1/search/{b}', pathParameters: z.strictObject({ b: z.string() }) }),
+    ],
+    /the route `GET \/v1\/search\/\{\}`/,
+  ],
+  [
+    'a malformed schedule',
+    [withJob({ schedule: 'rate(5 minute)' })],
+    /^The schedule `rate\(5 minute\)` of collections\.loadUser is malformed/,
+  ],
+  [
+    'an upstream whose name cannot name a setting',
+    [withJob({ upstreams: [{ name: 'open-sea', baseUrl: '', secret: z.object({}), requestsPerSecond: 1 }] })],
+    /^The upstream name `open-sea` may only have/,
+  ],
+  [
+    'two upstreams of one name',
+    [first, withUpstream(second, { ...alchemy, secret: z.object({ token: z.string() }) })],
+    /^Two upstreams have the name alchemy/,
   ],
   [
     'a cached write',
@@ -149,7 +206,8 @@ test.each([
   ['a string with a maximum length', z.string().max(5).optional()],
   ['a bounded pattern', z.string().regex(/^[a-z*+]{1,64}(\.\d{1,9})?$/)],
   ['a number with a minimum and a maximum', z.coerce.number().int().min(1).max(5)],
-  ['a time', z.iso.datetime().optional()],
+  ['a time with a maximum length', timeParameter.optional()],
+  ['a nullable string with a maximum length', z.string().max(5).nullable()],
   ['a list with a maximum length', z.array(z.string().max(5)).max(3)],
 ])('%s is bounded', (_, schema) => {
   const problems = findProblems([withQuery({ q: schema })], root);
