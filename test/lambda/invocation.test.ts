@@ -47,6 +47,18 @@ test('the metrics of an invocation are written once at its end, those of equal d
   vi.unstubAllEnvs();
 });
 
+test('a figure that is counted hundreds of times keeps its dimensions in every line', async () => {
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false');
+  const lines = metricLines();
+  await invocation().handler(async () => {
+    for (let i = 0; i < 250; i++) count('CacheLoads', 'Count', 1, { proof: 'snapshot' });
+  })({}, withMs(30_000));
+  vi.unstubAllEnvs();
+  const written = lines().map(({ proof, CacheLoads }) => [proof, [CacheLoads].flat().length] as const);
+  expect(new Set(written.map(([proof]) => proof))).toEqual(new Set(['snapshot']));
+  expect(written.reduce((sum, [, values]) => sum + values, 0)).toBe(250);
+});
+
 test('two invocations at once keep their own correlation ids', async () => {
   const handler = invocation<{ id: string }, string[]>(({ id }) => id).handler(async () => {
     const before = correlationId();
