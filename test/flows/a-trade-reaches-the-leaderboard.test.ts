@@ -11,7 +11,7 @@ const { world } = runtime.upstreams.get(snowflake);
 const get = async (path: string) => {
   const response = await fetch(url + path);
   return {
-    // biome-ignore lint/suspicious/noExplicitAny: the shapes of answers are held elsewhere
+    // biome-ignore lint/suspicious/noExplicitAny: other tests validate the responses
     json: (await response.json()) as any,
     cache: response.headers.get('x-cache'),
     source: response.headers.get('x-source'),
@@ -27,7 +27,7 @@ async function runJob(job: string, params: object = {}): Promise<Job> {
   return followJob(url, jobId, () => {});
 }
 
-test('from the warehouse to the leaderboard: synced, announced, refreshed by the event, seen at once', async () => {
+test('a trade in the warehouse reaches the summary and the leaderboard', async () => {
   for (const job of ['wallets.syncMoments', 'wallets.syncPrices', 'wallets.syncHoldings'])
     expect([job, (await runJob(job)).status]).toEqual([job, 'succeeded']);
   await waitFor('the snapshots', async () => {
@@ -55,7 +55,7 @@ test('from the warehouse to the leaderboard: synced, announced, refreshed by the
   await waitFor('the snapshot', async () => (await get(`/v1/wallets/${wallet}/summary`)).source === null);
 });
 
-test('a large sync starts the database’s maintenance, and every run can be found', async () => {
+test('a large sync starts database maintenance, and all runs are listed', async () => {
   const maintained = await waitFor('the maintenance', async () => {
     const { json } = await get('/v1/jobs?job=platform.maintainDatabase&status=succeeded');
     return json.jobs[0];

@@ -29,7 +29,7 @@ const get = async (path: string, headers: Record<string, string> = {}) => {
 };
 const operator = { authorization: `Bearer ${adminToken}` };
 
-test('from first read to fence: fetched, refreshed, cached, transferred, seen at once', async () => {
+test('a transfer of a newly fetched collection shows at once', async () => {
   const first = await get(`/v1/collections/${collection.address}`);
   expect([first.status, first.json.name, first.cache]).toEqual([200, collection.name, 'miss']);
   await waitFor(
@@ -81,7 +81,7 @@ test('a file dropped into the bucket is imported', async () => {
   expect((await get('/v1/collections/tea-club/holders')).json).toMatchObject({ holderCount: 1, tokenCount: 3 });
 });
 
-test('calls of S3 that would overwrite an object are refused', async () => {
+test('S3 calls for an unsupported subresource get 501 instead of overwriting the object', async () => {
   const response = await fetch(`${runtime.s3Url}/${runtime.importsBucket}/some/key?tagging`, {
     method: 'PUT',
     body: '<Tagging/>',
@@ -89,7 +89,7 @@ test('calls of S3 that would overwrite an object are refused', async () => {
   expect(response.status).toBe(501);
 });
 
-test('the operator’s routes are closed without the token, and others are not there', async () => {
+test('the operator’s routes require the token, and unknown routes return 404', async () => {
   expect((await get('/v1/admin/queues')).status).toBe(401);
   expect((await get('/v1/admin/queues', { authorization: 'Bearer wrong' })).status).toBe(403);
   expect((await get('/v1/admin/queues', operator)).json.queues.map((one: { name: string }) => one.name)).toEqual([
@@ -105,13 +105,13 @@ test('the operator’s routes are closed without the token, and others are not t
   expect((await get('/v2')).status).toBe(404);
 });
 
-test('what runs is what the template says', () => {
+test('runs the functions and routes of the template', () => {
   const { plan } = runtime;
   expect(runtime.functions.names.sort()).toEqual(plan.functions.map(({ name }) => name).sort());
   expect(plan.routes.length).toBeGreaterThan(20);
 });
 
-test('the start refuses what it does not know, in one line', async () => {
+test('npm start rejects unknown and invalid options in one line', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cli-'));
   await writeFile(join(folder, 'x.csv'), '');
   const run = (...arguments_: string[]) =>

@@ -5,14 +5,14 @@ import { domains } from '../../functions/registry.ts';
 import { type Bundles, bundleFunctions } from '../../infra/constructs/bundle.ts';
 import { planFunctions } from '../../infra/functions.ts';
 
-// those with files beside their code, and a small one
+// the functions with additional files, and a small one
 const plans = planFunctions(domains).filter(({ name, files }) => Object.keys(files).length > 0 || name === 'authorize');
-const made: Bundles[] = [];
-afterAll(() => Promise.all(made.map((bundles) => bundles.remove())));
+const created: Bundles[] = [];
+afterAll(() => Promise.all(created.map((bundles) => bundles.remove())));
 
-test('two that bundle at once get the same code, each in folders of its own', async () => {
+test('two builds at once write the same code to different folders', async () => {
   const [one, other] = await Promise.all([bundleFunctions(plans), bundleFunctions(plans)]);
-  made.push(one, other);
+  created.push(one, other);
   for (const { name } of plans) {
     const [folder, otherFolder] = [one.folders.get(name)!, other.folders.get(name)!];
     expect(folder).not.toBe(otherFolder);
@@ -26,7 +26,7 @@ test('two that bundle at once get the same code, each in folders of its own', as
   }
 });
 
-test('a function without an entry file is refused, with the file to write', async () => {
+test('a function without an entry file is an error that names the file to write', async () => {
   const [plan] = plans;
   const missing = { ...plan!, name: 'count-sheep', entry: 'functions/platform/count-sheep.ts' };
   await expect(bundleFunctions([plan!, missing])).rejects.toThrow(

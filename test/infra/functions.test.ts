@@ -33,7 +33,7 @@ const declare = (declared: Partial<FunctionDeclaration>): Domain => ({
   functions: { gust: { summary: '', invoked: { by: 'queue', maxConcurrency: 3 }, ...declared } },
 });
 
-test('a domain of reads is one function that cannot write', () => {
+test('a domain with only reads has one function, which cannot write', () => {
   expect(planFunctions([weather])).toEqual([
     {
       name: 'weather-api',
@@ -52,7 +52,7 @@ test('a domain of reads is one function that cannot write', () => {
   ]);
 });
 
-test('an API that writes is given the writer, and the lanes of its own jobs', () => {
+test('an API that writes gets the writer role and the lanes of its own jobs', () => {
   const domain = {
     ...weather,
     operations: defineOperations({ refresh: { ...read, method: 'POST' } }),
@@ -65,7 +65,7 @@ test('an API that writes is given the writer, and the lanes of its own jobs', ()
   });
 });
 
-test('each lane that a job needs is a queue of the etl; datasets need bulk', () => {
+test('the etl has a queue for each lane of its jobs; datasets need the bulk lane', () => {
   const jobs = defineJobs('weather', { warm: { summary: '', lane: 'prompt', upstreams: [radar] } });
   const prompt = { name: 'weather-prompt', batchSize: 1, maxConcurrency: 5 };
   const bulk = { ...prompt, name: 'weather-bulk' };
@@ -83,7 +83,7 @@ test('each lane that a job needs is a queue of the etl; datasets need bulk', () 
   });
 });
 
-test('a declared function has the queues of its invocation, and only the lanes it is granted', () => {
+test('a declared function has the queues that invoke it, and only the lanes it is granted', () => {
   const jobs = defineJobs('weather', { sync: { summary: '', lane: 'bulk' } });
   const queue = { name: 'gust', batchSize: 10, maxConcurrency: 3 };
   expect(planOf('gust', { ...declare({}), jobs })).toMatchObject({ queues: [queue], startsJobsIn: [], roles: {} });
@@ -95,7 +95,7 @@ test('a declared function has the queues of its invocation, and only the lanes i
   expect(planOf('gust', declare({ invoked: { by: 'authorizer' } })).queues).toEqual([]);
 });
 
-test('the relay is the function that may put events', () => {
+test('the relay queue is that of the function that may put events', () => {
   expect(relayQueueOf(planFunctions([declare({ grants: ['putEvents'] })]))).toBe('gust');
   expect(() => relayQueueOf(planFunctions([weather]))).toThrow('nothing publishes the outbox');
 });

@@ -13,20 +13,20 @@ const all: readonly Domain[] = domains;
 const jobs = all.flatMap((domain) => Object.values(domain.jobs));
 const declared = all.flatMap((domain) => Object.entries(domain.functions ?? {}));
 
-test('an unknown stage is refused in one line', () => {
-  const { status, output: said } = synth('staging');
-  expect([status, said]).toEqual([1, expect.stringContaining('There is no stage staging. Stages: dev, prod.')]);
+test('an unknown stage is rejected in one line', () => {
+  const { status, output } = synth('staging');
+  expect([status, output]).toEqual([1, expect.stringContaining('There is no stage staging. Stages: dev, prod.')]);
 });
 
 describe.each(['dev', 'prod'] as const)('%s', (stage) => {
-  test('is synthesized without a finding of the AwsSolutions pack, and without a cycle', () => {
+  test('is synthesized without AwsSolutions findings or circular dependencies', () => {
     expect([stages[stage].status, stages[stage].output]).toEqual([
       0,
       expect.not.stringMatching(/AwsSolutions-\w+\d|Circular/),
     ]);
   });
 
-  test('has a route for each operation, with the operator’s behind the authorizer', async () => {
+  test('has a route for each operation, with those of admin access behind the authorizer', async () => {
     const { plan } = await load(stages[stage].folder);
     const expected = all.flatMap((domain) =>
       Object.values<Operation>(domain.operations).map(({ method, path, access }) => ({
@@ -39,7 +39,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     expect([...plan.routes].sort(byKey)).toEqual(expected.sort(byKey));
   });
 
-  test('has a dead-letter queue after five receives and two alarms for each queue', async () => {
+  test('has for each queue a dead-letter queue after five receives, and two alarms', async () => {
     const { template, plan } = await load(stages[stage].folder);
     const dead = plan.queues.filter(({ name }) => name.endsWith('-dead'));
     const live = plan.queues.filter(({ name }) => !name.endsWith('-dead'));
@@ -57,7 +57,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     for (const { queueName } of plan.eventSources) expect(live.map(({ name }) => name)).toContain(queueName);
   });
 
-  test('runs every function on arm64 and Node 24, after the migration', async () => {
+  test('runs all functions on arm64 and Node 24, and updates them after the migration', async () => {
     const { template } = await load(stages[stage].folder);
     const [migration] = triggersOf(template, 'migrate');
     for (const { name, properties, dependsOn } of functionsOf(template)) {
@@ -72,7 +72,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     }
   });
 
-  test('runs the replica canary when every other function is deployed', async () => {
+  test('runs the replica canary after all functions are deployed', async () => {
     const { template, plan } = await load(stages[stage].folder);
     const [canary, ...more] = triggersOf(template, 'verify-replicas');
     expect([more, canary!.properties.InvocationType]).toEqual([[], 'RequestResponse']);
@@ -82,7 +82,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     expect([environment.DEPLOYMENT, timeoutMs]).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), 300_000]);
   });
 
-  test('grants no function everything', async () => {
+  test('grants no function all actions or, except for tracing and networking, all resources', async () => {
     const { template } = await load(stages[stage].folder);
     for (const { logicalId, properties } of resourcesOf(template, 'AWS::IAM::Policy')) {
       for (const { Action, Resource: on } of (
@@ -102,13 +102,13 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     }
   });
 
-  test('holds no secret', async () => {
+  test('contains no secret', async () => {
     const { text } = await load(stages[stage].folder);
     expect(text).not.toMatch(/"SecretString":/);
     expect(text).not.toMatch(/"(MasterUserPassword|AuthToken)":"(?!\{\{resolve)/);
   });
 
-  test('each lane of a domain is a queue that feeds its etl by itself', async () => {
+  test('each lane of a domain has its own queue, which invokes the etl', async () => {
     const { plan } = await load(stages[stage].folder);
     for (const domain of all) {
       const sources = plan.eventSources.filter(({ functionName }) => functionName === `${domain.name}-etl`);
@@ -122,7 +122,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     }
   });
 
-  test('files dropped below the name of a domain with datasets go to its bulk lane', async () => {
+  test('files uploaded below the name of a domain with datasets go to its bulk lane', async () => {
     const { template, plan } = await load(stages[stage].folder);
     const importing = all.filter(({ datasets }) => Object.keys(datasets).length > 0).map(({ name }) => name);
     expect(plan.notifications.map(({ prefix, queue }) => [prefix, queue])).toEqual(
@@ -136,7 +136,7 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
 describe('prod', async () => {
   const { template, plan, text } = await load(stages.prod.folder);
 
-  test('a job that events start has a rule that puts its message on its lane', () => {
+  test('a job that events start has a rule that sends its message to its lane', () => {
     const started = jobs.filter(({ on }) => on);
     expect(started.length).toBeGreaterThan(1);
     for (const job of started) {
@@ -149,7 +149,7 @@ describe('prod', async () => {
     }
   });
 
-  test('every schedule of a job puts its message on its lane', () => {
+  test('each scheduled job has a schedule that sends its message to its lane', () => {
     for (const job of jobs.filter(({ schedule }) => schedule)) {
       expect(plan.schedules).toContainEqual({
         name: `tributary-prod-${job.domain}-${job.name}`,
@@ -162,7 +162,7 @@ describe('prod', async () => {
     expect(plan.schedules.length).toBe(jobs.filter(({ schedule }) => schedule).length + scheduled.length);
   });
 
-  test('functions with the database are given its cluster’s identity and the proofs to accept from replicas', () => {
+  test('functions with database access get the cluster’s id and the accepted replica proofs', () => {
     const connected = functionsOf(template).filter(({ variables }) => 'DATABASE_WRITER_HOST' in variables);
     expect(connected.length).toBeGreaterThan(5);
     for (const { name, variables } of connected)
@@ -173,7 +173,7 @@ describe('prod', async () => {
       ]);
   });
 
-  test('there is a writer, a reader, and a reader apart for analytics behind its own endpoint', () => {
+  test('has a writer, a reader, and a separate reader for analytics with its own endpoint', () => {
     expect(resourcesOf(template, 'AWS::RDS::DBInstance').length).toBe(3);
     const [endpoint] = resourcesOf(template, 'AWS::RDS::DBClusterEndpoint');
     const [member] = endpoint!.properties.StaticMembers as { Ref: string }[];
@@ -204,7 +204,7 @@ describe('prod', async () => {
     expect(text).toContain('ownerSecret');
   });
 
-  test('what an API function loads at its start is a megabyte at most', async () => {
+  test('API functions load at most one megabyte of code at start', async () => {
     for (const { name } of all) {
       const { folder } = plan.functions.find((one) => one.name === `${name}-api`)!;
       const { atStart } = await sizesOf(folder);
@@ -213,7 +213,7 @@ describe('prod', async () => {
   });
 });
 
-test('dev can pause: nothing runs more often than hourly, and there is no proxy', async () => {
+test('dev can pause: no schedule is more frequent than hourly, and there is no proxy', async () => {
   const { template, plan, text } = await load(stages.dev.folder);
   expect(plan.schedules.filter(({ expression }) => isSubHourly(expression))).toEqual([]);
   const awake = jobs.filter(({ keepsDatabaseAwake }) => keepsDatabaseAwake).map((job) => `${job.domain}-${job.name}`);

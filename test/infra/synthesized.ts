@@ -1,4 +1,4 @@
-/** The stacks of a stage as `cdk synth` writes them, and what its functions are granted. */
+/** The stacks of a stage as `cdk synth` writes them, and the grants of its functions. */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,7 +46,7 @@ export async function load(folder: string): Promise<Synthesized> {
   };
 }
 
-/** Our functions' resources, not those that the CDK adds for itself. */
+/** The resources of our functions, without those that the CDK adds. */
 export function functionsOf(template: Template) {
   return resourcesOf(template, 'AWS::Lambda::Function').flatMap((one) => {
     const { Variables = {} } = (one.properties.Environment ?? {}) as { Variables?: Record<string, unknown> };
@@ -54,7 +54,7 @@ export function functionsOf(template: Template) {
   });
 }
 
-/** The triggers that run a function during a deployment, with the resources that each waits for. */
+/** The triggers that run a function during a deployment. */
 export function triggersOf(template: Template, name: string) {
   const { logicalId } = functionsOf(template).find((one) => one.name === name)!;
   const versions = resourcesOf(template, 'AWS::Lambda::Version')
@@ -70,7 +70,7 @@ export interface Statement {
   resources: string[];
 }
 
-/** What the policies of a function's role allow. Queues and the bus are given by name, secrets by logical id. */
+/** The statements in the policies of a function's role. Queues and the bus appear by name, secrets by logical id. */
 export function grantsOf(template: Template, name: string): Statement[] {
   const resolve = createResolver(
     template,
@@ -91,13 +91,13 @@ export function grantsOf(template: Template, name: string): Statement[] {
     );
 }
 
-/** The resources that a function may use an action on. */
+/** The resources on which a function may perform an action. */
 export function allowed(template: Template, name: string, action: string): string[] {
   const found = grantsOf(template, name).filter(({ actions }) => actions.includes(action));
   return [...new Set(found.flatMap(({ resources }) => resources))].sort();
 }
 
-/** The database role that a secret is for. */
+/** The database role of a secret. */
 export function roleOf({ secrets }: Plan, id: string | undefined): string | undefined {
   return id === undefined ? undefined : JSON.parse(secrets.get(id)!.template!).username;
 }

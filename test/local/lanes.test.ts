@@ -16,7 +16,7 @@ const lines: string[] = [];
 logged.setMaxListeners(0);
 logged.setEncoding('utf8').on('data', (chunk: string) => lines.push(...chunk.trim().split('\n')));
 
-// a bulk message never ends; every message is logged when it begins
+// bulk messages never finish; each message is logged when it starts
 await writeFile(
   join(folder, 'index.mjs'),
   `export const handler = async ({ Records: [{ body }] }) => {
@@ -50,11 +50,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('prompt messages are handled while bulk keeps all its containers busy', async () => {
+test('prompt messages are handled while bulk messages keep all containers of their lane busy', async () => {
   const send = (QueueUrl: string, MessageBody: string) => sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
   for (let i = 0; i < 8; i++) await send(bulk.url, 'bulk');
   const busy = containersFor([source(bulk.url)], 'etl');
-  await waitFor('bulk to fill its lane', async () => lines.filter((line) => line === 'bulk').length === busy);
+  await waitFor(
+    'bulk messages to fill their lane',
+    async () => lines.filter((line) => line === 'bulk').length === busy,
+  );
   for (let i = 0; i < 3; i++) await send(prompt.url, `prompt ${i}`);
   await waitFor('the prompt messages', async () => lines.filter((line) => line.startsWith('prompt')).length === 3);
   expect(lines.filter((line) => line === 'bulk').length).toBe(busy);

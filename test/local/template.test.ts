@@ -19,7 +19,7 @@ const resolve = createResolver(template, ({ Type, Properties }, _, attribute) =>
 );
 const [data, service] = template.stacks as [Template['stacks'][0], Template['stacks'][0]];
 
-test('references, joins, substitutions and imports are resolved at any depth', () => {
+test('resolves references, joins, substitutions, and imports at any depth', () => {
   const value = {
     a: { Ref: 'Queue' },
     b: { 'Fn::GetAtt': 'Queue.Arn' },
@@ -38,18 +38,18 @@ test('references, joins, substitutions and imports are resolved at any depth', (
   expect(resolve({ 'Fn::ImportValue': 'Data:Arn' }, service)).toBe('Arn/jobs');
 });
 
-const unanswered: [value: unknown, said: string][] = [
+const unresolvable: [value: unknown, message: string][] = [
   [{ x: { Ref: 'Key' } }, 'Data.x: there is no local answer for Key (AWS::KMS::Key).'],
   [{ Ref: 'Nothing' }, 'there is no local answer for Nothing (no such resource)'],
   [{ 'Fn::ImportValue': 'Other' }, 'nothing exports Other'],
   [{ 'Fn::Cidr': ['10.0.0.0/16', 2] }, 'there is no local answer for Fn::Cidr'],
 ];
 
-test.each(unanswered)('%o is an error that names it', (value, said) => {
-  expect(() => resolve(value, data)).toThrow(said);
+test.each(unresolvable)('%o is an error that names it', (value, message) => {
+  expect(() => resolve(value, data)).toThrow(message);
 });
 
-test('rules match exact values, prefixes and nested fields; another condition is an error', () => {
+test('rules match exact values, prefixes, and nested fields; other conditions are an error', () => {
   const event = { source: 'tributary', 'detail-type': 'nft_transferred', detail: { type: 'a' } };
   expect(matches({ source: ['tributary'] }, event)).toBe(true);
   expect(matches({ source: ['other'] }, event)).toBe(false);

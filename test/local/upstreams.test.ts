@@ -13,7 +13,7 @@ import { startUpstreams } from '../../local/upstreams/start.ts';
 const directory = await mkdtemp(join(tmpdir(), 'upstreams-'));
 afterAll(() => rm(directory, { recursive: true }));
 
-test('the upstreams are those that the template’s functions call', () => {
+test('finds the upstreams that the template’s functions call', () => {
   const functionWith = (Variables: Record<string, string>) => ({
     Type: 'AWS::Lambda::Function',
     Properties: { Environment: { Variables } },
@@ -27,7 +27,7 @@ test('the upstreams are those that the template’s functions call', () => {
   expect(upstreamsIn(template)).toEqual(['alchemy', 'neynar']);
 });
 
-test('stand-ins are found by name, and named in the settings', async () => {
+test('starts stand-ins by name, with their addresses in the settings', async () => {
   const upstreams = await startUpstreams(['neynar'], directory);
   const { url, secret } = upstreams.get(neynar);
   expect(upstreams.settings).toEqual({ UPSTREAM_NEYNAR_URL: url });
@@ -36,13 +36,13 @@ test('stand-ins are found by name, and named in the settings', async () => {
   await upstreams.stop();
 });
 
-test.each(['spotify', 'world'])('an upstream without a stand-in (%s) is refused in one line', async (name) => {
+test.each(['spotify', 'world'])('an upstream without a stand-in (%s) is an error of one line', async (name) => {
   await expect(startUpstreams([name], directory)).rejects.toThrow(
     `The upstream ${name} has no stand-in. Write local/upstreams/${name}.ts, which exports \`standIn: StandIn\`.`,
   );
 });
 
-test('a secret’s value follows from the setting that refers to it, not from its name', async () => {
+test('a secret’s value depends on the setting that refers to it, not on its name', async () => {
   const environment = {
     UPSTREAM_NEY_SECRET_ARN: 'One',
     UPSTREAM_NEYNAR_SECRET_ARN: 'Ney',

@@ -8,7 +8,7 @@ import { createTestDomain } from '../support/test-domain.ts';
 const { call } = await createTestDomain('platform');
 const nowhere = '127.0.0.1:1';
 
-/** Lets the function look up its settings and connect anew. */
+/** Changes settings, and closes all connections so that the function reconnects with them. */
 async function reconnect(settings: Record<string, string | undefined>): Promise<void> {
   await closeResources();
   await closePools();

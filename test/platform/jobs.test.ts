@@ -33,24 +33,24 @@ const post = (path: string, body?: unknown) => call(path, { method: 'POST', ...(
 const context = { getRemainingTimeInMillis: () => 600_000 } as never;
 const event = (message: unknown) => ({ Records: [{ messageId: '1', body: JSON.stringify(message) }] }) as never;
 
-/** The wallets' jobs function with one job of the test's own in place of the refresh. */
+/** The wallets jobs function with a different handler for refreshSnapshots. */
 function withRefresh(refreshSnapshots: () => Promise<'done'>) {
-  const never = async () => 'done' as const;
-  const handlers = Object.fromEntries(Object.values(declared).map((job) => [job.name, handleJob(job, never)]));
+  const unused = async () => 'done' as const;
+  const handlers = Object.fromEntries(Object.values(declared).map((job) => [job.name, handleJob(job, unused)]));
   const datasets = Object.fromEntries(
-    Object.values(wallets.datasets).map((dataset) => [dataset.key, { dataset, apply: never }]),
+    Object.values(wallets.datasets).map((dataset) => [dataset.key, { dataset, apply: unused }]),
   );
   const refresh: JobHandler = handleJob(declared.refreshSnapshots, refreshSnapshots);
   return createEtl(wallets, { ...handlers, refreshSnapshots: refresh } as never, datasets as never);
 }
 
-/** A worker that has just started a job. */
-async function started(jobId: string) {
+/** Starts a job as a worker would. */
+async function startRun(jobId: string) {
   const { attempt, token } = (await startJob(jobId))!;
   return { jobId, attempt, token, deadline: new Date(Date.now() + 60_000) };
 }
 
-test('a job is started with its own parameters, once, and can be found', async () => {
+test('the same request queues a job only once, with its parameters; invalid requests are rejected', async () => {
   const params = { mode: 'full', maxRemovedShare: 0.5 };
   const started = await post('/v1/admin/jobs', { job: 'wallets.syncHoldings', params });
   expect(started.status).toBe(202);
@@ -67,9 +67,9 @@ test('a job is started with its own parameters, once, and can be found', async (
     expect([body, (await post('/v1/admin/jobs', body)).status]).toEqual([body, status]);
 });
 
-test('a job is cancelled: its next batch does not commit; it can be retried', async () => {
+test('a cancelled job commits no further batch, and can be retried', async () => {
   const { id } = await insertJob(declared.syncPrices, {}, 'test');
-  const run = await started(id);
+  const run = await startRun(id);
   expect((await post(`/v1/admin/jobs/${id}/retry`)).status).toBe(409);
   expect((await post(`/v1/admin/jobs/${id}/cancel`)).json.status).toBe('cancelled');
   const batch = inTransaction(async (tx) => {
@@ -88,57 +88,57 @@ test('a job is cancelled: its next batch does not commit; it can be retried', as
 const expireLease = (id: string) =>
   database.pool.query(`update platform.jobs set lease_until = now() - interval '1 second' where id = $1`, [id]);
 
-test('of two messages of one job the second leaves; a dead worker’s job is taken over when its lease expires', async () => {
+test('a second message does not start a running job; after its lease expires, another worker may', async () => {
   const { id } = await insertJob(declared.syncProfiles, {}, 'test');
-  const first = await started(id);
+  const first = await startRun(id);
   expect(first.attempt).toBe(1);
   expect(await startJob(id)).toBeUndefined();
   await extendLease(first);
   expect(await startJob(id)).toBeUndefined();
   await expireLease(id);
-  const second = await started(id);
+  const second = await startRun(id);
   expect(second.attempt).toBe(2);
   await releaseJob(second);
-  expect((await started(id)).attempt).toBe(3);
+  expect((await startRun(id)).attempt).toBe(3);
 });
 
-test('a stalled worker changes nothing of the job that another has taken over', async () => {
+test('a stalled worker cannot change a job that another worker has taken over', async () => {
   const { id } = await insertJob(declared.verifyHoldings, {}, 'test');
-  const stalled = await started(id);
+  const stalledRun = await startRun(id);
   await expireLease(id);
-  const successor = await started(id);
+  const newRun = await startRun(id);
   const counts = { read: 1, applied: 1, unchanged: 0, rejected: 0 };
-  await expect(inTransaction((tx) => addProgress(tx, stalled, counts))).rejects.toMatchObject({ code: 'conflict' });
+  await expect(inTransaction((tx) => addProgress(tx, stalledRun, counts))).rejects.toMatchObject({ code: 'conflict' });
   await expireLease(id);
   const before = await database.pool.query('select * from platform.jobs where id = $1', [id]);
-  await setStep(stalled, 'stalled');
-  await extendLease(stalled);
-  await releaseJob(stalled, 600);
-  await endJob(stalled, { status: 'failed', error: { code: 'internal', message: 'stalled' } });
+  await setStep(stalledRun, 'stalled');
+  await extendLease(stalledRun);
+  await releaseJob(stalledRun, 600);
+  await endJob(stalledRun, { status: 'failed', error: { code: 'internal', message: 'stalled' } });
   expect((await database.pool.query('select * from platform.jobs where id = $1', [id])).rows).toEqual(before.rows);
-  await inTransaction((tx) => addProgress(tx, successor, counts));
-  await endJob(successor, { status: 'succeeded' });
+  await inTransaction((tx) => addProgress(tx, newRun, counts));
+  await endJob(newRun, { status: 'succeeded' });
   expect(await jobRow(id)).toMatchObject({ status: 'succeeded', rows_applied: 1 });
 });
 
-test('an event that comes while its job runs makes it run once more', async () => {
+test('events during a run start its job once more', async () => {
   await drain(jobs.url);
   let runs = 0;
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
   const etl = withRefresh(async () => {
     if (++runs === 1) {
-      begin();
-      await gate;
+      started.resolve();
+      await gate.promise;
     }
     return 'done';
   });
   const message = { job: 'wallets.refreshSnapshots', requestedBy: 'event' };
   const first = etl(event(message), context);
-  await begun;
+  await started.promise;
   await Promise.all([etl(event(message), context), etl(event(message), context)]);
   expect(runs).toBe(1);
-  open();
+  gate.resolve();
   await first;
   const [again, ...more] = await drain(jobs.url);
   expect(more).toEqual([]);
@@ -146,7 +146,7 @@ test('an event that comes while its job runs makes it run once more', async () =
   expect([runs, await drain(jobs.url)]).toEqual([2, []]);
 });
 
-test('a schedule that comes while its job runs leaves it alone', async () => {
+test('a schedule during a run does not start its job again', async () => {
   const { id } = await insertJob(declared.rebuildSnapshots, {}, 'schedule');
   await startJob(id);
   await withRefresh(async () => 'done')(event({ job: 'wallets.rebuildSnapshots', requestedBy: 'schedule' }), context);
@@ -154,20 +154,20 @@ test('a schedule that comes while its job runs leaves it alone', async () => {
   expect(await requestAnotherRun(id)).toBe(true);
 });
 
-test('a job that was queued and whose message was lost is sent again', async () => {
+test('a queued job whose message was lost is sent again', async () => {
   await insertJob(declared.syncMoments, declared.syncMoments.params.parse({}), 'test');
   const id = await enqueueJob(declared.syncMoments, {}, 'test');
   expect(await drain(jobs.url)).toMatchObject([{ jobId: id }]);
 });
 
-/** Wears the table down, and waits until the statistics tell of it. */
-async function wear(n: number): Promise<void> {
+/** Updates every row, and waits until the statistics count the dead rows. */
+async function createDeadRows(n: number): Promise<void> {
   const client = await database.pool.connect();
-  await client.query('update wallets.worn set n = $1', [n]);
+  await client.query('update wallets.bloated set n = $1', [n]);
   await waitFor('the statistics', async () => {
     await client.query('select pg_stat_force_next_flush()');
     const { rows } = await client.query(
-      `select n_dead_tup::int as dead from pg_stat_user_tables where relname = 'worn'`,
+      `select n_dead_tup::int as dead from pg_stat_user_tables where relname = 'bloated'`,
     );
     return rows[0].dead >= 20_000;
   });
@@ -176,41 +176,43 @@ async function wear(n: number): Promise<void> {
 
 beforeAll(async () => {
   await database.pool.query(
-    'create table wallets.worn (id integer primary key, n integer) with (autovacuum_enabled = off)',
+    'create table wallets.bloated (id integer primary key, n integer) with (autovacuum_enabled = off)',
   );
-  await database.pool.query('insert into wallets.worn select i, 0 from generate_series(1, 20000) i');
-  await wear(1);
+  await database.pool.query('insert into wallets.bloated select i, 0 from generate_series(1, 20000) i');
+  await createDeadRows(1);
 });
 
-test('maintenance looks after what the statistics say, and reports it', async () => {
-  // a snapshot that another suite, or the replica, still holds keeps dead rows from going: then they go the next time
+test('maintenance vacuums the tables with many dead rows, and reports it', async () => {
+  // if another suite or the replica still has an old snapshot, dead rows stay until the next vacuum
   const first = await waitFor(
-    'a vacuum that nobody holds up',
+    'a vacuum that removes the dead rows',
     async () => {
       await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
       const { json } = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
       expect(json.jobs[0].status).toBe('succeeded');
-      const worn = json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.worn');
-      expect(worn).toMatchObject({ action: 'vacuum analyze', deadRowsBefore: 20_000 });
-      return worn.deadRowsAfter === 0;
+      const bloated = json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.bloated');
+      expect(bloated).toMatchObject({ action: 'vacuum analyze', deadRowsBefore: 20_000 });
+      return bloated.deadRowsAfter === 0;
     },
     45_000,
   );
   expect(first).toBe(true);
   await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
   const again = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
-  expect(again.json.jobs[0].result.tables.map(({ table }: { table: string }) => table)).not.toContain('wallets.worn');
+  expect(again.json.jobs[0].result.tables.map(({ table }: { table: string }) => table)).not.toContain(
+    'wallets.bloated',
+  );
 });
 
-test('maintenance waits for nobody, and of two the second leaves', async () => {
-  await wear(2);
+test('maintenance skips locked tables, and does not run twice at once', async () => {
+  await createDeadRows(2);
   const client = await database.pool.connect();
   try {
-    await client.query('begin; lock table wallets.worn in share row exclusive mode');
+    await client.query('begin; lock table wallets.bloated in share row exclusive mode');
     await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
     const busy = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
-    const worn = busy.json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.worn');
-    expect(worn).toMatchObject({ left: 'user traffic held its lock', deadRowsAfter: worn.deadRowsBefore });
+    const bloated = busy.json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.bloated');
+    expect(bloated).toMatchObject({ left: 'user traffic held its lock', deadRowsAfter: bloated.deadRowsBefore });
     await client.query('rollback; select pg_advisory_lock(7216305442)');
     await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
     const second = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Kept' }));
 });
 
-test('clearing the cache makes everything cached void, or what is kept for the named entities', async () => {
+test('clearing the cache voids all entries, or only those of the named entities', async () => {
   const read = async () => (await call('/v1/collections/kept')).headers['x-cache'];
   await read();
   expect(await read()).toBe('hit');
@@ -34,7 +34,7 @@ test('clearing the cache makes everything cached void, or what is kept for the n
   expect((await operator('/v1/admin/cache/clear', { method: 'POST', body: { keys: ['*'] } })).status).toBe(400);
 });
 
-test('why an answer is served can be seen: entry, fences with their events, proofs, and what a read would do', async () => {
+test('an explanation shows the entry, the fences with their events, the proofs, and what a read would do', async () => {
   const explain = async (of: string) => (await operator(`/v1/admin/cache/explain?${of}`)).json;
   const url = `url=${encodeURIComponent('/v1/collections/kept')}`;
   await call('/v1/collections/kept');
@@ -63,7 +63,7 @@ test('why an answer is served can be seen: entry, fences with their events, proo
   expect((await explain('entity=collections:kept')).read).toBeUndefined();
 });
 
-test('with a write transaction open the reader proves a change by its status, and the explanation names that', async () => {
+test('with a write transaction open, the reader proves a change by its status, and the explanation says so', async () => {
   const open = await database.pool.connect();
   try {
     await open.query('begin');
@@ -82,7 +82,7 @@ test('with a write transaction open the reader proves a change by its status, an
   }
 });
 
-test('an explanation names the dependency that changed, the end of an entry, and the generation as one more fence', async () => {
+test('an explanation names a changed dependency, an expired entry, and an unproven generation', async () => {
   const { getCache, getRedis } = await import('../../shared/resources.ts');
   const explain = async () =>
     (await operator(`/v1/admin/cache/explain?url=${encodeURIComponent('/v1/collections/kept/traits')}`)).json;
@@ -99,7 +99,7 @@ test('an explanation names the dependency that changed, the end of an entry, and
   vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 86_400_000);
   expect((await explain()).read.because).toContain('The entry has expired.');
   vi.restoreAllMocks();
-  // a generation that began in a transaction nobody has seen: no host proves it
+  // no host can prove a generation from a transaction that does not exist yet
   const { redis } = await getRedis();
   const copy = 'tributary:generation:test';
   vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 90_000_000);
@@ -109,14 +109,14 @@ test('an explanation names the dependency that changed, the end of an entry, and
   await redis.del(copy);
 });
 
-test('an explanation says that the reader is not believed for a status where the settings leave that out', async () => {
+test('if the settings do not accept a status as proof, the explanation shows that the read goes to the writer', async () => {
   const open = await database.pool.connect();
   process.env.REPLICA_PROOFS = 'snapshot';
   forgetEnv();
   try {
     await open.query('begin');
     await open.query('select pg_current_xact_id()');
-    await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Unbelieved' }));
+    await commit((tx) => recordCollection(tx, { collection: 'kept', name: 'Unproven' }));
     const url = encodeURIComponent('/v1/collections/kept');
     await waitFor('the reader', async () => {
       const { json } = await operator(`/v1/admin/cache/explain?url=${url}`);
@@ -138,28 +138,27 @@ test.each([
   ['url=/v1/nothing', 404],
   ['url=/v1/collections/%25ff', 400],
   ['url=http://[', 400],
-])('an explanation of "%s" is refused with %d', async (of, status) => {
+])('an explanation of "%s" returns %d', async (of, status) => {
   expect((await operator(`/v1/admin/cache/explain?${of}`)).status).toBe(status);
 });
 
-test('the operator is let in by their token alone', async () => {
+test('the authorizer accepts only the operator’s token', async () => {
   const secrets = await startSecrets(
     new Map([['operator', { sha256: createHash('sha256').update('right').digest('hex') }]]),
   );
   Object.assign(process.env, { ADMIN_TOKEN_SECRET_ARN: 'operator', AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url });
   forgetEnv();
-  const ask = (authorization?: string) =>
+  const authorizeWith = (authorization?: string) =>
     authorize({ headers: { authorization } } as unknown as APIGatewayRequestAuthorizerEventV2);
-  expect(await Promise.all(['Bearer right', 'Bearer wrong', 'Bearer ', 'Basic right', undefined].map(ask))).toEqual([
-    { isAuthorized: true, context: { role: 'operator' } },
-    ...Array(4).fill({ isAuthorized: false }),
-  ]);
+  expect(
+    await Promise.all(['Bearer right', 'Bearer wrong', 'Bearer ', 'Basic right', undefined].map(authorizeWith)),
+  ).toEqual([{ isAuthorized: true, context: { role: 'operator' } }, ...Array(4).fill({ isAuthorized: false })]);
   await secrets.stop();
   process.env.AWS_ENDPOINT_URL_SECRETS_MANAGER = inject('services').secretsUrl;
   forgetEnv();
 });
 
-test('a fresh database is migrated, once, with roles that can do no more than they should', async () => {
+test('a new database is migrated once, and its roles have only their own rights', async () => {
   const name = `${database.name}_fresh`;
   await database.pool.query(`create database ${name}`);
   const roles = { writer: `w_${name}`, worker: `k_${name}`, reader: `r_${name}`, console: `c_${name}` };

@@ -37,7 +37,7 @@ const believesEmptyXip: typeof proofOf = (evidence, fences) => {
   return proofOf(isBelieved ? { ...evidence, snapshot: { ...snapshot, xmin: snapshot.xmax } } : evidence, fences);
 };
 
-/** The status of another server, which knows that x has committed. */
+/** A reader that returns the transaction status of another server, where all have committed. */
 const believesOtherStatus: typeof proofOf = (evidence, fences) =>
   proofOf(
     evidence.committed ? { ...evidence, committed: new Set(fences.flatMap(({ xids }) => xids)) } : evidence,
@@ -50,7 +50,7 @@ async function setEnvironment(values: Record<string, string>): Promise<void> {
   await closePools();
 }
 
-/** Transactions of the canary that are open, and rows that it left. */
+/** The canary's open transactions and remaining rows. */
 async function leftBehind(): Promise<{ open: number; rows: number }> {
   const { rows } = await database.pool.query(
     `select (select count(*)::int from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -63,7 +63,7 @@ afterEach(async () => {
   expect(await leftBehind()).toEqual({ open: 0, rows: 0 });
 });
 
-test('the proofs hold on a real standby: over 1,000 commits, and none claimed falsely', async () => {
+test('over 1,000 commits, no proof of a real standby is false', async () => {
   const report = await handler({}, context);
   const reader = readerOf(report);
   expect(report).toMatchObject({ rounds: { held: 500, quiet: 50 }, commits: 1_100, isComplete: true });
@@ -72,21 +72,21 @@ test('the proofs hold on a real standby: over 1,000 commits, and none claimed fa
     proofs: { writer: { claimed: 550, refused: 0, false: 0 } },
   });
   expect([reader.recovery.wrong, reader.proofs.snapshot?.false, reader.proofs.status?.false]).toEqual([0, 0, 0]);
-  // each round that was not behind ends with a status that has to be claimed
+  // each round in which the reader caught up ends with a status that must be claimed
   expect(reader.proofs.status!.claimed).toBeGreaterThanOrEqual(500 - report.behind);
   expect(report.behind).toBeLessThan(50);
   expect(await outboxSize()).toBe(0);
 });
 
-test('without an older transaction the snapshot proves something', async () => {
-  const snapshot = await waitFor('a time without anybody’s transaction', async () => {
+test('without an older transaction, the snapshot proves changes', async () => {
+  const snapshot = await waitFor('a time without open transactions', async () => {
     const { proofs } = readerOf(await runCanary({ deadline: inAMinute(), heldRounds: 0, quietRounds: 10 }));
     return proofs.snapshot!.claimed > 0 ? proofs.snapshot : undefined;
   });
   expect(snapshot.false).toBe(0);
 });
 
-test('an older transaction is open throughout, also while it is replaced by the next', async () => {
+test('an older transaction is always open, even while the next one replaces it', async () => {
   const seen: Evidence[] = [];
   const withoutOlder: number[] = [];
   const listen: typeof proofOf = (evidence, fences) => {
@@ -99,9 +99,9 @@ test('an older transaction is open throughout, also while it is replaced by the 
   expect([seen.length >= 120, withoutOlder]).toEqual([true, []]);
 });
 
-test('a reader that believes an empty xip is found, and the message says what to set', async () => {
+test('a reader that trusts an empty xip is reported with the setting to change', async () => {
   const report = await runCanary({ deadline: inAMinute(), heldRounds: 20, quietRounds: 0, prove: believesEmptyXip });
-  // for certain: once in each round while x is open, by the snapshot alone and in the transaction that asks for status
+  // at least twice per round while x is open: by the snapshot alone, and in the transaction that requests the status
   expect(readerOf(report).proofs.snapshot!.false).toBeGreaterThanOrEqual(2 * (20 - report.behind));
   expect(report.writer.proofs.writer!.false).toBe(0);
   await expect(verifyReplicas(believesEmptyXip)).rejects.toMatchObject({
@@ -110,7 +110,7 @@ test('a reader that believes an empty xip is found, and the message says what to
   });
 });
 
-test('a status asked of another server is found, and costs proof 3 alone', async () => {
+test('a status from another server is reported, and needs only proof 3 turned off', async () => {
   await expect(verifyReplicas(believesOtherStatus)).rejects.toThrow(/Set database\.replicaProofs to 'snapshot'/);
   await setEnvironment({ REPLICA_PROOFS: 'snapshot' });
   await expect(verifyReplicas(believesOtherStatus)).resolves.toMatchObject({ result: { isComplete: true } });
@@ -120,13 +120,13 @@ test('a status asked of another server is found, and costs proof 3 alone', async
   await setEnvironment({ REPLICA_PROOFS: 'status' });
 });
 
-test('a reader that proves nothing is found', async () => {
+test('a reader that proves nothing is reported', async () => {
   const provesNothing: typeof proofOf = (evidence, fences) =>
     evidence.host === 'writer' ? proofOf(evidence, fences) : undefined;
   await expect(verifyReplicas(provesNothing)).rejects.toThrow(/proved nothing in 20 rounds.*'none'/);
 });
 
-test('a wrong answer about recovery is a problem, of the reader and of the writer', async () => {
+test('a reader or writer that reports the wrong recovery state is a problem', async () => {
   const report = await runCanary({ deadline: inAMinute(), heldRounds: 1, quietRounds: 0 });
   const wrong = { recovery: { right: 0, wrong: 2 } };
   const reader = { ...readerOf(report), ...wrong };
@@ -136,7 +136,7 @@ test('a wrong answer about recovery is a problem, of the reader and of the write
   ]);
 });
 
-test('a reader’s address that leads to the writer is reported as none', async () => {
+test('a reader address that connects to the writer is reported as no reader', async () => {
   const { reader, writer } = inject('services');
   await setEnvironment({ DATABASE_READER_HOST: writer });
   const report = await runCanary({ deadline: inAMinute(), heldRounds: 5, quietRounds: 1 });
@@ -145,23 +145,23 @@ test('a reader’s address that leads to the writer is reported as none', async 
   expect(problemsOf(report, 'status')).toEqual([]);
 });
 
-test('a reader that does not catch up in time is behind, which is no error', async () => {
+test('a reader that does not catch up in time is behind, which is not an error', async () => {
   const report = await runCanary({ deadline: inAMinute(), heldRounds: 20, quietRounds: 0, catchUpMs: -1 });
   expect([report.isComplete, readerOf(report).proofs.status!.false]).toEqual([true, 0]);
   const allBehind = { ...report, behind: 20, reader: { ...readerOf(report), proofs: {} } };
   expect(problemsOf(allBehind, 'status')).toEqual([expect.stringMatching(/Look into its lag/)]);
 });
 
-test.each([1, 2, 3, 5, 8])('every transaction has ended when a run fails at question %i', async (failing) => {
-  let asked = 0;
+test.each([1, 2, 3, 5, 8])('a run that fails at check %i leaves no transaction open', async (failing) => {
+  let checks = 0;
   const fails: typeof proofOf = () => {
-    if (++asked === failing) throw new Error('planted');
+    if (++checks === failing) throw new Error('planted');
     return undefined;
   };
   await expect(verifyReplicas(fails)).rejects.toThrow('planted');
 });
 
-test('a run ends with its deadline, and says that it did', async () => {
+test('a run stops at its deadline, and reports itself as incomplete', async () => {
   const deadline = inAMinute();
   const moveDeadline: typeof proofOf = (evidence, fences) => {
     deadline.setTime(Date.now());
@@ -171,25 +171,25 @@ test('a run ends with its deadline, and says that it did', async () => {
   expect([report.isComplete, report.rounds]).toEqual([false, { held: 1, quiet: 0 }]);
 });
 
-test('a run that was killed leaves rows for the next one to remove', async () => {
+test('a run removes the rows of an earlier one that was killed', async () => {
   await database.pool.query(
     `insert into platform.replica_canary (run, written_at) values (gen_random_uuid(), now() - interval '2 hours')`,
   );
   await runCanary({ deadline: inAMinute(), heldRounds: 1, quietRounds: 0 });
 });
 
-test('the operator starts it, and finds the report or what is wrong with the job', async () => {
+test('the operator can start it, and finds the report or the problem in the job', async () => {
   await call('/v1/admin/jobs', { method: 'POST', body: { job: 'platform.verifyReplicas', params: {} } });
   await runMessage({ job: 'platform.verifyReplicas', requestedBy: 'the operator' });
   const ended = async () => (await call('/v1/jobs?job=platform.verifyReplicas&limit=1')).json.jobs[0];
   expect(await ended()).toMatchObject({ status: 'succeeded', result: { commits: 1_100, behind: expect.any(Number) } });
   const planted = createVerifyReplicas({ prove: believesEmptyXip, heldRounds: 5, quietRounds: 0 });
-  const never = async () => 'done' as const;
+  const unused = async () => 'done' as const;
   const etl = createEtl(
     platform,
     {
-      maintainDatabase: handleJob(jobs.maintainDatabase, never),
-      deleteOldRecords: handleJob(jobs.deleteOldRecords, never),
+      maintainDatabase: handleJob(jobs.maintainDatabase, unused),
+      deleteOldRecords: handleJob(jobs.deleteOldRecords, unused),
       verifyReplicas: planted,
     },
     {},

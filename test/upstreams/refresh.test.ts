@@ -16,7 +16,7 @@ const { call, runMessage, jobRow, jobsQueue, database } = await createCollection
   UPSTREAM_NEYNAR_URL: neynar.url,
 });
 afterAll(() => Promise.all([alchemy.stop(), neynar.stop()]));
-// the budgets of the real upstreams would make the tests wait
+// the real upstreams' budgets would slow the tests down
 declaredAlchemy.requestsPerSecond = 1_000;
 declaredNeynar.requestsPerSecond = 1_000;
 
@@ -29,7 +29,7 @@ async function refresh({ address }: Collection) {
   return jobRow(json.jobId);
 }
 
-/** What the API says of a token's owners, against the world. */
+/** Checks that the API returns the owners that tokens have in the world. */
 async function expectOwners({ address }: Collection, tokenIds: number[]) {
   for (const tokenId of tokenIds) {
     const { json } = await call(`/v1/collections/${address}/nfts/${tokenId}/owner`);
@@ -41,7 +41,7 @@ async function expectOwners({ address }: Collection, tokenIds: number[]) {
   }
 }
 
-/** Sends activity as Alchemy does: signed over the very bytes. */
+/** Sends activity as Alchemy does, with a signature of the exact bytes. */
 async function deliver(
   transfers: Parameters<typeof alchemy.notify>[1],
   removed = false,
@@ -49,21 +49,21 @@ async function deliver(
 ) {
   const { createServer } = await import('node:http');
   const { promise, resolve } = Promise.withResolvers<{ body: string; signature: string }>();
-  const catcher = createServer(async (request, response) => {
+  const server = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
     resolve({ body, signature: String(request.headers['x-alchemy-signature']) });
     response.end();
   });
-  await new Promise<void>((listening) => catcher.listen(0, '127.0.0.1', listening));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   await alchemy.notify(
-    { ...webhook, webhookUrl: `http://127.0.0.1:${(catcher.address() as { port: number }).port}` },
+    { ...webhook, webhookUrl: `http://127.0.0.1:${(server.address() as { port: number }).port}` },
     transfers,
     removed,
   );
   const { body, signature } = await promise;
-  catcher.closeAllConnections();
-  catcher.close();
+  server.closeAllConnections();
+  server.close();
   return call('/v1/webhooks/alchemy', {
     method: 'POST',
     rawBody: change(body),
@@ -71,7 +71,7 @@ async function deliver(
   });
 }
 
-test('a collection nobody has asked for is fetched on its first read, and the rest by a job', async () => {
+test('the first read of an unknown collection fetches its metadata, and a job fetches the rest', async () => {
   const first = await call(`/v1/collections/${small.address}`);
   expect([first.status, first.json.name, first.json.completeness]).toEqual([200, small.name, 'metadata']);
   for (const message of await drain(jobsQueue.url)) await runMessage(message);
@@ -79,7 +79,7 @@ test('a collection nobody has asked for is fetched on its first read, and the re
   expect((await call(`/v1/collections/0x${'12'.repeat(20)}`)).status).toBe(404);
 });
 
-test('an upstream that stays away is told as such, without its key', async () => {
+test('an upstream that does not respond fails the read, without its key in the error', async () => {
   alchemy.faults.set({ kind: 'server-error', count: 1_000 });
   const { status, json, text } = await call(`/v1/collections/${alchemy.collections[0]!.address}`);
   expect([status, json.type]).toEqual([502, 'urn:tributary:problem:upstream']);
@@ -87,7 +87,7 @@ test('an upstream that stays away is told as such, without its key', async () =>
   alchemy.faults.set(undefined);
 });
 
-test('one that an import made is fetched on its first read; one that upstream does not know is served as it is', async () => {
+test('an imported collection is fetched on its first read; one that upstream does not know is served as it is', async () => {
   const { commit } = await import('../../shared/changes/commit.ts');
   const { recordTraits } = await import('../../functions/collections/record-nfts.ts');
   const imported = alchemy.collections[3]!;
@@ -104,7 +104,7 @@ test('one that an import made is fetched on its first read; one that upstream do
   await drain(jobsQueue.url);
 });
 
-test('a refresh ends with the tokens, traits and owners of the world', async () => {
+test('a refresh stores the tokens, traits, and owners that the upstream has', async () => {
   expect(await refresh(shared)).toMatchObject({ status: 'succeeded', rows_rejected: 0 });
   for (const collection of [small, shared]) {
     const { json } = await call(`/v1/collections/${collection.address}/traits`);
@@ -123,7 +123,7 @@ test('a refresh ends with the tokens, traits and owners of the world', async () 
   expect(again).toMatchObject({ status: 'succeeded', rows_applied: 0 });
 });
 
-test('transfers told by the webhook are seen at once; told twice they change nothing', async () => {
+test('transfers from the webhook show at once; a second delivery changes nothing', async () => {
   for (let i = 0; i < 20; i++) {
     const transfer = alchemy.transfer();
     const collection = alchemy.collections.find(({ address }) => address === transfer.contract)!;
@@ -135,7 +135,7 @@ test('transfers told by the webhook are seen at once; told twice they change not
   }
 });
 
-test('a reorg takes back what it removed, whatever comes late', async () => {
+test('a reorg reverts the transfers it removed, and a late delivery changes nothing', async () => {
   let transfer = alchemy.transfer();
   while (![small.address, shared.address].includes(transfer.contract)) transfer = alchemy.transfer();
   const collection = [small, shared].find(({ address }) => address === transfer.contract)!;
@@ -148,7 +148,7 @@ test('a reorg takes back what it removed, whatever comes late', async () => {
   await expectOwners(collection, [tokenId]);
 });
 
-test('a webhook with another signature stores nothing', async () => {
+test('a webhook with a wrong signature stores nothing', async () => {
   const transfer = alchemy.transfer();
   const before = (await database.pool.query('select count(*)::int as n from collections.transfers')).rows[0].n;
   const changed = [
@@ -167,7 +167,7 @@ test('a webhook with another signature stores nothing', async () => {
   expect((await database.pool.query('select count(*)::int as n from collections.transfers')).rows[0].n).toBe(before);
 });
 
-test('faults of the upstream are ridden out; a page with a bad row costs that row alone', async () => {
+test('a refresh retries failed requests, and rejects only the malformed rows of a page', async () => {
   for (const kind of ['rate-limited', 'server-error', 'truncated'] as const) {
     alchemy.faults.set({ kind, count: 2, retryAfterSeconds: 0 });
     expect([kind, (await refresh(shared)).status]).toEqual([kind, 'succeeded']);
@@ -177,7 +177,7 @@ test('faults of the upstream are ridden out; a page with a bad row costs that ro
   alchemy.faults.set(undefined);
 });
 
-test('a Farcaster user nobody has asked for is fetched with their wallets', async () => {
+test('the first read of an unknown Farcaster user fetches the user and their wallets', async () => {
   const user = alchemy.world.users[3]!;
   const { json } = await call(`/v1/users/${user.fid}`);
   expect([json.username, json.wallets]).toEqual([user.username, [...user.wallets].sort()]);
@@ -186,7 +186,7 @@ test('a Farcaster user nobody has asked for is fetched with their wallets', asyn
   expect(held.status).toBe(200);
 });
 
-test('who asks for too much that nobody knows is told to wait', async () => {
+test('a client over its budget gets 429', async () => {
   const statuses = new Set<number>();
   for (let i = 0; i < 15; i++)
     statuses.add(
