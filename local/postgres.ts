@@ -2,7 +2,7 @@
  * PostgreSQL on this machine: a primary and a streaming replica, as Aurora has a writer and readers.
  *
  * The binaries do not include pg_basebackup. So the primary's data directory is copied inside a backup window, without
- * what belongs to a running server, and the copy starts as a standby on a slot of its own.
+ * what belongs to a running server, and the copy starts as a standby on its own replication slot.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -28,7 +28,7 @@ export const sample: Sample = {
     return [
       `curl -i '${url}/v1/leaderboards/wallets?by=floorValue&limit=3'`,
       `curl -i ${url}/v1/wallets/${upstreams.get(snowflake).world.wallets[0]}/summary`,
-      `A sync every ${tradesEveryMs / 1_000} s brings trades and prices from the warehouse: see /v1/jobs`,
+      `A sync every ${tradesEveryMs / 1_000} s adds trades and prices from the warehouse: see /v1/jobs`,
     ];
   },
 };

@@ -97,7 +97,7 @@ export async function startAlchemy({
     void keep();
     return one;
   };
-  const stand: AlchemyStandIn = {
+  const alchemy: AlchemyStandIn = {
     url: `http://127.0.0.1:${port}`,
     secret: { apiKey, webhookSigningKey },
     world,
@@ -106,14 +106,14 @@ export async function startAlchemy({
     transfer,
     reorg,
     notify,
-    startTrickle: (options) => trickle(stand, options, random),
+    startTrickle: (options) => trickle(alchemy, options, random),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
-  return stand;
+  return alchemy;
 }
 
 /** Applies the transfers of earlier runs to the world; returns their list, to be appended to. */
@@ -135,18 +135,18 @@ async function remember(world: World, statePath: string | undefined): Promise<Tr
 
 /** One transfer after another. Some are delivered twice, and some are reverted. */
 function trickle(
-  stand: AlchemyStandIn,
+  alchemy: AlchemyStandIn,
   options: WebhookOptions & { everyMs: number },
   random: () => number,
 ): () => void {
   const timer = setInterval(async () => {
     if (random() < 0.05) {
-      const removed = stand.reorg();
-      if (removed) await stand.notify(options, [removed], true).catch(() => 0);
+      const removed = alchemy.reorg();
+      if (removed) await alchemy.notify(options, [removed], true).catch(() => 0);
     }
-    const transfer = stand.transfer();
+    const transfer = alchemy.transfer();
     for (let attempt = 0; attempt < 5; attempt++) {
-      const status = await stand.notify(options, [transfer]).catch(() => 0);
+      const status = await alchemy.notify(options, [transfer]).catch(() => 0);
       if (status === 200 && random() > 0.1) break;
     }
   }, options.everyMs);
@@ -199,25 +199,24 @@ function toActivity({ block, logIndex, hash, contract, from, to, tokens }: Trans
   };
 }
 
-interface Standing {
+interface State {
   world: World;
   apiKey: string;
   faults: FaultSwitch;
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, standing: Standing): Promise<void> {
+async function handle(request: IncomingMessage, response: ServerResponse, state: State): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://alchemy');
   if (pathname === '/__faults') {
-    standing.faults.set((await readJson(request)) as Faults | undefined);
+    state.faults.set((await readJson(request)) as Faults | undefined);
     return respond(response, 200, {}, undefined);
   }
   const [, first, ...rest] = pathname.split('/');
   const key = first === 'v2' ? rest[0] : rest[1];
-  if (key !== standing.apiKey)
-    return respond(response, 401, { error: { message: 'Must be authenticated!' } }, undefined);
-  const fault = standing.faults.next();
-  if (first === 'v2') return respond(response, 200, answerRpc(standing.world, (await readJson(request)) as Rpc), fault);
-  const answer = answerNft(standing.world, rest[2] ?? '', searchParams);
+  if (key !== state.apiKey) return respond(response, 401, { error: { message: 'Must be authenticated!' } }, undefined);
+  const fault = state.faults.next();
+  if (first === 'v2') return respond(response, 200, answerRpc(state.world, (await readJson(request)) as Rpc), fault);
+  const answer = answerNft(state.world, rest[2] ?? '', searchParams);
   if (fault?.kind === 'garbage' && answer) spoil(answer);
   return answer
     ? respond(response, 200, answer, fault)

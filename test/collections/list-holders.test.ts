@@ -81,8 +81,8 @@ test.each([
   ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000Z', 1, 4],
   ['2026-01-09T23:59:59.999Z', '2026-01-01T00:00:00.000Z', 1, 4],
   ['2026-01-31T00:00:00Z', '2026-01-10T00:00:00.000Z', 3, 15],
-])('asOf=%s returns the list of %s', async (asked, asOf, holderCount, tokenCount) => {
-  const { json, headers } = await call(`/v1/collections/tea-club/holders?asOf=${asked}`);
+])('asOf=%s returns the list of %s', async (requested, asOf, holderCount, tokenCount) => {
+  const { json, headers } = await call(`/v1/collections/tea-club/holders?asOf=${requested}`);
   expect(json).toMatchObject({ asOf, holderCount, tokenCount });
   expect(headers['as-of']).toBe(asOf);
 });

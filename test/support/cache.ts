@@ -85,10 +85,10 @@ export function seenUpTo(seen: number, body: string, more: Partial<Loaded> = {})
   });
 }
 
-/** A loader whose replica has seen less than the writer. Records in `asked` each host it loads from. */
-export function lagging(replica: Load, writer: Load, asked: string[] = []): Load {
+/** A loader whose replica has seen less than the writer. Records in `hosts` each host it loads from. */
+export function lagging(replica: Load, writer: Load, hosts: string[] = []): Load {
   return async (source) => {
-    asked.push(source.host === 'replica' && source.proving ? 'status' : source.host);
+    hosts.push(source.host === 'replica' && source.proving ? 'status' : source.host);
     return (source.host === 'replica' ? replica : writer)(source);
   };
 }

@@ -37,8 +37,8 @@ export async function createTestDomain(name: string, environment: Record<string,
   /** Passes one message to the jobs function. `remainingMs` is the time that the job sees; the invocation itself has enough. */
   const runMessage = (message: unknown, remainingMs = 600_000): Promise<unknown> => {
     const event = { Records: [{ messageId: '1', body: JSON.stringify(message) }] } as SQSEvent;
-    let asked = 0;
-    return etl(event, { getRemainingTimeInMillis: () => (asked++ === 0 ? 600_000 : remainingMs) } as Context);
+    let calls = 0;
+    return etl(event, { getRemainingTimeInMillis: () => (calls++ === 0 ? 600_000 : remainingMs) } as Context);
   };
   /** Runs the jobs function on the messages of the jobs queue until it is empty. */
   const drainJobs = async () => {

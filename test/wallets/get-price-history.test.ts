@@ -14,7 +14,7 @@ const playerPrice = (day: number, medianSaleUsd: string) => ({
   editionCount: 2,
 });
 
-// 1-1 and 1-2 have the same player; only 1-1 has prices of its own, two within a millisecond
+// 1-1 and 1-2 have the same player; only 1-1 has its own prices, two of them within a millisecond
 beforeAll(() =>
   commit(async (tx) => {
     await describeMoment(tx, 1, 1, { playerName: 'Ada Amsel' });

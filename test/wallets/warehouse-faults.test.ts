@@ -218,7 +218,7 @@ test('a second sync of the same table is cancelled', async () => {
 test('a sync that lost its lease writes nothing more', async () => {
   for (let i = 0; i < 20; i++) warehouse.world.trade(i * 100, 199 - i);
   const before = await storedHoldings(database.pool);
-  const taken = (async () => {
+  const takeover = (async () => {
     for (;;) {
       const { rowCount } = await database.pool.query(
         `update platform.checkpoints set lease_token = gen_random_uuid() where name = 'wallets.WALLET_HOLDINGS'`,
@@ -227,7 +227,7 @@ test('a sync that lost its lease writes nothing more', async () => {
     }
   })();
   const job = await full();
-  await taken;
+  await takeover;
   expect(job).toMatchObject({ status: 'cancelled', rows_applied: 0, error: { code: 'conflict' } });
   expect(await storedHoldings(database.pool)).toEqual(before);
   await database.pool.query('delete from platform.checkpoints');
