@@ -102,7 +102,8 @@ function pathProblems({ name, operations }: Domain): string[] {
       namesIn(template)
         .filter((one) => !parameters.includes(one))
         .map(
-          (one) => `\`${template}\` of ${operationId} names {${one}}, which is no path parameter. Fix it in ${file}.`,
+          (one) =>
+            `\`${template}\` of ${operationId} names {${one}}, which is not a path parameter. Fix it in ${file}.`,
         ),
     );
     const unused = parameters
@@ -111,7 +112,8 @@ function pathProblems({ name, operations }: Domain): string[] {
     const anyKind = templates
       .filter((template) => template.startsWith('{'))
       .map(
-        (template) => `The view of ${operationId} has no entity kind of its own: \`${template}\`. Fix it in ${file}.`,
+        (template) =>
+          `The view of ${operationId} does not have its own entity kind: \`${template}\`. Fix it in ${file}.`,
       );
     return [...named, ...unused, ...anyKind];
   });
@@ -162,7 +164,7 @@ function isSchedule(expression: string): boolean {
   );
 }
 
-/** Upstreams without a file or a local stand-in, and names that cannot be one or that two upstreams share. */
+/** Upstreams without a file or a local stand-in, and upstream names that are invalid or used twice. */
 function upstreamProblems(domains: readonly Domain[], root: string): string[] {
   const used = new Set(domains.flatMap((domain) => [...upstreamsOfApi(domain), ...upstreamsOfEtl(domain)]));
   const names = [...used].map(({ name }) => name);

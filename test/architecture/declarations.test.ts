@@ -91,10 +91,10 @@ const mistakes: [mistake: string, domains: Domain[], message: RegExp][] = [
   [
     'a view that names no path parameter',
     [withOperation(second, { cache: { entity: 'wallets:{adress}', ttl: 'hot' } })],
-    /^`wallets:\{adress\}` of search names \{adress\}, which is no path parameter/,
+    /^`wallets:\{adress\}` of search names \{adress\}, which is not a path parameter/,
   ],
   [
-    'a view without a kind of its own',
+    'a view without its own kind',
     [
       withOperation(second, {
         path: '/v1/{kind}',
@@ -102,7 +102,7 @@ const mistakes: [mistake: string, domains: Domain[], message: RegExp][] = [
         cache: { entity: '{kind}:all', ttl: 'hot' },
       }),
     ],
-    /^The view of search has no entity kind of its own/,
+    /^The view of search does not have its own entity kind/,
   ],
   [
     'a path without one of its parameters',
@@ -123,12 +123,12 @@ const mistakes: [mistake: string, domains: Domain[], message: RegExp][] = [
     /^The schedule `rate\(5 minute\)` of collections\.loadUser is malformed/,
   ],
   [
-    'an upstream whose name cannot name a setting',
+    'an invalid upstream name',
     [withJob({ upstreams: [{ name: 'open-sea', baseUrl: '', secret: z.object({}), requestsPerSecond: 1 }] })],
     /^The upstream name `open-sea` may only have/,
   ],
   [
-    'two upstreams of one name',
+    'two upstreams with the same name',
     [first, withUpstream(second, { ...alchemy, secret: z.object({ token: z.string() }) })],
     /^Two upstreams have the name alchemy/,
   ],

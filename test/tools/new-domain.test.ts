@@ -58,7 +58,7 @@ test('an existing or invalid name is rejected in one line', () => {
   for (const name of ['order', 'user', 'pg_things'])
     expect(run('node', 'tools/new-domain.ts', name)).toEqual({
       status: 1,
-      said: expect.stringMatching(/^\w+ is reserved in Postgres\..*\n$/),
+      output: expect.stringMatching(/^\w+ is reserved in Postgres\..*\n$/),
     });
   expect(run('node', 'tools/new-domain.ts', 'No Name')).toEqual({
     status: 1,
