@@ -1,57 +1,72 @@
-/** How long prompt jobs take while bulk jobs fill their lane, on the whole system as `npm start` runs it. */
+/** How long prompt jobs wait and take while bulk jobs run, on the whole system as `npm start` runs it. */
 import { rm } from 'node:fs/promises';
-import { followJob } from '../local/follow-job.ts';
-import { startJob } from '../local/operator.ts';
+import { followJob, type Job } from '../local/follow-job.ts';
+import { type Operated, startJob } from '../local/operator.ts';
 import { startSnowflake } from '../local/upstreams/snowflake.ts';
 import { synthesize } from './synthesize.ts';
 import { median } from './world.ts';
 
 const size = { moments: 1_000_000, wallets: 100_000, editions: 2_000, scrapes: 1 };
-/** As many jobs as the lane runs at once. */
-const bulk = ['syncHoldings', 'syncMoments', 'syncPrices', 'syncProfiles', 'rebuildSnapshots'];
 const prompt = ['wallets.refreshSnapshots', 'collections.warmPopular'];
+/** As many jobs as the bulk lane runs at once. */
+const everySync = ['syncHoldings', 'syncMoments', 'syncPrices', 'syncProfiles', 'rebuildSnapshots'];
 
 /** `npm run bench -- lanes` */
 export async function benchLanes(): Promise<void> {
   const { startRuntime } = await import('../local/runtime.ts');
   const { directory, template } = await synthesize();
   const standIns = { snowflake: { start: () => startSnowflake(size) } };
-  const runtime = await startRuntime({ template, directory, port: 0, log: () => {}, standIns });
-  try {
-    const api = { url: runtime.url, adminToken: runtime.adminToken };
-    const startedAt = performance.now();
-    const running = new Set<string>(bulk);
-    const loads = bulk.map(async (name) => {
-      const job = await followJob(api.url, await startJob(api, `wallets.${name}`), () => {});
-      running.delete(name);
-      console.log(`  ${name} ${job.status} after ${seconds(startedAt)} s, ${job.progress.applied} rows applied`);
-    });
-    const durations = new Map<string, number[]>(prompt.map((name) => [name, []]));
-    while (running.has('syncHoldings')) {
-      await Promise.all(
-        prompt.map(async (name) => {
-          const requestedAt = performance.now();
-          const { status } = await followJob(api.url, await startJob(api, name), () => {});
-          if (status === 'succeeded') durations.get(name)!.push((performance.now() - requestedAt) / 1_000);
-          else console.log(`  ${name} ${status}`);
-        }),
-      );
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+  for (const [title, before, during] of [
+    ['one first sync of 1,000,000 holdings', ['syncMoments', 'syncPrices', 'syncProfiles'], ['syncHoldings']],
+    ['five first syncs at once, of 1,000,000 holdings and as many moments', [], everySync],
+  ] as const) {
+    const state = `${directory}/${during.length}`;
+    const runtime = await startRuntime({ template, directory: state, port: 0, log: () => {}, standIns });
+    try {
+      for (const name of before) await run(runtime, `wallets.${name}`);
+      await run(runtime, 'wallets.refreshSnapshots');
+      console.log(`\n${title}; prompt jobs meanwhile, in seconds:`);
+      await measure(runtime, during);
+    } finally {
+      await runtime.stop();
     }
-    await Promise.all(loads);
-    console.log(
-      `Prompt jobs during a sync of ${size.moments} holdings and four other bulk jobs, in seconds from the request:`,
-    );
-    for (const [name, all] of durations) {
-      all.sort((a, b) => a - b);
-      console.log(
-        `  ${name.padEnd(28)} ${all.length} runs, median ${median(all).toFixed(2)}, longest ${all.at(-1)!.toFixed(2)}`,
-      );
-    }
-  } finally {
-    await runtime.stop();
-    await rm(directory, { recursive: true, force: true });
   }
+  await rm(directory, { recursive: true, force: true });
 }
 
-const seconds = (since: number) => ((performance.now() - since) / 1_000).toFixed(0);
+async function measure(api: Operated, bulk: readonly string[]): Promise<void> {
+  const startedAt = performance.now();
+  let isDone = false;
+  const syncs = Promise.all(bulk.map((name) => run(api, `wallets.${name}`))).finally(() => {
+    isDone = true;
+  });
+  const seen = new Map(prompt.map((name) => [name, { waited: [] as number[], took: [] as number[] }]));
+  while (!isDone) {
+    await Promise.all(
+      prompt.map(async (name) => {
+        const requestedAt = performance.now();
+        const { createdAt, startedAt: began } = await run(api, name);
+        seen.get(name)!.took.push((performance.now() - requestedAt) / 1_000);
+        seen.get(name)!.waited.push((Date.parse(began!) - Date.parse(createdAt)) / 1_000);
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+  await syncs;
+  const elapsed = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  for (const [name, { waited, took }] of seen)
+    console.log(
+      `  ${name.padEnd(26)} ${took.length} runs: waited for a worker ${spread(waited)}; done ${spread(took)}`,
+    );
+  console.log(`  the bulk jobs took ${elapsed} s`);
+}
+
+async function run(api: Operated, name: string): Promise<Job> {
+  const job = await followJob(api.url, await startJob(api, name), () => {});
+  if (job.status !== 'succeeded') throw new Error(`${name} ${job.status}: ${job.error?.message}`);
+  return job;
+}
+
+function spread(values: number[]): string {
+  return `median ${median(values).toFixed(2)}, longest ${Math.max(...values).toFixed(2)}`;
+}

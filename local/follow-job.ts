@@ -10,9 +10,9 @@ export interface Job {
     percent: number | null;
     step: string | null;
   };
-  attempts: number;
+  createdAt: string;
+  startedAt: string | null;
   error: { code: string; message: string } | null;
-  result: Record<string, unknown> | null;
   rejectedRows: string | null;
 }
 

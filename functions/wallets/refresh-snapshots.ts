@@ -35,7 +35,7 @@ export interface Refreshed {
 }
 
 /** Limits a run while changes keep arriving. A later change has its own event, which starts another run. */
-const maxRunMs = 10_000;
+const maxRunMs = 3_000;
 
 export const refreshSnapshots = handleJob(jobs.refreshSnapshots, async (run) => {
   const result = { wallets: 0, editions: 0, rounds: 0 };

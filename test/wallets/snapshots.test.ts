@@ -148,7 +148,7 @@ test('the last event of a moment decides who holds it, in any order of arrival',
     }),
     { numRuns: 25 },
   );
-}, 60_000);
+}, 120_000);
 
 test('all refreshes that events start during changes succeed', async () => {
   const before = (await database.pool.query(`select now() as at`)).rows[0].at;
@@ -173,7 +173,7 @@ test('all refreshes that events start during changes succeed', async () => {
   expect(rows).toEqual([{ status: 'succeeded', error: null }]);
   await runJob('refreshSnapshots');
   expect((await runJob('rebuildSnapshots')).result.drift).toEqual({ wallets: 0, teamCounts: 0, editions: 0 });
-}, 60_000);
+}, 120_000);
 
 test('drift is reported and repaired', async () => {
   await commit(hold(1, 1, 1));
