@@ -1,6 +1,9 @@
 /** The tables of the platform (schema `platform`). */
 import type { TableDeclaration } from '../../shared/kernel/table.ts';
 
+const readFromPrimary = { nothing: 'Not cached: read from the primary.' };
+const readBySyncs = { nothing: 'Not cached: only syncs read it.' };
+
 export const tables = {
   outbox: {
     summary: 'Events, each written in the transaction of its change. Deleted two weeks after they were published.',
@@ -17,23 +20,23 @@ export const tables = {
   },
   event_deliveries: {
     summary: 'The status of each event at each consumer.',
-    announces: { nothing: 'Not cached: read from the primary.' },
+    announces: readFromPrimary,
   },
   jobs: {
     summary: 'All jobs: every run of a sync, import, refresh, or maintenance.',
-    announces: { nothing: 'Not cached: read from the primary.' },
+    announces: readFromPrimary,
   },
   rejected_rows: {
     summary: 'The rows that jobs rejected, with the reason for each.',
-    announces: { nothing: 'Not cached: read from the primary.' },
+    announces: readFromPrimary,
   },
   checkpoints: {
     summary: 'The position of each sync and import, and the run that holds its lease.',
-    announces: { nothing: 'Not cached: only syncs read it.' },
+    announces: readBySyncs,
   },
   watermarks: {
     summary: 'The time up to which the changes of each source are complete.',
-    announces: { nothing: 'Not cached: only syncs read it.' },
+    announces: readBySyncs,
   },
   cache_generation: {
     summary: 'The current generation of cache keys, in one row.',
