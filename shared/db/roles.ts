@@ -41,6 +41,9 @@ const credentials = z.object({ username: z.string().regex(/^[a-z_]+$/), password
 
 /** Ensures that every role exists, with the password from its secret and the rights above. */
 export async function ensureRoles(client: pg.ClientBase): Promise<void> {
+  const database = await quotedDatabase(client);
+  // Postgres lets everybody create temporary tables
+  await client.query(`revoke temporary on database ${database} from public`);
   for (const [name, rights] of Object.entries(roles)) {
     const { username, password } = await secret(roleSecrets()[name as keyof typeof roles], credentials);
     await ensureLogin(client, username, password);
@@ -74,9 +77,6 @@ async function grantRights(
   username: string,
   { privileges, temporary }: RoleRights,
 ): Promise<void> {
-  const { rows } = await client.query<{ database: string }>('select quote_ident($1) as database', [
-    env('DATABASE_NAME'),
-  ]);
   const schemas = await client.query<{ schema: string }>(
     `select quote_ident(nspname) as schema from pg_namespace
      where nspname !~ '^pg_' and nspname not in ('information_schema', 'public') order by 1`,
@@ -90,6 +90,11 @@ async function grantRights(
     `alter default privileges in schema ${schema} revoke all on tables from ${username}`,
     `alter default privileges in schema ${schema} grant ${privileges} on tables to ${username}`,
   ]);
-  const connects = `grant connect${temporary ? ', temporary' : ''} on database ${rows[0]!.database} to ${username}`;
+  const connects = `grant connect${temporary ? ', temporary' : ''} on database ${await quotedDatabase(client)} to ${username}`;
   await client.query(['begin', connects, ...grants, 'commit'].join('; '));
+}
+
+async function quotedDatabase(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('select quote_ident($1) as name', [env('DATABASE_NAME')]);
+  return rows[0]!.name;
 }

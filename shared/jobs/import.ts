@@ -55,7 +55,6 @@ export async function importFile(handler: DatasetHandler, file: UploadedFile, ru
       apply: async (tx, rows) =>
         rows.length === 0 ? { applied: 0, unchanged: 0 } : handler.apply(tx, rows, run.jobId),
       finish: async (tx) => handler.finish?.(tx, run.jobId),
-      ...(handler.dataset.maxRejectedShare === undefined ? {} : { maxRejectedShare: handler.dataset.maxRejectedShare }),
     },
     run,
   );

@@ -33,12 +33,13 @@ export interface Sync<Row, B extends Batch<Row> = Batch<Row>> {
   apply(tx: Transaction, rows: Row[], batch: B): Promise<Changed>;
   /** Runs after the last batch, in its own transaction, unless too many rows were rejected. */
   finish?(tx: Transaction): Promise<Changed | undefined>;
-  /** The run fails if more than this share of the rows is rejected. Default 0.01. */
-  maxRejectedShare?: number;
 }
 
 /** From this many changed rows, the tables' statistics count as outdated. */
 const staleStatisticsRows = 50_000;
+
+/** The share of rejected rows above which a run fails. */
+const maxRejectedShare = 0.01;
 
 /**
  * Runs a sync from its checkpoint. Each batch is one transaction with its counts, its rejected rows, and the
@@ -59,7 +60,7 @@ export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run
         return 'continue';
       }
     }
-    await assertFewRejected(sync, run);
+    await assertFewRejected(run);
     await finish(sync, run, lease);
     await releaseLease(lease, 'forget');
   } catch (error) {
@@ -117,10 +118,7 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
   );
 }
 
-async function assertFewRejected(
-  { maxRejectedShare = 0.01 }: { maxRejectedShare?: number },
-  { jobId }: Run,
-): Promise<void> {
+async function assertFewRejected({ jobId }: Run): Promise<void> {
   const { read, rejected } = await countsOf(jobId);
   if (rejected === 0 || rejected <= maxRejectedShare * read) return;
   const share = `${rejected} of ${read} rows were rejected, more than ${maxRejectedShare * 100} %`;

@@ -9,8 +9,6 @@ interface DatasetSpec {
   aliases?: Readonly<Record<string, string>>;
   /** Columns that `--set` may supply for every row. */
   settable?: readonly string[];
-  /** The run fails if more than this share of the rows is rejected. Default 0.01. */
-  maxRejectedShare?: number;
 }
 
 /** A kind of file that can be uploaded to the imports bucket. */

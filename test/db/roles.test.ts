@@ -70,6 +70,17 @@ test('what a role may not do any more is revoked', async () => {
   expect(await as('writer', `insert into wallets.sets values (1, 'Opening Night')`)).toBe('done');
 });
 
+test('only roles that write in bulk create temporary tables', async () => {
+  await ensure();
+  const create = 'create temporary table things (id integer)';
+  expect(await Promise.all(['reader', 'console', 'writer', 'worker'].map((role) => as(role, create)))).toEqual([
+    denied,
+    denied,
+    'done',
+    'done',
+  ]);
+});
+
 test('statements end before the functions that run them', async () => {
   await ensure();
   const { rows } = await pool.query<{ role: string; settings: string[] }>(
