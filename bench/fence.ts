@@ -21,6 +21,8 @@ import { tempFolder } from '../test/support/temp-folder.ts';
 
 export interface FenceOptions {
   seconds: number;
+  /** The load goes on beyond its seconds until this much is done, so that a slow machine proves as much. */
+  atLeast?: { reads: number; writes: number };
   keys: number;
   writers: number;
   readers: number;
@@ -99,7 +101,7 @@ function pickToWrite(keys: readonly string[]): string {
 }
 
 async function load(
-  { seconds, writers, readers }: FenceOptions,
+  { seconds, atLeast = { reads: 0, writes: 0 }, writers, readers }: FenceOptions,
   keys: string[],
   subject: Subject,
 ): Promise<FenceReport> {
@@ -109,8 +111,10 @@ async function load(
   const busy = new Set<string>();
   const report = { reads: 0, writes: 0, hits: 0, bypassed: 0, staleBypassed: 0, staleReads: 0 };
 
+  const goesOn = () => Date.now() < endsAt || report.reads < atLeast.reads || report.writes < atLeast.writes;
+
   const write = async () => {
-    while (Date.now() < endsAt) {
+    while (goesOn()) {
       const key = pickToWrite(keys);
       if (!busy.has(key)) {
         busy.add(key);
@@ -125,7 +129,7 @@ async function load(
     }
   };
   const read = async () => {
-    while (Date.now() < endsAt) {
+    while (goesOn()) {
       const key = keys[Math.floor(Math.random() ** 2 * keys.length)]!;
       const minimum = settled.get(key)!;
       const { value, outcome } = await subject.read(key);

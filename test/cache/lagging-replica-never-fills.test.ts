@@ -1,14 +1,14 @@
 import { afterAll, expect, test } from 'vitest';
 import { startFenceBench } from '../../bench/fence.ts';
 
-const load = { seconds: 4, keys: 64, writers: 4, readers: 8 };
+const load = { seconds: 4, atLeast: { reads: 600, writes: 120 }, keys: 64, writers: 4, readers: 8 };
 const bench = await startFenceBench(200);
 afterAll(() => bench.stop());
 
 test('with 200 ms of replica lag, no read is older than a fence raised before it, and no key ends up stale', async () => {
   const report = await bench.run({ ...load, cache: 'fenced' });
   expect(report).toMatchObject({ staleReads: 0, staleKeys: 0 });
-  expect([report.reads > 500, report.writes > 50, report.hitRate > 0]).toEqual([true, true, true]);
+  expect(report.hitRate).toBeGreaterThan(0);
 });
 
 test('the same holds with a write transaction open throughout, without more loads', async () => {
