@@ -5,7 +5,7 @@ import { address, transactionHash } from '../../../shared/kernel/address.ts';
 import { InvalidInput, Unauthorized } from '../../../shared/kernel/errors.ts';
 import type { TransferRecord } from '../record-transfers.ts';
 import type { RemovalRecord } from '../revert-transfers.ts';
-import { tokenNumber } from './alchemy.ts';
+import { hexNumber, tokenNumber } from './alchemy-fields.ts';
 
 export interface NftActivity {
   recorded: TransferRecord[];
@@ -13,11 +13,6 @@ export interface NftActivity {
   removed: RemovalRecord[];
   rejected: { reason: string; row: unknown }[];
 }
-
-const hexNumber = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{1,13}$/)
-  .transform(Number);
 
 const activity = z.object({
   fromAddress: address,

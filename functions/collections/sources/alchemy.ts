@@ -13,6 +13,7 @@ import type { CollectionRecord } from '../record-collection.ts';
 import type { NftRecord } from '../record-nfts.ts';
 import type { OwnerRecord } from '../record-owners.ts';
 import type { TransferRecord } from '../record-transfers.ts';
+import { hexNumber, tokenNumber } from './alchemy-fields.ts';
 
 export interface Alchemy {
   getBlockNumber(): Promise<number>;
@@ -31,15 +32,6 @@ export interface Alchemy {
 }
 
 const text = z.string().nullish();
-/** A token id, in decimal or hex depending on the API. Parsed to a decimal string. */
-export const tokenNumber = z
-  .string()
-  .regex(/^(\d+|0x[0-9a-fA-F]+)$/, 'must be a whole number, in decimal or hex')
-  .transform((value) => BigInt(value).toString());
-const hexNumber = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{1,13}$/)
-  .transform(Number);
 
 const contractMetadata = z.object({
   address,
