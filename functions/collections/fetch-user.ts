@@ -9,7 +9,7 @@ import { recordUsers } from './record-users.ts';
  * whether the user exists.
  *
  * @throws RateLimited  the client's budget for such reads, or that of all clients, is exhausted
- * @throws Upstream     Neynar did not respond (retryable)
+ * @throws Upstream     Neynar did not respond, or its user is malformed (retryable)
  */
 export async function fetchUser(fid: string, request: Pick<Request, 'clientIp'>): Promise<boolean> {
   const [{ getNeynar }, { takeFirstRead }] = await Promise.all([
@@ -17,7 +17,7 @@ export async function fetchUser(fid: string, request: Pick<Request, 'clientIp'>)
     import('./first-reads.ts'),
   ]);
   await takeFirstRead(request.clientIp);
-  const [user] = await (await getNeynar()).getUsers([Number(fid)]);
+  const user = await (await getNeynar()).getUser(Number(fid));
   if (!user) return false;
   await commit((tx) => recordUsers(tx, [user]));
   await enqueueJob(jobs.loadUser, { fid }, 'first read');

@@ -14,16 +14,19 @@ export const jobs = defineJobs('collections', {
     upstreams: [alchemy],
   },
   syncTransfers: {
-    summary: 'Syncs the new transfers of every complete collection, in case a webhook was missed.',
+    summary:
+      'Syncs the new transfers of the complete collections synced longest ago, at most 1,500 per run, in case a webhook was missed.',
     lane: 'bulk',
     schedule: 'rate(15 minutes)',
     keepsDatabaseAwake: true,
     upstreams: [alchemy],
   },
   verifyOwnership: {
-    summary: 'Compares the owners verified longest ago with upstream, and corrects drift.',
+    summary:
+      'Compares the owners verified longest ago with upstream, and corrects drift. Covers every collection in a day.',
     lane: 'bulk',
-    schedule: 'rate(6 hours)',
+    schedule: 'rate(1 hour)',
+    keepsDatabaseAwake: true,
     upstreams: [alchemy],
   },
   syncUsers: {

@@ -1,6 +1,10 @@
+import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
+import { query } from '../../shared/db/read.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
+import { isDue, processUnits } from '../../shared/jobs/quarantine.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
+import { NotFound } from '../../shared/kernel/errors.ts';
 import { jobs } from './jobs.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordUsers } from './record-users.ts';
@@ -10,21 +14,36 @@ import { getNeynar } from './sources/neynar.ts';
 const maxContracts = 20;
 
 /** Fetches a user's profile and at most 20 of the collections that their wallets hold. @source Neynar, Alchemy */
-export const loadUser = handleJob(jobs.loadUser, async ({ params, step }) => {
+export const loadUser = handleJob(jobs.loadUser, async ({ params, step, ...run }) => {
   await step('profile');
-  const [user] = await (await getNeynar()).getUsers([Number(params.fid)]);
+  const user = await (await getNeynar()).getUser(Number(params.fid));
   if (!user) return 'done';
   await commit((tx) => recordUsers(tx, [user]));
   await step('collections');
-  const alchemy = await getAlchemy();
-  const contracts = new Set<string>();
-  for (const wallet of user.wallets) {
-    for (const contract of (await alchemy.getContractsForOwner(wallet, null)).rows) contracts.add(contract);
-  }
-  for (const contract of [...contracts].slice(0, maxContracts)) {
-    const found = await alchemy.getContractMetadata(contract);
-    await commit((tx) => recordCollection(tx, found));
-    await enqueueJob(jobs.loadCollection, { address: contract }, 'loadUser');
-  }
-  return 'done';
+  return processUnits(jobs.loadUser, run, await heldContracts(user.wallets ?? []), loadContract);
 });
+
+/** The NFT contracts of which the wallets hold tokens, at most 20 that may be tried now. */
+async function heldContracts(wallets: readonly string[]): Promise<string[]> {
+  const alchemy = await getAlchemy();
+  const held = new Set<string>();
+  for (const wallet of wallets) {
+    for (const contract of (await alchemy.getContractsForOwner(wallet, null)).rows) held.add(contract);
+  }
+  const due = await query<{ contract: string }>(
+    sql`select contract from unnest(${[...held]}::text[]) with ordinality as held (contract, position)
+        where ${isDue(jobs.loadUser, sql`contract`)} order by position limit ${maxContracts}`,
+    'sync',
+  );
+  return due.map(({ contract }) => contract);
+}
+
+async function loadContract(contract: string): Promise<undefined> {
+  const found = await (await getAlchemy()).getContractMetadata(contract).catch((error: unknown) => {
+    if (error instanceof NotFound) return undefined;
+    throw error;
+  });
+  if (!found) return;
+  await commit((tx) => recordCollection(tx, found));
+  await enqueueJob(jobs.loadCollection, { address: contract }, 'loadUser');
+}

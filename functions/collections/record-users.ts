@@ -1,6 +1,5 @@
 import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { differ } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
@@ -62,13 +61,13 @@ export async function recordSeenWallets(tx: Transaction, records: readonly SeenW
   return { applied, unchanged: records.length - applied };
 }
 
-/** A user's current upstream profile, with all verified wallets. */
+/** A user's current upstream profile, with all verified wallets. Where it is null, the stored value stays. */
 export interface UserRecord {
   fid: number;
   username: string | null;
   displayName: string | null;
   imageUrl: string | null;
-  wallets: readonly string[];
+  wallets: readonly string[] | null;
 }
 
 const stagedProfiles = new TemporaryTable('staged_profiles', {
@@ -76,13 +75,14 @@ const stagedProfiles = new TemporaryTable('staged_profiles', {
   username: 'text',
   display_name: 'text',
   image_url: 'text',
+  lists_wallets: 'boolean',
 });
 const stagedWallets = new TemporaryTable('staged_wallets', { fid: 'bigint', wallet: 'bytea' });
 
 /**
  * Stores users as upstream lists them, and removes wallets that are no longer verified.
  *
- * @source Neynar user/bulk and user/bulk-by-address
+ * @source Neynar user/bulk
  */
 export async function recordUsers(tx: Transaction, users: readonly UserRecord[]): Promise<Changed> {
   await stagedProfiles.fill(tx, users, (one) => ({
@@ -90,21 +90,27 @@ export async function recordUsers(tx: Transaction, users: readonly UserRecord[])
     username: one.username,
     display_name: one.displayName,
     image_url: one.imageUrl,
+    lists_wallets: one.wallets !== null,
   }));
-  const verified = users.flatMap(({ fid, wallets }) => wallets.map((wallet) => ({ fid, wallet: toBytes(wallet) })));
+  const verified = users.flatMap(({ fid, wallets }) =>
+    (wallets ?? []).map((wallet) => ({ fid, wallet: toBytes(wallet) })),
+  );
   await stagedWallets.fill(tx, verified, (one) => one);
   const written = await tx.query<{ fid: string }>(sql`
     insert into collections.fc_users as u (fid, username, username_seen_at, display_name, image_url, refreshed_at)
     select distinct on (s.fid) s.fid, s.username, now(), s.display_name, s.image_url, now()
     from ${stagedProfiles} s left join collections.fc_users e using (fid)
-    where ${differ(['username', 'display_name', 'image_url'], 'e', 's')} or e.refreshed_at is null
+    where (coalesce(s.username, e.username), coalesce(s.display_name, e.display_name), coalesce(s.image_url, e.image_url))
+        is distinct from (e.username, e.display_name, e.image_url)
+      or e.refreshed_at is null
     order by s.fid, s.position desc
-    on conflict (fid) do update set username = excluded.username, username_seen_at = excluded.username_seen_at,
-      display_name = excluded.display_name, image_url = excluded.image_url, refreshed_at = now(), updated_at = now()
+    on conflict (fid) do update set username = coalesce(excluded.username, u.username),
+      username_seen_at = excluded.username_seen_at, display_name = coalesce(excluded.display_name, u.display_name),
+      image_url = coalesce(excluded.image_url, u.image_url), refreshed_at = now(), updated_at = now()
     returning fid`);
   const removed = await tx.query<{ fid: string }>(sql`
     delete from collections.fc_user_wallets w using ${stagedProfiles} p
-    where w.fid = p.fid and not exists (select 1 from ${stagedWallets} s where (s.fid, s.wallet) = (w.fid, w.wallet))
+    where w.fid = p.fid and p.lists_wallets and not exists (select 1 from ${stagedWallets} s where (s.fid, s.wallet) = (w.fid, w.wallet))
     returning w.fid`);
   const added = await tx.query<{ fid: string }>(sql`
     insert into collections.fc_user_wallets (fid, wallet, first_seen_at, last_seen_at)

@@ -1,30 +1,37 @@
 import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
+import { isDue, processUnits } from '../../shared/jobs/quarantine.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { jobs } from './jobs.ts';
 import { syncCollectionOwners } from './sync-owners.ts';
 
-const verifyAfterHours = 24;
-const maxCollections = 20;
+const runsPerDay = 24;
+const verifyAfterHours = 20;
+/** Small installations are verified in a few runs. */
+const minCollections = 20;
 
 /**
- * Reads the owners verified longest ago from upstream again, and corrects drift: at most 20 collections per run, each at
- * most once a day.
+ * Reads the owners verified longest ago from upstream again, and corrects drift. Each hourly run takes its share of all
+ * collections and a fifth more, so that each is verified once a day and the requests are spread over the day.
  *
  * @source Alchemy getOwnersForContract
  */
 export const verifyOwnership = handleJob(jobs.verifyOwnership, async ({ step, ...run }) => {
   const rows = await query<{ address: string }>(
-    sql`select collections.name_of(address, slug) as address from collections.collections
-        where address is not null and deployed_block is not null and token_count > 0
-          and coalesce(owners_verified_at, '-infinity') < now() - make_interval(hours => ${verifyAfterHours}::integer)
-        order by owners_verified_at nulls first limit ${maxCollections}`,
+    sql`with verifiable as (
+          select address, slug, owners_verified_at from collections.collections
+          where address is not null and deployed_block is not null and token_count > 0
+        )
+        select collections.name_of(address, slug) as address from verifiable
+        where coalesce(owners_verified_at, '-infinity') < now() - make_interval(hours => ${verifyAfterHours}::integer)
+          and ${isDue(jobs.verifyOwnership, sql`collections.name_of(address, slug)`)}
+        order by owners_verified_at nulls first
+        limit (select greatest(${minCollections}::integer, ceil(count(*) * 1.2 / ${runsPerDay}::integer)) from verifiable)`,
     'sync',
   );
-  for (const { address } of rows) {
+  const addresses = rows.map(({ address }) => address);
+  return processUnits(jobs.verifyOwnership, run, addresses, async (address) => {
     await step(address);
-    const outcome = await syncCollectionOwners(address, run);
-    if (outcome === 'continue' || Date.now() >= run.deadline.getTime()) return 'continue';
-  }
-  return 'done';
+    return syncCollectionOwners(address, run);
+  });
 });

@@ -12,6 +12,7 @@ import { getOpenapi } from './get-openapi.ts';
 import { listDeadLetters } from './list-dead-letters.ts';
 import { listImports } from './list-imports.ts';
 import { listJobs } from './list-jobs.ts';
+import { listQuarantine } from './list-quarantine.ts';
 import { listQueues } from './list-queues.ts';
 import { listRejectedRows } from './list-rejected-rows.ts';
 import { redriveQueue } from './redrive-queue.ts';
@@ -26,6 +27,7 @@ export const handler = createApi(platform, {
   cancelJob,
   retryJob,
   listRejectedRows,
+  listQuarantine,
   listImports,
   getEvent,
   listQueues,

@@ -4,7 +4,7 @@ import { cursor } from '../../shared/kernel/cursor.ts';
 import { count, limit, timestamp } from '../../shared/kernel/fields.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
-import { delivery, explainedEntity, explainedHost, job, jobName, jobStatus, queuedJob } from './shapes.ts';
+import { delivery, explainedEntity, explainedHost, job, jobName, jobStatus, quarantined, queuedJob } from './shapes.ts';
 
 export const operations = defineOperations({
   getJob: {
@@ -67,6 +67,15 @@ export const operations = defineOperations({
       nextCursor: z.string().nullable(),
     }),
     problems: [404],
+  },
+
+  listQuarantine: {
+    method: 'GET',
+    path: '/v1/quarantine',
+    summary:
+      'What jobs and webhooks could not process (collections, users, logs), with the reason and the next attempt.',
+    query: z.strictObject({ source: jobName.optional(), limit, cursor: cursor.optional() }),
+    response: z.strictObject({ quarantine: z.array(quarantined), nextCursor: z.string().nullable() }),
   },
 
   listImports: {

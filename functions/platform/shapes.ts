@@ -29,7 +29,9 @@ export const job = z
       /** When the job will end at its current pace, if `percent` is known. */
       estimatedEnd: timestamp.nullable(),
     }),
+    /** Since it last made progress. */
     attempts: count,
+    /** Why it failed, or what it is waiting for. */
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
     /** What the job reports, such as counts or drift. */
     result: z.record(z.string(), z.unknown()).nullable(),
@@ -45,6 +47,26 @@ export const job = z
   .meta({ id: 'Job' });
 
 export const queuedJob = z.strictObject({ jobId: ulidText, status: z.string() });
+
+export const quarantined = z
+  .strictObject({
+    /** The job or operation. */
+    source: z.string(),
+    /** An address, a user's id, or a log as `transaction:index`. */
+    unit: z.string(),
+    reason: z.string(),
+    attempts: count,
+    /** What upstream sent, if that is what failed. */
+    data: z.unknown(),
+    /** When it failed for the first time: its data is as old as that. */
+    since: timestamp,
+    failedAt: timestamp,
+    /** Null if it is not tried again by itself. */
+    retryAt: timestamp.nullable(),
+    /** The run that failed last. Null for a webhook. */
+    jobId: ulidText.nullable(),
+  })
+  .meta({ id: 'Quarantined' });
 
 export const delivery = z.strictObject({
   consumer: z.string(),

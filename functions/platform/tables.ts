@@ -30,6 +30,10 @@ export const tables = {
     summary: 'The rows that jobs rejected, with the reason for each.',
     announces: readFromPrimary,
   },
+  quarantine: {
+    summary: 'What jobs and webhooks could not process, with the reason and the next attempt.',
+    announces: readFromPrimary,
+  },
   checkpoints: {
     summary: 'The position of each sync and import, and the run that holds its lease.',
     announces: readBySyncs,

@@ -19,7 +19,6 @@ export const standIn = {
 } satisfies StandIn<NeynarStandIn>;
 
 const maxFids = 100;
-const maxAddresses = 350;
 const registeredAt = '2023-05-01T00:00:00.000Z';
 
 export interface NeynarOptions {
@@ -63,17 +62,6 @@ function answer(
     const fids = (query.get('fids') ?? '').split(',').map(Number);
     if (fids.length > maxFids) return { status: 400, body: { message: `At most ${maxFids} fids` } };
     return { status: 200, body: { users: world.users.filter(({ fid }) => fids.includes(fid)).map(toUser) } };
-  }
-  if (path === '/v2/farcaster/user/bulk-by-address/') {
-    const addresses = (query.get('addresses') ?? '').toLowerCase().split(',');
-    if (addresses.length > maxAddresses) return { status: 400, body: { message: `At most ${maxAddresses} addresses` } };
-    const found = addresses.flatMap((address) => {
-      const users = world.users.filter(({ wallets }) => wallets.includes(address));
-      return users.length > 0 ? [[address, users.map(toUser)] as const] : [];
-    });
-    return found.length > 0
-      ? { status: 200, body: Object.fromEntries(found) }
-      : { status: 404, body: { message: 'No users found' } };
   }
   return { status: 404, body: { message: 'Not found' } };
 }

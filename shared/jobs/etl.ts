@@ -1,4 +1,3 @@
-import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import type { Domain } from '../kernel/domain.ts';
 import { InvalidInput } from '../kernel/errors.ts';
@@ -8,7 +7,7 @@ import { queueHandler } from '../lambda/queue-handler.ts';
 import { withCorrelation } from '../observability/correlation.ts';
 import { log } from '../observability/log.ts';
 import { type DatasetHandler, importFile } from './import.ts';
-import { handleJob, type JobHandler, runJob, type StartMessage } from './run-job.ts';
+import { type Delivery, handleJob, type JobHandler, runJob, type StartMessage } from './run-job.ts';
 
 /** A handler for each job that a domain declares. */
 export type JobHandlers<D extends Domain> = {
@@ -54,16 +53,17 @@ export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, dat
   ];
   const byName = new Map(handlers.map((handler) => [jobNameOf(handler.job), handler]));
 
-  const handleMessage = async (message: StartMessage, context: Context, signal: AbortSignal) => {
+  const handleMessage = async (message: StartMessage, delivery: Delivery) => {
     const handler = byName.get(message.job);
     if (!handler) throw new InvalidInput(`Unknown job \`${message.job}\` in ${domain.name}.`);
-    await withCorrelation(message.correlationId, () => runJob(handler, message, context, signal));
+    await withCorrelation(message.correlationId, () => runJob(handler, message, delivery));
   };
   return queueHandler(({ Records }, context, signal) =>
     Promise.allSettled(
-      Records.map(async ({ body, messageId }) => {
+      Records.map(async ({ body, messageId, attributes }) => {
+        const delivery = { receives: Number(attributes.ApproximateReceiveCount), context, signal };
         try {
-          for (const message of messagesIn(importJob, body)) await handleMessage(message, context, signal);
+          for (const message of messagesIn(importJob, body)) await handleMessage(message, delivery);
         } catch (error) {
           log.error('job message failed', { error, messageId });
           throw error;

@@ -160,20 +160,26 @@ export async function extendLease({ jobId, token }: Run): Promise<void> {
   );
 }
 
+/** How a job goes on after this worker. */
+export interface Release {
+  dueInSeconds: number;
+  /** The number of attempts that count so far. */
+  attempts: number;
+  /** Why it waits. Default: it does not. */
+  error?: JobError;
+}
+
 /**
  * Releases the lease to the message that continues the job. No other worker can take it before that message is due. The
  * token remains valid until another worker starts, so that this one can still end the job if sending the message fails.
- *
- * @param resets  whether the attempts are counted from the start again, because the job made progress
  */
-export async function releaseJob({ jobId, token }: Run, dueInSeconds = 0, resets = false): Promise<void> {
+export async function releaseJob({ jobId, token }: Run, { dueInSeconds, attempts, error }: Release): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
-      `update platform.jobs set attempts = case when $4 then 0 else attempts end,
-         lease_until = clock_timestamp() + make_interval(secs => $3)
+      `update platform.jobs set attempts = $4, error = $5, lease_until = clock_timestamp() + make_interval(secs => $3)
        where id = $1 and lease_token = $2`,
       // slightly less, so that the message does not arrive before the lease ends
-      [jobId, token, Math.max(0, dueInSeconds - 1), resets],
+      [jobId, token, Math.max(0, dueInSeconds - 1), attempts, error ?? null],
     ),
   );
 }
@@ -232,10 +238,16 @@ export async function setStep({ jobId, token }: Run, step: string, total?: numbe
   );
 }
 
+/** Why a job failed, or is waiting. */
+export interface JobError {
+  code: string;
+  message: string;
+}
+
 /** How a job ended. */
 export interface JobEnd {
   status: 'succeeded' | 'failed' | 'cancelled';
-  error?: { code: string; message: string };
+  error?: JobError;
   /** Its report, for example the drift it found. */
   result?: Record<string, unknown>;
 }

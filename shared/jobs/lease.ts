@@ -1,10 +1,10 @@
 /**
- * Leases on checkpoints. If a sync is already running, a second run stops. A run whose lease was taken over can write
+ * Leases on checkpoints. While a sync is running, a second run waits its turn. A run whose lease was taken over can write
  * nothing more, because every batch advances the checkpoint under the run's token, in the batch's transaction.
  */
 import { randomUUID } from 'node:crypto';
 import { inTransaction, type Transaction } from '../db/transaction.ts';
-import { Superseded } from '../kernel/errors.ts';
+import { Busy, Superseded } from '../kernel/errors.ts';
 
 export interface Lease {
   name: string;
@@ -14,11 +14,13 @@ export interface Lease {
 }
 
 const leaseSeconds = 120;
+/** How soon a run that met another one tries again. */
+const turnAfterSeconds = 30;
 
 /**
  * Takes the lease of a checkpoint.
  *
- * @throws Superseded  another run holds it
+ * @throws Busy  another run holds it (retryable)
  */
 export async function takeLease(name: string): Promise<Lease> {
   const token = randomUUID();
@@ -32,7 +34,8 @@ export async function takeLease(name: string): Promise<Lease> {
       [name, token, leaseSeconds],
     ),
   );
-  if (rows.length === 0) throw new Superseded(`Another run of ${name} is in progress.`, { details: { name } });
+  if (rows.length === 0)
+    throw new Busy(`Another run of ${name} is in progress.`, turnAfterSeconds, { details: { name } });
   return { name, token, position: rows[0]!.position };
 }
 

@@ -4,7 +4,8 @@ import type * as z from 'zod';
 import { query } from '../db/read.ts';
 import { jobsQueueUrl } from '../env.ts';
 import { sendMessages } from '../events/queue.ts';
-import { RateLimited, Superseded, TributaryError } from '../kernel/errors.ts';
+import { Busy, RateLimited, Superseded, TributaryError } from '../kernel/errors.ts';
+import { maxReceives } from '../kernel/function.ts';
 import { type JobDeclaration, jobNameOf } from '../kernel/job.ts';
 import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
@@ -13,6 +14,7 @@ import {
   enqueueJob,
   extendLease,
   insertJob,
+  type JobError,
   type JobMessage,
   parseParams,
   type Run,
@@ -53,22 +55,35 @@ export function handleJob<Job extends JobDeclaration>(
 export type StartMessage = Omit<JobMessage, 'jobId' | 'correlationId'> & { jobId?: string; correlationId?: string };
 
 const maxAttempts = 5;
+/** SQS delays no message for longer. */
 const maxDelaySeconds = 900;
+/** Between two tries of a job that waits, so that a `Retry-After: 0` does not keep a worker busy. */
+const minWaitSeconds = 5;
 const heartbeatMs = 30_000;
 /** Reserved for the last batch, between the deadline of a job and the timeout of its function. */
 const reserveMs = 60_000;
 
+/** How a message reached the worker. */
+export interface Delivery {
+  /** How many times SQS has delivered it, including this time. */
+  receives: number;
+  context: Context;
+  /** Aborts when the invocation ends without its work. */
+  signal: AbortSignal;
+}
+
 /**
  * Runs the job that a message requests, unless another worker holds its lease.
  *
- * Retryable errors queue the job again with a growing delay, up to five attempts without progress. Other errors end it as
- * failed, with the reason in `GET /v1/jobs/{id}`.
+ * Retryable errors queue the job again with a growing delay, up to five attempts without progress. A job that meets a rate
+ * limit or another run of its sync waits instead, for as long as it takes. Other errors end it as failed, with the reason
+ * in `GET /v1/jobs/{id}`. So does a worker that was cut off each time: the last delivery only says so, because after it
+ * the message would move to the dead-letter queue and leave the job running for ever.
  */
 export async function runJob(
   handler: JobHandler,
   message: StartMessage,
-  context: Context,
-  signal: AbortSignal,
+  { receives, context, signal }: Delivery,
 ): Promise<void> {
   const { job } = handler;
   const params = normalizeIfValid(job, message.params);
@@ -79,6 +94,7 @@ export async function runJob(
   const stopHeartbeat = keepLease(job, run, signal);
   let runAgain = false;
   try {
+    if (receives >= maxReceives && started.attempt >= maxReceives) throw new CutOff(started.attempt - 1);
     runAgain = await runOnce(handler, run, message);
   } catch (error) {
     runAgain = await endOrRetry(job, run, { ...message, jobId, params }, started.attempt, error);
@@ -116,7 +132,7 @@ async function runOnce({ job, run: work }: JobHandler, run: Run, message: StartM
   const step = (name: string, total?: number) => setStep(run, name, total);
   const outcome = await work({ ...run, params, requestedBy: message.requestedBy, step });
   if (outcome === 'continue') {
-    await releaseJob(run, 0, true);
+    await releaseJob(run, { dueInSeconds: 0, attempts: 0 });
     await sendMessages(jobsQueueUrl(job), [{ ...message, jobId: run.jobId, params }]);
     return false;
   }
@@ -151,23 +167,36 @@ async function endOrRetry(
   attempt: number,
   error: unknown,
 ): Promise<boolean> {
-  const isOurs = error instanceof TributaryError;
-  const retries = isOurs && error.retryable && attempt < maxAttempts;
-  const isSuperseded = error instanceof Superseded;
   const fields = { job: jobNameOf(job), jobId: run.jobId, attempt, error };
-  if (retries) {
-    const backoffSeconds = error instanceof RateLimited ? error.retryAfterSeconds : 5 * 2 ** attempt;
-    const delaySeconds = Math.min(Math.ceil(backoffSeconds), maxDelaySeconds);
-    log.warn('job attempt failed', { ...fields, delaySeconds });
-    await releaseJob(run, delaySeconds);
+  const reason = reasonOf(error);
+  const waits = error instanceof RateLimited || error instanceof Busy;
+  if (waits || (error instanceof TributaryError && error.retryable && attempt < maxAttempts)) {
+    const wanted = waits ? Math.max(minWaitSeconds, error.retryAfterSeconds) : 5 * 2 ** attempt;
+    const delaySeconds = Math.min(Math.ceil(wanted), maxDelaySeconds);
+    log[waits ? 'info' : 'warn'](waits ? 'job waits' : 'job attempt failed', { ...fields, delaySeconds });
+    await releaseJob(run, { dueInSeconds: delaySeconds, attempts: waits ? attempt - 1 : attempt, error: reason });
     await sendMessages(jobsQueueUrl(job), [message], delaySeconds);
     return false;
   }
+  const isSuperseded = error instanceof Superseded;
   log[isSuperseded ? 'warn' : 'error'](isSuperseded ? 'job superseded' : 'job failed', fields);
-  const reason = isOurs
-    ? { code: error.code, message: error.message }
-    : { code: 'internal', message: 'The job failed because of a bug in its code. See the logs for the error.' };
   if (isSuperseded) return endJob(run, { status: 'cancelled', error: reason });
   count('JobsFailed', 'Count', 1, { job: jobNameOf(job) });
   return endJob(run, { status: 'failed', error: reason });
+}
+
+/** The workers of a job were cut off each time. */
+class CutOff extends TributaryError {
+  constructor(times: number) {
+    super(
+      'deadline',
+      false,
+      `The worker was cut off ${times} times: it ran out of time or memory, or was stopped. See its logs, then retry the job.`,
+    );
+  }
+}
+
+function reasonOf(error: unknown): JobError {
+  if (error instanceof TributaryError) return { code: error.code, message: error.message };
+  return { code: 'internal', message: 'The job failed because of a bug in its code. See the logs for the error.' };
 }

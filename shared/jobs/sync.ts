@@ -1,7 +1,9 @@
 import { commit } from '../changes/commit.ts';
 import type { Changed } from '../db/changed.ts';
+import { toJsonb, toText } from '../db/json.ts';
 import type { Transaction } from '../db/transaction.ts';
-import { Integrity, TributaryError } from '../kernel/errors.ts';
+import { Integrity, PositionExpired, TributaryError } from '../kernel/errors.ts';
+import { log } from '../observability/log.ts';
 import { addProgress, type Counts, countsOf, type Run } from './job.ts';
 import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';
 
@@ -47,18 +49,18 @@ const maxRejectedShare = 0.01;
  *
  * Returns `continue` if the deadline passed first; the next run resumes from the checkpoint.
  *
- * @throws Superseded  another run is in progress, or took over this run's lease
+ * If the source no longer knows the position (`PositionExpired`), the run reads again from the start.
+ *
+ * @throws Busy        another run is in progress (retryable)
+ * @throws Superseded  another run took over this run's lease, or the job was cancelled
  * @throws Integrity   too many rows were rejected; the valid ones were applied, the others are listed
  */
 export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run): Promise<'done' | 'continue'> {
   const lease = await takeLease(sync.name);
   try {
-    for await (const batch of sync.read(lease.position)) {
-      await applyBatch(sync, batch, run, lease);
-      if (batch.next !== null && Date.now() >= run.deadline.getTime()) {
-        await releaseLease(lease, 'keep');
-        return 'continue';
-      }
+    if ((await applyBatches(sync, run, lease)) === 'continue') {
+      await releaseLease(lease, 'keep');
+      return 'continue';
     }
     await assertFewRejected(run);
     await finish(sync, run, lease);
@@ -70,6 +72,28 @@ export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run
     throw error;
   }
   return 'done';
+}
+
+/** Applies the batches from the lease's position on, or from the start if the source no longer knows that position. */
+async function applyBatches<Row, B extends Batch<Row>>(
+  sync: Sync<Row, B>,
+  run: Run,
+  lease: Lease,
+): Promise<'done' | 'continue'> {
+  let { position } = lease;
+  for (let startsOver = false; ; startsOver = true) {
+    try {
+      for await (const batch of sync.read(position)) {
+        await applyBatch(sync, batch, run, lease);
+        if (batch.next !== null && Date.now() >= run.deadline.getTime()) return 'continue';
+      }
+      return 'done';
+    } catch (error) {
+      if (!(error instanceof PositionExpired) || startsOver) throw error;
+      log.info('sync starts over', { sync: sync.name, error });
+      position = null;
+    }
+  }
 }
 
 async function applyBatch<Row, B extends Batch<Row>>(
@@ -112,8 +136,8 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
     [
       jobId,
       rejected.map((one) => one.position),
-      rejected.map((one) => one.reason),
-      rejected.map((one) => JSON.stringify(one.row ?? null)),
+      rejected.map((one) => toText(one.reason)),
+      rejected.map((one) => toJsonb(one.row ?? null)),
     ],
   );
 }

@@ -75,6 +75,16 @@ export class Conflict extends TributaryError {
 /** Another run took over the work, or it was cancelled: this run must stop and write nothing more. */
 export class Superseded extends Conflict {}
 
+/** Another run is doing this work. Retryable after `retryAfterSeconds`. */
+export class Busy extends TributaryError {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
+    super('conflict', true, message, options);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 /** A rate limit was hit: ours (`side: 'ours'`) or an upstream's. Retryable after `retryAfterSeconds`. */
 export class RateLimited extends TributaryError {
   readonly side: 'ours' | 'upstream';
@@ -93,6 +103,9 @@ export class Upstream extends TributaryError {
     super('upstream', true, message, options);
   }
 }
+
+/** An upstream no longer knows a page key or the like: read again from the start. Retryable. */
+export class PositionExpired extends Upstream {}
 
 /** Time ran out. Retryable; a job resumes from its checkpoint. */
 export class Deadline extends TributaryError {

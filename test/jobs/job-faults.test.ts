@@ -44,7 +44,10 @@ test('continuations do not use up the attempts of a long job', async () => {
     throw new Unavailable('The database is unavailable.');
   });
   for (let i = 0; i < 6; i++) for (const message of await drain(queue.url)) await run(message);
-  expect([calls, await rowOf(id)]).toEqual([6, { status: 'running', attempts: 1, error: null }]);
+  expect([calls, await rowOf(id)]).toEqual([
+    6,
+    { status: 'running', attempts: 1, error: { code: 'unavailable', message: 'The database is unavailable.' } },
+  ]);
 });
 
 test('a job whose continuation cannot be queued ends, or its message is delivered again', async () => {

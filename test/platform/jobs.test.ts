@@ -18,6 +18,7 @@ import {
 import { handleJob, type JobHandler } from '../../shared/jobs/run-job.ts';
 import { createCaller } from '../support/api.ts';
 import { createQueue, drain } from '../support/queues.ts';
+import { sqsEvent } from '../support/sqs-event.ts';
 import { createTestDomain } from '../support/test-domain.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -31,7 +32,6 @@ const { handler } = await import('../../functions/platform/api.ts');
 const call = createCaller(platform, handler as never);
 const post = (path: string, body?: unknown) => call(path, { method: 'POST', ...(body === undefined ? {} : { body }) });
 const context = { getRemainingTimeInMillis: () => 600_000 } as never;
-const event = (message: unknown) => ({ Records: [{ messageId: '1', body: JSON.stringify(message) }] }) as never;
 
 /** The wallets jobs function with a different handler for refreshSnapshots. */
 function withRefresh(refreshSnapshots: () => Promise<'done'>) {
@@ -98,7 +98,7 @@ test('a second message does not start a running job; after its lease expires, an
   await expireLease(id);
   const second = await startRun(id);
   expect(second.attempt).toBe(2);
-  await releaseJob(second);
+  await releaseJob(second, { dueInSeconds: 0, attempts: 2 });
   expect((await startRun(id)).attempt).toBe(3);
 });
 
@@ -113,7 +113,7 @@ test('a stalled worker cannot change a job that another worker has taken over', 
   const before = await database.pool.query('select * from platform.jobs where id = $1', [id]);
   await setStep(stalledRun, 'stalled');
   await extendLease(stalledRun);
-  await releaseJob(stalledRun, 600);
+  await releaseJob(stalledRun, { dueInSeconds: 600, attempts: 0 });
   await endJob(stalledRun, { status: 'failed', error: { code: 'internal', message: 'stalled' } });
   expect((await database.pool.query('select * from platform.jobs where id = $1', [id])).rows).toEqual(before.rows);
   await inTransaction((tx) => addProgress(tx, newRun, counts));
@@ -134,22 +134,25 @@ test('events during a run start its job once more', async () => {
     return 'done';
   });
   const message = { job: 'wallets.refreshSnapshots', requestedBy: 'event' };
-  const first = etl(event(message), context);
+  const first = etl(sqsEvent(message), context);
   await started.promise;
-  await Promise.all([etl(event(message), context), etl(event(message), context)]);
+  await Promise.all([etl(sqsEvent(message), context), etl(sqsEvent(message), context)]);
   expect(runs).toBe(1);
   gate.resolve();
   await first;
   const [again, ...more] = await drain(jobs.url);
   expect(more).toEqual([]);
-  await etl(event(again), context);
+  await etl(sqsEvent(again), context);
   expect([runs, await drain(jobs.url)]).toEqual([2, []]);
 });
 
 test('a schedule during a run does not start its job again', async () => {
   const { id } = await insertJob(declared.rebuildSnapshots, {}, 'schedule');
   await startJob(id);
-  await withRefresh(async () => 'done')(event({ job: 'wallets.rebuildSnapshots', requestedBy: 'schedule' }), context);
+  await withRefresh(async () => 'done')(
+    sqsEvent({ job: 'wallets.rebuildSnapshots', requestedBy: 'schedule' }),
+    context,
+  );
   expect([await drain(jobs.url), (await jobRow(id)).status]).toEqual([[], 'running']);
   expect(await requestAnotherRun(id)).toBe(true);
 });

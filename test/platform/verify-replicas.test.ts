@@ -10,6 +10,7 @@ import { type CanaryReport, runCanary } from '../../shared/db/replica-canary.ts'
 import { forgetEnv } from '../../shared/env.ts';
 import { createEtl } from '../../shared/jobs/etl.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
+import { sqsEvent } from '../support/sqs-event.ts';
 import { createTestDomain } from '../support/test-domain.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -194,7 +195,6 @@ test('the operator can start it, and finds the report or the problem in the job'
     },
     {},
   );
-  const body = JSON.stringify({ job: 'platform.verifyReplicas', requestedBy: 'schedule' });
-  await etl({ Records: [{ messageId: '1', body }] } as never, context);
+  await etl(sqsEvent({ job: 'platform.verifyReplicas', requestedBy: 'schedule' }), context);
   expect(await ended()).toMatchObject({ status: 'failed', error: { message: expect.stringMatching(/replicaProofs/) } });
 });

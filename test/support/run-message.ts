@@ -3,6 +3,8 @@ import type { Context, SQSEvent } from 'aws-lambda';
 import { handler } from '../../functions/wallets/etl.ts';
 
 process.stdout.write('started\n');
-const event = { Records: [{ messageId: '1', body: process.argv[2]! }] } as SQSEvent;
+const event = {
+  Records: [{ messageId: '1', body: process.argv[2]!, attributes: { ApproximateReceiveCount: '1' } }],
+} as SQSEvent;
 await handler(event, { getRemainingTimeInMillis: () => 600_000 } as Context);
 process.exit(0);

@@ -1,12 +1,13 @@
 /** A domain under test: its API and its jobs, called as Lambda calls them, on the suite's own database. */
 
 import { readFile } from 'node:fs/promises';
-import type { Context, SQSEvent } from 'aws-lambda';
+import type { Context } from 'aws-lambda';
 import { domains } from '../../functions/registry.ts';
 import { ulid } from '../../shared/kernel/ulid.ts';
 import { createCaller } from './api.ts';
 import { createDatabase } from './database.ts';
 import { createBucket, createQueue, drain, putObject } from './queues.ts';
+import { sqsEvent } from './sqs-event.ts';
 import { upstreamEnvironment } from './upstreams.ts';
 
 export interface JobRow {
@@ -36,9 +37,10 @@ export async function createTestDomain(name: string, environment: Record<string,
 
   /** Passes one message to the jobs function. `remainingMs` is the time that the job sees; the invocation itself has enough. */
   const runMessage = (message: unknown, remainingMs = 600_000): Promise<unknown> => {
-    const event = { Records: [{ messageId: '1', body: JSON.stringify(message) }] } as SQSEvent;
     let calls = 0;
-    return etl(event, { getRemainingTimeInMillis: () => (calls++ === 0 ? 600_000 : remainingMs) } as Context);
+    return etl(sqsEvent(message), {
+      getRemainingTimeInMillis: () => (calls++ === 0 ? 600_000 : remainingMs),
+    } as Context);
   };
   /** Runs the jobs function on the messages of the jobs queue until it is empty. */
   const drainJobs = async () => {

@@ -47,12 +47,6 @@ const requests: [name: string, spec: Json | null, url: string, pathEnd: string][
     '/getContractsForOwner',
   ],
   ['user/bulk', neynarApi, `${neynar.url}/v2/farcaster/user/bulk/?fids=${user.fid}`, '/v2/farcaster/user/bulk/'],
-  [
-    'user/bulk-by-address',
-    neynarApi,
-    `${neynar.url}/v2/farcaster/user/bulk-by-address/?addresses=${user.wallets[0]}`,
-    '/v2/farcaster/user/bulk-by-address/',
-  ],
 ];
 
 /** OpenAPI 3.0 says `nullable`, JSON Schema `null`. */

@@ -1,4 +1,4 @@
-/** A client for Neynar: Farcaster users by id and by address. Responses are validated. */
+/** A client for Neynar: Farcaster users by id. Responses are validated. */
 import * as z from 'zod';
 import { address } from '../../../shared/kernel/address.ts';
 import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
@@ -6,11 +6,18 @@ import { type Connection, connectUpstream } from '../../../shared/upstream/clien
 import { neynar } from '../../upstreams/neynar.ts';
 import type { UserRecord } from '../record-users.ts';
 
+/** Users, and those that are not as Neynar describes them, with the reason. */
+export interface Users {
+  rows: UserRecord[];
+  /** `fid` is undefined if even that is malformed. */
+  rejected: { fid: number | undefined; reason: string; row: unknown }[];
+}
+
 export interface Neynar {
+  /** A user; undefined if there is none with this id. @throws Upstream  the user is malformed */
+  getUser(fid: number): Promise<UserRecord | undefined>;
   /** The users with these ids, at most 100. Unknown ids are left out. */
-  getUsers(fids: readonly number[]): Promise<UserRecord[]>;
-  /** The users who have verified one of these addresses, at most 350. */
-  getUsersByWallets(wallets: readonly string[]): Promise<UserRecord[]>;
+  getUsers(fids: readonly number[]): Promise<Users>;
 }
 
 const user = z.object({
@@ -46,18 +53,37 @@ export function createNeynar({ baseUrl, credentials, request }: Connection<typeo
     if (!parsed.success) throw new Upstream(`neynar ${operation}: unexpected response.`);
     return parsed.data;
   };
+  const getUsers = async (fids: readonly number[]): Promise<Users> => {
+    const found = await get('bulk', { fids: fids.join(',') }, z.object({ users: z.array(z.unknown()) }));
+    return toUsers(found?.users ?? []);
+  };
   return {
-    async getUsers(fids) {
-      const found = await get('bulk', { fids: fids.join(',') }, z.object({ users: z.array(user) }));
-      return (found?.users ?? []).map(toUser);
-    },
-    async getUsersByWallets(wallets) {
-      const found = await get('bulk-by-address', { addresses: wallets.join(',') }, z.record(z.string(), z.array(user)));
-      const users = new Map(Object.values(found ?? {}).flatMap((list) => list.map((one) => [one.fid, toUser(one)])));
-      return [...users.values()];
+    getUsers,
+    async getUser(fid) {
+      const { rows, rejected } = await getUsers([fid]);
+      if (rejected[0]) throw new Upstream(`neynar bulk: user ${fid} is malformed: ${rejected[0].reason}`);
+      return rows[0];
     },
   };
 }
+
+function toUsers(found: readonly unknown[]): Users {
+  const users: Users = { rows: [], rejected: [] };
+  for (const row of found) {
+    const parsed = user.safeParse(row);
+    if (parsed.success) users.rows.push(toUser(parsed.data));
+    else
+      users.rejected.push({
+        fid: user.pick({ fid: true }).safeParse(row).data?.fid,
+        reason: reasonIn(parsed.error),
+        row,
+      });
+  }
+  return users;
+}
+
+const reasonIn = ({ issues }: z.ZodError) =>
+  issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; ');
 
 function toUser(one: z.output<typeof user>): UserRecord {
   return {
@@ -65,6 +91,6 @@ function toUser(one: z.output<typeof user>): UserRecord {
     username: one.username ?? null,
     displayName: one.display_name ?? null,
     imageUrl: one.pfp_url ?? null,
-    wallets: [...new Set(one.verified_addresses?.eth_addresses ?? [])],
+    wallets: one.verified_addresses?.eth_addresses ? [...new Set(one.verified_addresses.eth_addresses)] : null,
   };
 }

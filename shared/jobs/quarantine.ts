@@ -1,0 +1,137 @@
+/**
+ * Units that a job could not process, each with its reason, so that one costs itself alone: the others go on without it,
+ * and it is tried again later and later, up to once a day. `GET /v1/quarantine` lists them.
+ */
+import sql, { type Sql } from 'sql-template-tag';
+import { toJsonb, toText } from '../db/json.ts';
+import { inTransaction } from '../db/transaction.ts';
+import { Busy, Config, Integrity, RateLimited, Superseded, TributaryError, Unavailable } from '../kernel/errors.ts';
+import { type JobDeclaration, jobNameOf } from '../kernel/job.ts';
+import { log } from '../observability/log.ts';
+import { count } from '../observability/metrics.ts';
+import type { Run } from './job.ts';
+import type { JobOutcome } from './run-job.ts';
+
+/** A unit that failed. */
+export interface Failure {
+  /** Names it in the list: an address, a user's id. */
+  unit: string;
+  reason: string;
+  /** What upstream sent, if that is what failed. */
+  data?: unknown;
+}
+
+const firstRetrySeconds = 300;
+const maxRetrySeconds = 86_400;
+/** After this many failures in a row of the upstream's own, the upstream is taken for down. */
+const maxFailuresInARow = 3;
+/** The share of units newly quarantined in one run above which it fails, so that somebody looks. */
+const maxQuarantinedShare = 0.05;
+
+/** A condition on a row of a query: whether the unit may be tried now. */
+export function isDue(job: JobDeclaration, unit: Sql): Sql {
+  return sql`not exists (
+    select from platform.quarantine q
+    where q.source = ${jobNameOf(job)} and q.unit = ${unit} and (q.retry_at is null or q.retry_at > now()))`;
+}
+
+/**
+ * Processes units one after another. One that fails is quarantined, and one that another run is processing is left to it.
+ * Returns `continue` if the deadline passed first, or a unit stopped at a checkpoint.
+ *
+ * @param units  those to process, without the ones that are not due (`isDue`)
+ * @throws Integrity  more than 5% of the units failed for the first time; all others were processed
+ * @throws what `work` throws if it concerns the whole run: a rate limit, the database, an upstream that is down
+ */
+export async function processUnits(
+  job: JobDeclaration,
+  run: Run,
+  units: readonly string[],
+  work: (unit: string) => Promise<JobOutcome | undefined>,
+): Promise<'done' | 'continue'> {
+  const source = jobNameOf(job);
+  const processed: string[] = [];
+  let failedInARow = 0;
+  let quarantined = 0;
+  try {
+    for (const [i, unit] of units.entries()) {
+      try {
+        if ((await work(unit)) === 'continue') return 'continue';
+        failedInARow = 0;
+        processed.push(unit);
+      } catch (error) {
+        if (error instanceof Busy) continue;
+        if (concernsRun(error)) throw error;
+        log.warn('unit quarantined', { source, unit, error });
+        quarantined += await quarantine(source, run.jobId, [{ unit, reason: reasonOf(error) }]);
+        failedInARow = isRetryable(error) ? failedInARow + 1 : 0;
+        if (failedInARow >= maxFailuresInARow) throw error;
+      }
+      if (i < units.length - 1 && Date.now() >= run.deadline.getTime()) return 'continue';
+    }
+  } finally {
+    await release(source, processed);
+  }
+  assertFewQuarantined(quarantined, units.length);
+  return 'done';
+}
+
+/** @throws Integrity  more than 5% of the units failed for the first time */
+export function assertFewQuarantined(quarantined: number, units: number): void {
+  if (quarantined <= Math.max(1, units * maxQuarantinedShare)) return;
+  throw new Integrity(
+    `${quarantined} of ${units} failed for the first time. The others were processed. See GET /v1/quarantine.`,
+    { details: { quarantined, units } },
+  );
+}
+
+const isRetryable = (error: unknown) => error instanceof TributaryError && error.retryable;
+
+function concernsRun(error: unknown): boolean {
+  return [Superseded, RateLimited, Unavailable, Config].some((kind) => error instanceof kind);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof TributaryError) return error.message;
+  return 'It failed because of a bug in the code. See the logs for the error.';
+}
+
+/**
+ * Quarantines units, each for twice as long as the time before. Returns how many were not quarantined yet.
+ *
+ * @param source  the name of the job or operation
+ */
+export async function quarantine(source: string, jobId: string | null, failures: readonly Failure[]): Promise<number> {
+  if (failures.length === 0) return 0;
+  const { rows } = await inTransaction((tx) =>
+    tx.query<{ attempts: number }>(
+      `insert into platform.quarantine as q (source, unit, reason, data, job_id, retry_at)
+       select distinct on (unit) $1, unit, reason, data, $2, now() + make_interval(secs => $6)
+       from unnest($3::text[], $4::text[], $5::jsonb[]) as f (unit, reason, data) order by unit
+       on conflict (source, unit) do update set reason = excluded.reason, data = excluded.data, job_id = excluded.job_id,
+         attempts = q.attempts + 1, failed_at = now(),
+         retry_at = now() + make_interval(secs => least($6 * 2 ^ least(q.attempts, 20), $7))
+       returning attempts`,
+      [
+        source,
+        jobId,
+        failures.map(({ unit }) => toText(unit)),
+        failures.map(({ reason }) => toText(reason)),
+        failures.map(({ data }) => (data === undefined ? null : toJsonb(data))),
+        firstRetrySeconds,
+        maxRetrySeconds,
+      ],
+    ),
+  );
+  const added = rows.filter(({ attempts }) => attempts === 1).length;
+  count('Quarantined', 'Count', added);
+  return added;
+}
+
+/** Takes units that were processed after all out of quarantine. */
+export async function release(source: string, units: readonly string[]): Promise<void> {
+  if (units.length === 0) return;
+  await inTransaction((tx) =>
+    tx.query('delete from platform.quarantine where source = $1 and unit = any($2::text[])', [source, units]),
+  );
+}
