@@ -9,6 +9,7 @@ export function toText(value: string): string {
 export function toJsonb(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => {
     if (typeof inner === 'string') return toText(inner);
+    if (typeof inner === 'bigint') return String(inner);
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).map(([key, field]) => [toText(key), field]));
   });

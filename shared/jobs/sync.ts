@@ -1,6 +1,7 @@
 import { commit } from '../changes/commit.ts';
 import type { Changed } from '../db/changed.ts';
 import { toJsonb, toText } from '../db/json.ts';
+import { findRefused, isRefusal } from '../db/refused-rows.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { Integrity, PositionExpired, TributaryError } from '../kernel/errors.ts';
 import { log } from '../observability/log.ts';
@@ -18,6 +19,8 @@ export interface Rejected {
 /** A batch from a source: its valid rows, its rejected rows, and where the next batch begins. */
 export interface Batch<Row> {
   rows: Row[];
+  /** The position of each row, as in `Rejected`. Default: its number in the run. */
+  positions?: readonly number[];
   rejected: Rejected[];
   /** The position after this batch; null at the end. */
   next: unknown;
@@ -96,7 +99,38 @@ async function applyBatches<Row, B extends Batch<Row>>(
   }
 }
 
+/** Applies a batch. Rows that the tables refuse are rejected, and the others applied without them. */
 async function applyBatch<Row, B extends Batch<Row>>(
+  sync: Sync<Row, B>,
+  batch: B,
+  run: Run,
+  lease: Lease,
+): Promise<void> {
+  try {
+    await writeBatch(sync, batch, run, lease);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const refused = await findRefused(batch.rows, (tx, rows) => sync.apply(tx, rows, batch));
+    if (refused.size === 0) throw error;
+    await writeBatch(sync, await withoutRefused(batch, refused, run), run, lease);
+  }
+}
+
+async function withoutRefused<Row, B extends Batch<Row>>(
+  batch: B,
+  refused: ReadonlyMap<Row, string>,
+  { jobId }: Run,
+): Promise<B> {
+  const { read } = await countsOf(jobId);
+  const rejected = batch.rows.flatMap((row, i) => {
+    const reason = refused.get(row);
+    return reason === undefined ? [] : [{ position: batch.positions?.[i] ?? read + i + 1, reason, row }];
+  });
+  const rows = batch.rows.filter((row) => !refused.has(row));
+  return { ...batch, rows, rejected: [...batch.rejected, ...rejected] };
+}
+
+async function writeBatch<Row, B extends Batch<Row>>(
   sync: Sync<Row, B>,
   batch: B,
   run: Run,

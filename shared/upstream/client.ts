@@ -2,9 +2,8 @@ import type * as z from 'zod';
 import { upstreamSettings } from '../env.ts';
 import type { Upstream } from '../kernel/upstream.ts';
 import { expandTemplate } from '../kernel/view.ts';
-import { getRedis } from '../resources.ts';
 import { secret } from '../secrets.ts';
-import { createBudget } from './budget.ts';
+import { createGate } from './gate.ts';
 import { createRequest, type RequestJson } from './request.ts';
 
 /** What an upstream's client is built from. */
@@ -54,12 +53,10 @@ function once<Key, Value>(cached: Cached<Key>, key: Key, make: () => Promise<Val
 async function open<U extends Upstream>(upstream: U): Promise<Connection<U>> {
   const { name, requestsPerSecond, maxWaitMs = defaultMaxWaitMs } = upstream;
   const { url, secretArn } = upstreamSettings(upstream);
-  const { redis } = await getRedis();
-  const budget = createBudget({ redis, name, points: requestsPerSecond, perSeconds: 1 });
   const credentials = () => secret(secretArn, upstream.secret) as Promise<z.output<U['secret']>>;
   return {
     baseUrl: url.includes('{') ? expandTemplate(url, (await credentials()) as Record<string, unknown>) : url,
     credentials,
-    request: createRequest(upstream, () => budget.wait('all', maxWaitMs)),
+    request: createRequest(upstream, await createGate(name, requestsPerSecond, maxWaitMs)),
   };
 }

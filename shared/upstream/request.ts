@@ -12,6 +12,7 @@ import {
 } from 'cockatiel';
 import { Deadline, InvalidInput, NotFound, RateLimited, TributaryError, Upstream } from '../kernel/errors.ts';
 import type { Upstream as UpstreamDeclaration } from '../kernel/upstream.ts';
+import type { Gate } from './gate.ts';
 
 export interface UpstreamRequest {
   /** Its name in error messages, without a key: `getContractMetadata`. */
@@ -39,19 +40,20 @@ const retryableStatus = new Set([408, 425, 500, 502, 503, 504]);
 /**
  * Sends requests to one upstream.
  *
- * @param takeBudget  takes a point of the shared budget; called before each attempt
+ * @param gate  entered before each attempt, and closed by a long Retry-After or an exceeded quota
  * @throws NotFound      404
  * @throws InvalidInput  the upstream rejected the request
- * @throws RateLimited   429 with a wait of more than 30 s, or an exceeded quota; neither is retried here (retryable)
+ * @throws RateLimited   429 with a wait of more than 30 s, or an exceeded quota; neither is retried here, and the operation
+ *                       is closed for that long (retryable)
  * @throws Upstream      5xx, a lost connection, or a truncated response, after the last attempt (retryable)
  * @throws Deadline      no response within the timeout, after the last attempt (retryable)
  */
-export function createRequest(upstream: RequestSettings, takeBudget: () => Promise<void>): RequestJson {
+export function createRequest(upstream: RequestSettings, gate: Gate): RequestJson {
   const { name, maxAttempts = defaults.maxAttempts } = upstream;
   const policy = createPolicy(maxAttempts);
   return async ({ operation, url, headers, body }) => {
     const attempt = async (context: object) => {
-      await takeBudget();
+      await gate.enter(operation);
       const target = typeof url === 'string' ? url : url((context as { attempt?: number }).attempt ?? 0);
       return send(`${name} ${operation}`, target, upstream, {
         headers: {
@@ -60,6 +62,9 @@ export function createRequest(upstream: RequestSettings, takeBudget: () => Promi
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      }).catch(async (error: unknown) => {
+        if (isLongWait(error)) await gate.close(operation, error.retryAfterSeconds, error.message);
+        throw error;
       });
     };
     return policy.execute(attempt).catch((error: unknown) => {
@@ -72,12 +77,16 @@ export function createRequest(upstream: RequestSettings, takeBudget: () => Promi
   };
 }
 
+const isLongWait = (error: unknown): error is RateLimited =>
+  error instanceof RateLimited && error.retryAfterSeconds > maxRetryAfterSeconds;
+
 function createPolicy(maxAttempts: number): IPolicy {
   const isRetryable = handleWhen(
     (error) =>
       error instanceof TributaryError &&
       error.retryable &&
-      !(error instanceof RateLimited && (error.side === 'ours' || error.retryAfterSeconds > maxRetryAfterSeconds)),
+      !(error instanceof RateLimited && error.side === 'ours') &&
+      !isLongWait(error),
   );
   const backoff = new DelegateBackoff<IRetryBackoffContext<unknown>>(({ attempt, result }) => {
     const error = 'error' in result ? result.error : undefined;

@@ -67,6 +67,62 @@ test('after too many rejected rows the next run starts over; after an outage it 
   expect(failing.positions).toEqual([null, 2]);
 });
 
+test('a row that a table refuses is rejected alone, whatever let it through', async () => {
+  await pool.query('create table public.digits (digit smallint check (digit <> 4), word text)');
+  const { sync } = createSync('digits', 0, {
+    async *read() {
+      yield { rows: Array.from({ length: 200 }, (_, i) => (i < 150 ? 1 : 2)), rejected: [], next: 1 };
+      const rows = Array.from({ length: 200 }, () => 3);
+      rows[17] = 4;
+      rows[18] = 70_000;
+      rows[150] = 0;
+      yield { rows, rejected: [{ position: 401, reason: 'is odd', row: 5 }], next: null };
+    },
+    async apply(tx, rows) {
+      const words = rows.map((digit) => (digit === 0 ? 'a\0b' : 'word'));
+      await tx.query('insert into public.digits select * from unnest($1::int[], $2::text[])', [rows, words]);
+      return { applied: rows.length, unchanged: 0 };
+    },
+  });
+  const run = await startRun();
+  expect(await runSync(sync, run)).toBe('done');
+  const stored = await pool.query('select digit, count(*)::int from public.digits group by 1 order by 1');
+  expect(stored.rows.map((row) => Object.values(row))).toEqual([
+    [1, 150],
+    [2, 50],
+    [3, 197],
+  ]);
+  const { rows } = await pool.query(
+    'select position::int, reason, data from platform.rejected_rows where job_id = $1 order by position',
+    [run.jobId],
+  );
+  expect(rows).toEqual([
+    { position: 218, reason: expect.stringMatching(/does not fit the table: .*digits_digit_check/), data: 4 },
+    { position: 219, reason: expect.stringMatching(/does not fit the table: .*smallint/), data: 70_000 },
+    { position: 351, reason: expect.stringMatching(/does not fit the table: .*UTF8/), data: 0 },
+    { position: 401, reason: 'is odd', data: 5 },
+  ]);
+  const { rows: counts } = await pool.query(
+    'select rows_read::int, rows_applied::int, rows_rejected::int from platform.jobs where id = $1',
+    [run.jobId],
+  );
+  expect(counts).toEqual([{ rows_read: 401, rows_applied: 397, rows_rejected: 4 }]);
+});
+
+test('if a table refuses most rows, the fault is not theirs: the run fails', async () => {
+  await pool.query('create table public.refusing (digit integer check (digit < 0))');
+  const { sync } = createSync('refusing', 0, {
+    async apply(tx, rows) {
+      await tx.query('insert into public.refusing select * from unnest($1::int[])', [rows]);
+      return { applied: rows.length, unchanged: 0 };
+    },
+    async *read() {
+      yield { rows: Array.from({ length: 100 }, (_, i) => i), rejected: [], next: null };
+    },
+  });
+  await expect(runSync(sync, await startRun())).rejects.toMatchObject({ code: 'integrity' });
+});
+
 test('a run that was taken over after its last batch does not finish', async () => {
   await pool.query('create table public.finished (name text)');
   const { sync } = createSync('overtaken', 0, {

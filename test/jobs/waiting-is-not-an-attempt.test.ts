@@ -66,7 +66,7 @@ test('a job that meets another run of its sync waits its turn', async () => {
 test('a sync whose position upstream has forgotten reads again from the start, once per run', async () => {
   await pool.query(`insert into platform.checkpoints (name, position) values ('pages', '"old"')`);
   const positions: unknown[] = [];
-  let forgets = (position: unknown) => position === 'old';
+  let forgets: (position: unknown) => boolean = (position) => position === 'old';
   const sync = {
     name: 'pages',
     async *read(position: unknown) {

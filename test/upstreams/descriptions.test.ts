@@ -8,6 +8,7 @@ import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
 import { startSnowflake } from '../../local/upstreams/snowflake.ts';
 import { createRequest } from '../../shared/upstream/request.ts';
+import { openGate } from '../support/upstreams.ts';
 
 type Json = Record<string, unknown>;
 
@@ -106,7 +107,7 @@ describe.skipIf(!snowflakeApi)('the warehouse stand-in and our requests follow S
       return response;
     };
     try {
-      const request = createRequest({ name: 'snowflake' }, async () => {});
+      const request = createRequest({ name: 'snowflake' }, openGate);
       const client = createSnowflake({
         baseUrl: warehouse.url,
         credentials: async () => warehouse.secret as never,

@@ -2,7 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { RateLimited } from '../../shared/kernel/errors.ts';
+import type { Gate } from '../../shared/upstream/gate.ts';
 import { createRequest, type RequestSettings } from '../../shared/upstream/request.ts';
+import { openGate } from '../support/upstreams.ts';
 
 let requests: string[] = [];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
@@ -21,8 +23,8 @@ beforeEach(() => {
 });
 
 /** Sends requests as the client of an upstream with these settings. */
-function createClient(settings: Partial<RequestSettings> = {}, takeBudget = async () => {}) {
-  const request = createRequest({ name: 'radar', ...settings }, takeBudget);
+function createClient(settings: Partial<RequestSettings> = {}, enter: Gate['enter'] = openGate.enter) {
+  const request = createRequest({ name: 'radar', ...settings }, { ...openGate, enter });
   return () => request({ operation: 'look', url: `${baseUrl}/look` });
 }
 const status = (code: number, headers = {}) => {

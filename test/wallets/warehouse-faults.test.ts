@@ -5,6 +5,7 @@ import { insertJob } from '../../shared/jobs/job.ts';
 import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
 import { storedHoldings, warehouseHoldings } from '../support/holdings.ts';
 import { drain } from '../support/queues.ts';
+import { openGate } from '../support/upstreams.ts';
 import { createWallets } from '../support/wallets.ts';
 
 const size = { moments: 3_000, wallets: 200, editions: 30, scrapes: 1 };
@@ -244,7 +245,7 @@ test('a key that Snowflake does not know fails with its error message', async ()
     baseUrl: warehouse.url,
     credentials: async () =>
       ({ ...warehouse.secret, privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) }) as never,
-    request: createRequest(snowflake, async () => {}),
+    request: createRequest(snowflake, openGate),
   });
   await expect(
     client.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),
