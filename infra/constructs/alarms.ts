@@ -42,13 +42,28 @@ export function alarmOnFalseProofs(scope: Construct, topic: ITopic): void {
   alarmAbove(scope, 'ReplicaProofFalse', {
     topic,
     description: 'A host did not show what it proved to show. See docs/runbooks.md, The replica canary failed.',
-    metric: new Metric({
-      namespace: 'Tributary',
-      metricName: 'ReplicaProofFalse',
-      dimensionsMap: { service: 'platform-etl' },
-      statistic: 'Sum',
-      period: Duration.minutes(5),
-    }),
+    metric: recorded('ReplicaProofFalse', 'platform-etl'),
     threshold: 0,
+  });
+}
+
+/** The alarm for jobs of a domain that failed, also because too many of their units are newly quarantined. */
+export function alarmOnFailedJobs(scope: Construct, topic: ITopic, domain: string): void {
+  alarmAbove(scope, `FailedJobs-${domain}`, {
+    topic,
+    description: `Jobs of ${domain} failed. See GET /v1/jobs?status=failed, and docs/runbooks.md, A job failed.`,
+    metric: recorded('JobsFailed', `${domain}-etl`),
+    threshold: 0,
+  });
+}
+
+/** The sum of a metric that a function records without dimensions of its own. */
+function recorded(metricName: string, service: string): Metric {
+  return new Metric({
+    namespace: 'Tributary',
+    metricName,
+    dimensionsMap: { service },
+    statistic: 'Sum',
+    period: Duration.minutes(5),
   });
 }

@@ -181,7 +181,7 @@ async function endOrRetry(
   const isSuperseded = error instanceof Superseded;
   log[isSuperseded ? 'warn' : 'error'](isSuperseded ? 'job superseded' : 'job failed', fields);
   if (isSuperseded) return endJob(run, { status: 'cancelled', error: reason });
-  count('JobsFailed', 'Count', 1, { job: jobNameOf(job) });
+  count('JobsFailed', 'Count', 1);
   return endJob(run, { status: 'failed', error: reason });
 }
 

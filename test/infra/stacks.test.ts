@@ -57,6 +57,24 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     for (const { queueName } of plan.eventSources) expect(live.map(({ name }) => name)).toContain(queueName);
   });
 
+  test('has an alarm for the failed jobs of each domain, on the metric that the jobs record', async () => {
+    const { template } = await load(stages[stage].folder);
+    const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(({ properties }) => properties);
+    for (const { name } of domains) {
+      const [alarm] = alarms.filter(
+        ({ MetricName, Dimensions }) =>
+          MetricName === 'JobsFailed' && JSON.stringify(Dimensions).includes(`"${name}-etl"`),
+      );
+      expect(alarm).toMatchObject({
+        Namespace: 'Tributary',
+        Dimensions: [{ Name: 'service', Value: `${name}-etl` }],
+        Statistic: 'Sum',
+        Threshold: 0,
+        AlarmActions: [expect.anything()],
+      });
+    }
+  });
+
   test('runs all functions on arm64 and Node 24, and updates them after the migration', async () => {
     const { template } = await load(stages[stage].folder);
     const [migration] = triggersOf(template, 'migrate');

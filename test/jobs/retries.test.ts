@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { collections } from '../../functions/collections/domain.ts';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
-import { RateLimited, Unavailable } from '../../shared/kernel/errors.ts';
+import { InvalidInput, RateLimited, Unavailable } from '../../shared/kernel/errors.ts';
 import { correlationId } from '../../shared/observability/correlation.ts';
 import { createCollections } from '../support/collections.ts';
 import { createQueue, drain } from '../support/queues.ts';
@@ -48,6 +48,23 @@ test('the fifth failed attempt is the last one', async () => {
   }
   await run(message);
   expect(await rowOf(message.jobId)).toMatchObject({ status: 'failed', attempts: 5, error: { code: 'unavailable' } });
+});
+
+test('a failed job is counted for the alarm on its function, under no other dimension', async () => {
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false');
+  const written: string[] = [];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+  await failing(new InvalidInput('The file is empty.'))(await queued());
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  const counted = written.filter((line) => line.includes('"JobsFailed":')).map((line) => JSON.parse(line));
+  expect(counted).toMatchObject([
+    {
+      JobsFailed: 1,
+      service: expect.anything(),
+      _aws: { CloudWatchMetrics: [{ Namespace: 'Tributary', Dimensions: [['service']] }] },
+    },
+  ]);
 });
 
 test('no worker can take a job before its retry is due', async () => {
