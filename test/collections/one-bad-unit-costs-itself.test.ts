@@ -6,20 +6,20 @@ import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts
 import { neynar as declaredNeynar } from '../../functions/upstreams/neynar.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
+import { startUpstreamProxy, type UpstreamProxy } from '../../local/upstreams/proxy.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
 import { createCollections } from '../support/collections.ts';
 import { drain } from '../support/queues.ts';
-import { startProxy, type UpstreamProxy } from '../support/upstream-proxy.ts';
 import { testCredentials } from '../support/upstreams.ts';
 
 const alchemy = await startAlchemy({ apiKey: testCredentials(declaredAlchemy).apiKey });
 const neynar = await startNeynar({ world: alchemy.world, apiKey: testCredentials(declaredNeynar).apiKey });
-const [chain, farcaster] = await Promise.all([startProxy(alchemy.url), startProxy(neynar.url)]);
+const [chain, farcaster] = await Promise.all([startUpstreamProxy(alchemy.url), startUpstreamProxy(neynar.url)]);
 const { call, runMessage, jobRow, jobsQueue, database } = await createCollections({
   UPSTREAM_ALCHEMY_URL: chain.url,
   UPSTREAM_NEYNAR_URL: farcaster.url,
 });
-afterAll(() => Promise.all([alchemy.stop(), neynar.stop()]));
+afterAll(() => Promise.all([chain, farcaster, alchemy, neynar].map((server) => server.stop())));
 declaredAlchemy.requestsPerSecond = 1_000;
 declaredNeynar.requestsPerSecond = 1_000;
 
