@@ -1,16 +1,11 @@
-/** What comes from outside, made storable: Postgres has no NUL in text, and neither NUL nor lone surrogates in jsonb. */
+import { storable } from '../kernel/text.ts';
 
-/** A string that a `text` column takes: NUL shows as ␀, a lone surrogate as �. */
-export function toText(value: string): string {
-  return value.toWellFormed().replaceAll('\0', '␀');
-}
-
-/** A value as JSON that a `jsonb` column takes. */
+/** A value as JSON that a `jsonb` column takes, which has neither NUL nor lone surrogates. */
 export function toJsonb(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => {
-    if (typeof inner === 'string') return toText(inner);
+    if (typeof inner === 'string') return storable(inner);
     if (typeof inner === 'bigint') return String(inner);
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).map(([key, field]) => [toText(key), field]));
+    return Object.fromEntries(Object.entries(inner).map(([key, field]) => [storable(key), field]));
   });
 }

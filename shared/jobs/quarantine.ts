@@ -3,10 +3,11 @@
  * and it is tried again later and later, up to once a day. `GET /v1/quarantine` lists them.
  */
 import sql, { type Sql } from 'sql-template-tag';
-import { toJsonb, toText } from '../db/json.ts';
+import { toJsonb } from '../db/json.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { Busy, Config, Integrity, RateLimited, Superseded, TributaryError, Unavailable } from '../kernel/errors.ts';
 import { type JobDeclaration, jobNameOf } from '../kernel/job.ts';
+import { storable } from '../kernel/text.ts';
 import { log } from '../observability/log.ts';
 import { count } from '../observability/metrics.ts';
 import type { Run } from './job.ts';
@@ -115,8 +116,8 @@ export async function quarantine(source: string, jobId: string | null, failures:
       [
         source,
         jobId,
-        failures.map(({ unit }) => toText(unit)),
-        failures.map(({ reason }) => toText(reason)),
+        failures.map(({ unit }) => storable(unit)),
+        failures.map(({ reason }) => storable(reason)),
         failures.map(({ data }) => (data === undefined ? null : toJsonb(data))),
         firstRetrySeconds,
         maxRetrySeconds,

@@ -1,9 +1,10 @@
 import { commit } from '../changes/commit.ts';
 import type { Changed } from '../db/changed.ts';
-import { toJsonb, toText } from '../db/json.ts';
+import { toJsonb } from '../db/json.ts';
 import { findRefused, isRefusal } from '../db/refused-rows.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { Integrity, PositionExpired, TributaryError } from '../kernel/errors.ts';
+import { storable } from '../kernel/text.ts';
 import { log } from '../observability/log.ts';
 import { addProgress, type Counts, countsOf, type Run } from './job.ts';
 import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';
@@ -170,7 +171,7 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
     [
       jobId,
       rejected.map((one) => one.position),
-      rejected.map((one) => toText(one.reason)),
+      rejected.map((one) => storable(one.reason)),
       rejected.map((one) => toJsonb(one.row ?? null)),
     ],
   );

@@ -1,9 +1,10 @@
 import type * as z from 'zod';
 import { upstreamSettings } from '../env.ts';
+import { Upstream as UpstreamError } from '../kernel/errors.ts';
 import type { Upstream } from '../kernel/upstream.ts';
 import { expandTemplate } from '../kernel/view.ts';
 import { secret } from '../secrets.ts';
-import { createGate } from './gate.ts';
+import { createGate, type Gate } from './gate.ts';
 import { createRequest, type RequestJson } from './request.ts';
 
 /** What an upstream's client is built from. */
@@ -13,6 +14,13 @@ export interface Connection<U extends Upstream> {
   /** The current credentials. @throws Unavailable, Config  see `secret` */
   credentials(): Promise<z.output<U['secret']>>;
   request: RequestJson;
+  /**
+   * A response as its schema parses it. After five unexpected responses in a row, the operation is closed for a quarter of
+   * an hour: the upstream has changed, and asking again at once will not help.
+   *
+   * @throws Upstream  the response is not what the schema expects (retryable)
+   */
+  expect<T>(operation: string, schema: z.ZodType<T>, response: unknown): T;
 }
 
 const defaultMaxWaitMs = 20_000;
@@ -50,13 +58,37 @@ function once<Key, Value>(cached: Cached<Key>, key: Key, make: () => Promise<Val
   return value;
 }
 
+const maxUnexpected = 5;
+const closedForSeconds = 900;
+
+/** Parses responses, and closes an operation whose responses are no longer what they were. */
+export function createExpect(upstream: string, gate: Gate): Connection<Upstream>['expect'] {
+  const unexpected = new Map<string, number>();
+  return (operation, schema, response) => {
+    const parsed = schema.safeParse(response);
+    if (parsed.success) {
+      unexpected.delete(operation);
+      return parsed.data;
+    }
+    const { path, message } = parsed.error.issues[0]!;
+    const error = new UpstreamError(`${upstream} ${operation}: unexpected response: ${path.join('.')} ${message}.`);
+    const inARow = (unexpected.get(operation) ?? 0) + 1;
+    // once it is open again, one more closes it
+    unexpected.set(operation, Math.min(inARow, maxUnexpected - 1));
+    if (inARow === maxUnexpected) void gate.close(operation, closedForSeconds, error.message);
+    throw error;
+  };
+}
+
 async function open<U extends Upstream>(upstream: U): Promise<Connection<U>> {
   const { name, requestsPerSecond, maxWaitMs = defaultMaxWaitMs } = upstream;
   const { url, secretArn } = upstreamSettings(upstream);
+  const gate = await createGate(name, requestsPerSecond, maxWaitMs);
   const credentials = () => secret(secretArn, upstream.secret) as Promise<z.output<U['secret']>>;
   return {
     baseUrl: url.includes('{') ? expandTemplate(url, (await credentials()) as Record<string, unknown>) : url,
     credentials,
-    request: createRequest(upstream, await createGate(name, requestsPerSecond, maxWaitMs)),
+    request: createRequest(upstream, gate),
+    expect: createExpect(name, gate),
   };
 }

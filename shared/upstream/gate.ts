@@ -21,6 +21,9 @@ interface Closed {
   reason: string;
 }
 
+/** For this long after it opens, an operation that closes again counts as still closed: nobody needs to hear it twice. */
+const quietSeconds = 86_400;
+
 /** Creates the gate to an upstream. It is shared through Redis; while Redis is down, each container has its own. */
 export async function createGate(upstream: string, requestsPerSecond: number, maxWaitMs: number): Promise<Gate> {
   const { redis, attempt } = await getRedis();
@@ -49,10 +52,11 @@ export async function createGate(upstream: string, requestsPerSecond: number, ma
       const until = new Date(Date.now() + seconds * 1_000);
       const closure: Closed = { untilMs: until.getTime(), reason: `${reason} Closed until ${until.toISOString()}.` };
       closed.set(operation, closure);
-      const isFirst = await attempt((client) =>
-        client.set(keyOf(operation), JSON.stringify(closure), 'PX', Math.ceil(seconds * 1_000), 'NX'),
-      ).catch(() => 'OK');
-      if (isFirst !== 'OK') return;
+      const ttlMs = Math.ceil((seconds + quietSeconds) * 1_000);
+      const before = await attempt((client) =>
+        client.set(keyOf(operation), JSON.stringify(closure), 'PX', ttlMs, 'GET'),
+      ).catch(() => null);
+      if (before !== null) return;
       log.error('upstream closed', { upstream, operation, until: until.toISOString(), reason });
       count('UpstreamClosed', 'Count', 1, { upstream });
     },

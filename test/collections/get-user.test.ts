@@ -55,9 +55,9 @@ test('requests an unknown user from upstream, and not again while the 404 is cac
 });
 
 test('shows a changed name and a removed wallet at once', async () => {
-  const changed = { ...ann, displayName: null, wallets: [wallet(0xb)] };
+  const changed = { ...ann, displayName: 'Anna', wallets: [wallet(0xb)] };
   const { json } = await readAfter(call, '/v1/users/7', () => commit((tx) => recordUsers(tx, [changed])));
-  expect([json.displayName, json.wallets]).toEqual([null, [wallet(0xb)]]);
+  expect([json.displayName, json.wallets]).toEqual(['Anna', [wallet(0xb)]]);
 });
 
 test('shows a new wallet at once', async () => {

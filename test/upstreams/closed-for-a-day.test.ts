@@ -1,11 +1,14 @@
 /** An upstream that closes an operation for a day is left alone until then, by all containers, and that is said once. */
 import { createServer } from 'node:http';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import * as z from 'zod';
 import { log } from '../../shared/observability/log.ts';
 import { getRedis } from '../../shared/resources.ts';
+import { createExpect } from '../../shared/upstream/client.ts';
 import { createGate } from '../../shared/upstream/gate.ts';
 import { createRequest } from '../../shared/upstream/request.ts';
 import { createDatabase } from '../support/database.ts';
+import { openGate } from '../support/upstreams.ts';
 
 await createDatabase();
 let asked: string[] = [];
@@ -70,9 +73,40 @@ test('it opens by itself', async () => {
   const { redis } = await getRedis();
   const stored = JSON.parse((await redis.get(`tributary:closed:${name}:look`))!);
   vi.spyOn(Date, 'now').mockReturnValue(stored.untilMs + 1);
-  await redis.del(`tributary:closed:${name}:look`);
   answer = () => ({ status: 200 });
   expect([await look(0, 'look'), await look(1, 'look')]).toEqual(['answered', 'answered']);
+});
+
+test('an operation that closes again within a day of its opening is not news', async () => {
+  const said = vi.spyOn(log, 'error');
+  answer = () => ({ status: 429, headers: { 'retry-after': '40' } });
+  const { name, look } = await twoContainers();
+  await look(0, 'look');
+  const { redis } = await getRedis();
+  const { untilMs } = JSON.parse((await redis.get(`tributary:closed:${name}:look`))!);
+  vi.spyOn(Date, 'now').mockReturnValue(untilMs + 1);
+  await look(1, 'look');
+  expect([asked.length, said.mock.calls.length]).toEqual([2, 1]);
+});
+
+test('after five unexpected responses in a row an operation rests, and one more closes it again', async () => {
+  const closed: string[] = [];
+  const expectResponse = createExpect('radar', {
+    ...openGate,
+    close: async (operation, seconds, reason) => void closed.push(`${operation} ${seconds} ${reason}`),
+  });
+  const schema = z.object({ found: z.number() });
+  const receive = (response: unknown) => {
+    try {
+      return expectResponse('look', schema, response);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  for (let i = 0; i < 4; i++) expect(receive({})).toMatch(/^radar look: unexpected response: found .*expected number/);
+  expect([receive({ found: 1, more: true }), closed]).toEqual([{ found: 1 }, []]);
+  for (let i = 0; i < 6; i++) receive({ found: null });
+  expect(closed).toEqual([expect.stringMatching(/^look 900 radar look: /), expect.stringMatching(/^look 900 /)]);
 });
 
 test('an exceeded quota closes the operation too', async () => {

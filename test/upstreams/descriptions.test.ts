@@ -7,6 +7,7 @@ import { createSnowflake } from '../../functions/wallets/sources/snowflake.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
 import { startSnowflake } from '../../local/upstreams/snowflake.ts';
+import { createExpect } from '../../shared/upstream/client.ts';
 import { createRequest } from '../../shared/upstream/request.ts';
 import { openGate } from '../support/upstreams.ts';
 
@@ -112,6 +113,7 @@ describe.skipIf(!snowflakeApi)('the warehouse stand-in and our requests follow S
         baseUrl: warehouse.url,
         credentials: async () => warehouse.secret as never,
         request,
+        expect: createExpect('snowflake', openGate),
       });
       const text = 'SELECT NFT_ID FROM NFT_CORE_METADATA ORDER BY 1';
       const result = await client.run(

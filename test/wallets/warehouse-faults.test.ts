@@ -238,6 +238,7 @@ test('a sync that lost its lease writes nothing more', async () => {
 test('a key that Snowflake does not know fails with its error message', async () => {
   const { createSnowflake } = await import('../../functions/wallets/sources/snowflake.ts');
   const { snowflake } = await import('../../functions/upstreams/snowflake.ts');
+  const { createExpect } = await import('../../shared/upstream/client.ts');
   const { createRequest } = await import('../../shared/upstream/request.ts');
   const { generateKeyPairSync } = await import('node:crypto');
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -246,6 +247,7 @@ test('a key that Snowflake does not know fails with its error message', async ()
     credentials: async () =>
       ({ ...warehouse.secret, privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) }) as never,
     request: createRequest(snowflake, openGate),
+    expect: createExpect('snowflake', openGate),
   });
   await expect(
     client.run({ text: 'SELECT 1', bindings: [], requestId: 'x' }, new Date(Date.now() + 5_000)),

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { address } from '../../../shared/kernel/address.ts';
 import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
+import { upstreamText } from '../../../shared/kernel/text.ts';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import { neynar } from '../../upstreams/neynar.ts';
 import type { UserRecord } from '../record-users.ts';
@@ -22,12 +23,13 @@ export interface Neynar {
 
 const user = z.object({
   fid: z.number().int().positive(),
-  username: z.string().nullish(),
-  display_name: z.string().nullish(),
-  pfp_url: z.string().nullish(),
-  custody_address: z.string().nullish(),
+  username: upstreamText,
+  display_name: upstreamText,
+  pfp_url: upstreamText,
   verified_addresses: z.object({ eth_addresses: z.array(address).nullish() }).nullish(),
 });
+
+const page = z.object({ users: z.array(z.unknown()) });
 
 /** The Neynar client of this container. */
 export function getNeynar(): Promise<Neynar> {
@@ -35,27 +37,16 @@ export function getNeynar(): Promise<Neynar> {
 }
 
 /** Creates a Neynar client. */
-export function createNeynar({ baseUrl, credentials, request }: Connection<typeof neynar>): Neynar {
-  const get = async <T>(
-    operation: string,
-    query: Record<string, string>,
-    schema: z.ZodType<T>,
-  ): Promise<T | undefined> => {
-    const url = `${baseUrl}/v2/farcaster/user/${operation}/?${new URLSearchParams(query)}`;
-    const found = await request({ operation, url, headers: { 'x-api-key': (await credentials()).apiKey } }).catch(
-      (error: unknown) => {
-        if (error instanceof NotFound) return undefined;
-        throw error;
-      },
-    );
-    if (found === undefined) return undefined;
-    const parsed = schema.safeParse(found);
-    if (!parsed.success) throw new Upstream(`neynar ${operation}: unexpected response.`);
-    return parsed.data;
-  };
+export function createNeynar({ baseUrl, credentials, request, expect }: Connection<typeof neynar>): Neynar {
   const getUsers = async (fids: readonly number[]): Promise<Users> => {
-    const found = await get('bulk', { fids: fids.join(',') }, z.object({ users: z.array(z.unknown()) }));
-    return toUsers(found?.users ?? []);
+    const operation = 'bulk';
+    const url = `${baseUrl}/v2/farcaster/user/${operation}/?${new URLSearchParams({ fids: fids.join(',') })}`;
+    const headers = { 'x-api-key': (await credentials()).apiKey };
+    const found = await request({ operation, url, headers }).catch((error: unknown) => {
+      if (error instanceof NotFound) return { users: [] };
+      throw error;
+    });
+    return toUsers(expect(operation, page, found).users);
   };
   return {
     getUsers,
