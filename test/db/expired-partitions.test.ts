@@ -99,6 +99,14 @@ test('a partition stays, and can be read, while it has a row that must be kept',
   expect(await expire()).toEqual([first]);
 });
 
+test('a partition with a row that must be kept is never out of sight', async () => {
+  for (const at of ['2026-02-27', '2026-02-28', '2026-03-01']) await write(pool, 1, at, false);
+  await openTransaction(2, '2026-03-03');
+  // a detach would wait for the transaction, and hide the rows meanwhile
+  expect(await Promise.race([expire(), waitingSession()])).toEqual([]);
+  expect(await ids()).toEqual([1, 1, 1]);
+});
+
 test('a table without a retention keeps its partitions', async () => {
   const { kept, ...partitions } = daily.partitions;
   expect(await expire([{ ...daily, partitions }])).toEqual([]);
