@@ -2,6 +2,7 @@ import type { Context } from 'aws-lambda';
 import { expect, test } from 'vitest';
 import { handler } from '../../functions/platform/create-partitions.ts';
 import { createDatabase } from '../support/database.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const { pool } = await createDatabase();
 const run = () => handler({}, { getRemainingTimeInMillis: () => 300_000 } as Context);
@@ -50,6 +51,35 @@ test('events are dropped two weeks after their day, but none that is not publish
     `select entities[1] as entity from platform.outbox where created_at < current_date order by created_at`,
   );
   expect(rows.map(({ entity }) => entity)).toEqual(['a:unpublished', 'a:recent']);
+});
+
+test('an old event that is committed while its partition is detached can still be published', async () => {
+  const old = await createOld(30);
+  const late = await pool.connect();
+  try {
+    await late.query('begin');
+    await late.query(
+      `insert into platform.outbox (type, entities, created_at) values ('test', '{a:late}', current_date - 30)`,
+    );
+    const running = run();
+    await waitFor('the detach', async () => {
+      const { rowCount } = await pool.query(
+        'select from pg_inherits where inhrelid = to_regclass($1) and inhdetachpending',
+        [old],
+      );
+      return rowCount === 1;
+    });
+    await late.query('commit');
+    await running;
+  } finally {
+    late.release(true);
+  }
+  const published = await pool.query(
+    `update platform.outbox set published_at = now() where entities = '{a:late}' and published_at is null`,
+  );
+  expect(published.rowCount).toBe(1);
+  await run();
+  expect(await exists(old)).toBe(false);
 });
 
 test('what keeps partitions from being created keeps none from being dropped', async () => {
