@@ -1,21 +1,19 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { domains } from '../../functions/registry.ts';
 import { createPartitions, periodAt } from '../../shared/db/partitions.ts';
-import { partitionedTablesOf } from '../../shared/kernel/domain.ts';
 import type { PartitionedTable } from '../../shared/kernel/table.ts';
 import { createDatabase } from '../support/database.ts';
 
 const { pool } = await createDatabase();
 await pool.query(`
   create schema sky;
-  create table sky.readings (id integer, at timestamptz not null, is_sent boolean) partition by range (at)`);
+  create table sky.readings (id integer, at timestamptz not null) partition by range (at)`);
 afterAll(() => pool.query('drop schema sky cascade'));
 
 const daily: PartitionedTable = {
   schema: 'sky',
   name: 'readings',
-  partitions: { by: 'day', column: 'at', ahead: 2, kept: 1, keepWhile: 'not is_sent', storage: 'fillfactor = 40' },
+  partitions: { by: 'day', column: 'at', ahead: 2, storage: 'fillfactor = 40' },
 };
 const day = (text: string) => new Date(`${text}T12:00:00Z`);
 
@@ -38,16 +36,13 @@ test('periods are contiguous and contain the time that they are named after', ()
 });
 
 test('partitions are created ahead once, with their storage parameters, and receive their rows', async () => {
-  const [first] = await createPartitions([daily], day('2026-02-27'));
-  expect(first).toEqual({
-    table: 'sky.readings',
-    created: ['readings_20260227', 'readings_20260228', 'readings_20260301'],
-    dropped: [],
-  });
-  expect(await createPartitions([daily], day('2026-02-27'))).toEqual([{ ...first, created: [] }]);
-  await pool.query(
-    `insert into sky.readings values (1, '2026-02-28T23:59:59.999Z', true), (2, '2026-03-01T00:00:00Z', false)`,
-  );
+  expect(await createPartitions([daily], day('2026-02-27'))).toEqual([
+    'sky.readings_20260227',
+    'sky.readings_20260228',
+    'sky.readings_20260301',
+  ]);
+  expect(await createPartitions([daily], day('2026-02-27'))).toEqual([]);
+  await pool.query(`insert into sky.readings values (1, '2026-02-28T23:59:59.999Z'), (2, '2026-03-01T00:00:00Z')`);
   const { rows } = await pool.query('select tableoid::regclass::text as partition from sky.readings order by id');
   expect(rows.map(({ partition }) => partition)).toEqual(['sky.readings_20260228', 'sky.readings_20260301']);
   const options = await pool.query(`select reloptions from pg_class where relname = 'readings_20260301'`);
@@ -58,37 +53,42 @@ test('partitions are created ahead once, with their storage parameters, and rece
   expect(checks.rowCount).toBe(0);
 });
 
-test('a partition past its retention is dropped, unless it has a row that must be kept', async () => {
-  const [report] = await createPartitions([daily], day('2026-03-03'));
-  expect(report!.dropped).toEqual(['readings_20260227', 'readings_20260228']);
-  await pool.query('update sky.readings set is_sent = true');
-  expect((await createPartitions([daily], day('2026-03-03')))[0]!.dropped).toEqual(['readings_20260301']);
-});
-
-test('a table without a retention keeps its partitions', async () => {
+test('months are created across the turn of the year', async () => {
   await pool.query('create table sky.months (at timestamptz not null) partition by range (at)');
   const monthly: PartitionedTable = {
     schema: 'sky',
     name: 'months',
     partitions: { by: 'month', column: 'at', ahead: 1 },
   };
-  expect((await createPartitions([monthly], day('2025-12-31')))[0]!.created).toEqual([
-    'months_202512',
-    'months_202601',
-  ]);
-  expect((await createPartitions([monthly], day('2030-01-01')))[0]!.dropped).toEqual([]);
+  expect(await createPartitions([monthly], day('2025-12-31'))).toEqual(['sky.months_202512', 'sky.months_202601']);
 });
 
 test('two runs at once create each partition once', async () => {
-  const runs = await Promise.all([1, 2, 3].map(() => createPartitions([daily], day('2026-05-01'))));
-  const created = runs.flatMap(([report]) => report!.created);
-  expect(created.sort()).toEqual(['readings_20260501', 'readings_20260502', 'readings_20260503']);
+  const created = await Promise.all([1, 2, 3].map(() => createPartitions([daily], day('2026-05-01'))));
+  expect(created.flat().sort()).toEqual(['sky.readings_20260501', 'sky.readings_20260502', 'sky.readings_20260503']);
 });
 
-test('a partition that exists but is not attached is attached', async () => {
-  await pool.query('create table sky.readings_20260601 (like sky.readings including defaults including constraints)');
-  await createPartitions([daily], day('2026-06-01'));
-  await pool.query(`insert into sky.readings values (3, '2026-06-01T13:00Z', true)`);
+test.each([
+  ['without', '2026-06-01', ''],
+  ['with', '2026-06-11', `, constraint within check (at >= '2026-06-11' and at < '2026-06-12')`],
+])('a partition that was created %s its CHECK, but not attached, is attached', async (_, date, check) => {
+  const partition = `sky.readings_${date.replaceAll('-', '')}`;
+  await pool.query(`create table ${partition} (like sky.readings including defaults including constraints${check})`);
+  expect(await createPartitions([daily], day(date))).toContain(partition);
+  await pool.query(`insert into sky.readings values (3, '${date}T13:00Z')`);
+});
+
+test('partitions are created without waiting for a transaction that writes to the table, or making others wait', async () => {
+  await createPartitions([daily], day('2026-08-01'));
+  const [writer, other] = [await pool.connect(), await pool.connect()];
+  try {
+    await writer.query(`begin; insert into sky.readings values (4, '2026-08-01T12:00Z')`);
+    await createPartitions([daily], day('2026-08-02'));
+    await other.query(`set lock_timeout = '1s'`);
+    await other.query(`insert into sky.readings values (5, '2026-08-04T12:00Z')`);
+  } finally {
+    for (const client of [writer, other]) client.release(true);
+  }
 });
 
 test('a table that cannot be partitioned fails the run, but keeps no other from its partitions', async () => {
@@ -96,33 +96,5 @@ test('a table that cannot be partitioned fails the run, but keeps no other from 
   const broken: PartitionedTable = { ...daily, name: 'plain' };
   await expect(createPartitions([broken, daily], day('2026-07-01'))).rejects.toThrow(/plain/);
   const { rows } = await pool.query(`select to_regclass('sky.readings_20260701') is not null as exists`);
-  expect(rows[0].exists).toBe(true);
-});
-
-test('retention goes by the bounds of a partition, not by its name', async () => {
-  await pool.query(`
-    create table sky.readings_2027 partition of sky.readings for values from ('2027-01-01Z') to ('2028-01-01Z');
-    insert into sky.readings values (7, '2027-12-31T12:00Z', true)`);
-  await createPartitions([daily], day('2028-01-01'));
-  expect((await pool.query('select from sky.readings where id = 7')).rowCount).toBe(1);
-  expect((await createPartitions([daily], day('2028-01-02')))[0]!.dropped).toContain('readings_2027');
-});
-
-test('a drop that would have to wait for a lock is left to the next run', async () => {
-  await createPartitions([daily], day('2029-01-01'));
-  const writer = await pool.connect();
-  await writer.query(`begin; insert into sky.readings values (8, '2029-01-01T12:00Z', true)`);
-  expect((await createPartitions([daily], day('2029-01-03')))[0]!.dropped).not.toContain('readings_20290101');
-  await writer.query('commit');
-  writer.release();
-  expect((await createPartitions([daily], day('2029-01-03')))[0]!.dropped).toContain('readings_20290101');
-});
-
-test('the outbox has partitions for two weeks ahead', async () => {
-  const tables = partitionedTablesOf(domains);
-  expect(tables.map(({ schema, name }) => `${schema}.${name}`)).toEqual(['platform.outbox']);
-  await createPartitions(tables, new Date());
-  const { label } = periodAt('day', new Date(), 14);
-  const { rows } = await pool.query('select to_regclass($1) is not null as exists', [`platform.outbox_${label}`]);
   expect(rows[0].exists).toBe(true);
 });

@@ -11,6 +11,7 @@ import { inTransaction } from '../../shared/db/transaction.ts';
 import { type Apply, applyEvents } from '../../shared/events/consumer.ts';
 import { Conflict, NotFound } from '../../shared/kernel/errors.ts';
 import { queueHandler } from '../../shared/lambda/queue-handler.ts';
+import { correlationId } from '../../shared/observability/correlation.ts';
 import { createCaller } from '../support/api.ts';
 import { createDatabase } from '../support/database.ts';
 import { createQueue, testSqs } from '../support/queues.ts';
@@ -34,7 +35,7 @@ async function committed(): Promise<string> {
   );
   return rows[0].id;
 }
-const bodyOf = (id: string) =>
+const bodyOf = (id: string, correlationId: string | null = null) =>
   JSON.stringify({
     'detail-type': 'thing_changed',
     detail: {
@@ -43,7 +44,7 @@ const bodyOf = (id: string) =>
       entities: ['things:1'],
       xid: '7',
       committedAt: new Date().toISOString(),
-      correlationId: null,
+      correlationId,
     },
   });
 const eventOf = (...bodies: string[]) =>
@@ -65,6 +66,15 @@ test('only the failed events of a batch are delivered again', async () => {
     status: 'failed',
     deliveries: [{ consumer: 'half', status: 'failed', error: 'no' }],
   });
+});
+
+test('an event is applied under the correlation id of its change', async () => {
+  const seen: string[] = [];
+  const consume = createConsumer('correlated', async () => {
+    seen.push(correlationId());
+  });
+  await consume(eventOf(bodyOf(await committed(), 'request-1'), bodyOf(await committed(), 'request-2')));
+  expect(seen.sort()).toEqual(['request-1', 'request-2']);
 });
 
 test('events with nothing left to do are acknowledged', async () => {

@@ -94,6 +94,14 @@ test('the alarm on old messages allows for the delay of their queue', () => {
   }
 });
 
+test('every alarm notifies the topic of the operators', () => {
+  const topics = ofType('AWS::SNS::Topic').map(([id]) => ({ Ref: id }));
+  expect(topics.length).toBe(1);
+  const alarms = ofType('AWS::CloudWatch::Alarm');
+  expect(alarms.length).toBeGreaterThan(20);
+  for (const [id, { Properties }] of alarms) expect([id, Properties.AlarmActions]).toEqual([id, topics]);
+});
+
 test('the secrets that an operator supplies are encrypted with the key of the stage', () => {
   const secrets = ofType('AWS::SecretsManager::Secret');
   expect(secrets.length).toBeGreaterThan(3);

@@ -216,7 +216,7 @@ test('maintenance skips locked tables, and does not run twice at once', async ()
     const busy = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
     const bloated = busy.json.jobs[0].result.tables.find(({ table }: { table: string }) => table === 'wallets.bloated');
     expect(bloated).toMatchObject({ left: 'user traffic held its lock', deadRowsAfter: bloated.deadRowsBefore });
-    await client.query('rollback; select pg_advisory_lock(7216305442)');
+    await client.query(`rollback; select pg_advisory_lock(hashtextextended('maintenance', 0))`);
     await runMessage({ job: 'platform.maintainDatabase', requestedBy: 'test' });
     const second = await call('/v1/jobs?job=platform.maintainDatabase&limit=1');
     expect(second.json.jobs[0].result).toEqual({ skipped: 'Another maintenance run is in progress.' });
