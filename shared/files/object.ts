@@ -1,17 +1,23 @@
-import { type Readable, Transform } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { env } from '../env.ts';
-import { NotFound, Unavailable } from '../kernel/errors.ts';
+import { InvalidInput, NotFound, TributaryError, Unavailable } from '../kernel/errors.ts';
+import type { FileSource } from './source.ts';
 
-/** An open S3 object. */
-export interface StoredObject {
-  /** Its bytes, decompressed if the name ends in .gz. */
-  stream: Readable;
-  /** 0 to 100, based on the stored bytes read so far. */
-  percent(): number;
+/**
+ * One version of an S3 object. Its reads throw what `openObject` throws, also if the object is replaced while it is read:
+ * bytes of two versions are never mixed.
+ */
+export interface StoredObject extends FileSource {
+  /** Identifies the version, without quotes. */
+  etag: string;
   metadata: Record<string, string>;
+  /** 0 to 100, by the bytes read so far. */
+  percent(): number;
 }
+
+/** After this time without a byte, a connection counts as broken. S3 responds within a second. */
+const stallMs = 30_000;
 
 let client: Promise<S3Client> | undefined;
 
@@ -25,39 +31,89 @@ async function s3(): Promise<S3Client> {
 /**
  * Opens an object for reading.
  *
- * @throws NotFound     the object does not exist
- * @throws Unavailable  S3 did not respond (retryable)
+ * @param version  the ETag of the version to read, without quotes; the current one if it is undefined
+ * @throws InvalidInput  the object is no longer of that version
+ * @throws NotFound      the object does not exist
+ * @throws Unavailable   S3 did not respond, stalled, or closed the connection early (retryable)
  */
-export async function openObject(bucket: string, key: string): Promise<StoredObject> {
-  const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+export async function openObject(bucket: string, key: string, version?: string): Promise<StoredObject> {
+  const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
+  const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
   const {
-    Body,
-    ContentLength = 0,
-    Metadata = {},
-  } = await (await s3()).send(new GetObjectCommand({ Bucket: bucket, Key: key })).catch((cause: unknown) => {
-    const { name } = cause as { name?: string };
-    if (name === 'NoSuchKey' || name === 'NotFound') throw new NotFound(`The object ${key} does not exist.`, { cause });
-    throw new Unavailable('S3 did not respond.', { cause });
-  });
-  let read = 0;
-  const counted = new Transform({
-    transform(chunk: Buffer, _, done) {
-      read += chunk.length;
-      done(null, chunk);
-    },
-  });
-  const stored = Body as Readable;
-  stored.on('error', (error) => counted.destroy(error));
-  stored.pipe(counted);
+    ETag = '',
+    ContentLength: size = 0,
+    Metadata: metadata = {},
+  } = await inTime(s3().then((opened) => opened.send(head))).catch((cause: unknown) => fail(cause, key));
+  const etag = ETag.replaceAll('"', '');
+  if (version !== undefined && version !== etag) throw replaced(key);
+
+  let received = 0;
+  const get = async function* (expected: number, range?: string): AsyncIterable<Buffer> {
+    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    const request = new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: `"${etag}"`, Range: range });
+    try {
+      const { Body } = await inTime(s3().then((opened) => opened.send(request)));
+      for await (const chunk of whole(Body as Readable, expected)) {
+        received += chunk.length;
+        yield chunk;
+      }
+    } catch (cause) {
+      fail(cause, key);
+    }
+  };
   return {
-    stream: key.endsWith('.gz') ? decompress(counted) : counted,
-    percent: () => (ContentLength === 0 ? 100 : Math.min(100, (read / ContentLength) * 100)),
-    metadata: Metadata,
+    etag,
+    size,
+    metadata,
+    percent: () => (size === 0 ? 100 : Math.min(100, (received / size) * 100)),
+    read: () => get(size),
+    async slice(start, end) {
+      const bytes = new Uint8Array(end - start);
+      let filled = 0;
+      for await (const chunk of get(end - start, `bytes=${start}-${end - 1}`)) {
+        bytes.set(chunk, filled);
+        filled += chunk.length;
+      }
+      return bytes.buffer;
+    },
   };
 }
 
-function decompress(compressed: Readable): Readable {
-  const gunzip = createGunzip();
-  compressed.on('error', (error) => gunzip.destroy(error));
-  return compressed.pipe(gunzip);
+/** The bytes of a body. An error if they end before the expected length, or stall. */
+async function* whole(body: Readable, expected: number): AsyncIterable<Buffer> {
+  let received = 0;
+  const chunks = body[Symbol.asyncIterator]();
+  try {
+    for (let next = await inTime(chunks.next()); !next.done; next = await inTime(chunks.next())) {
+      received += (next.value as Buffer).length;
+      if (received > expected) break;
+      yield next.value as Buffer;
+    }
+  } finally {
+    body.destroy();
+  }
+  if (received !== expected) throw new Error(`S3 sent ${received} of ${expected} bytes.`);
+}
+
+/** Only the time that we wait for S3 counts: while a batch is applied, nothing is read. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`S3 sent nothing for ${stallMs / 1_000} seconds.`)), stallMs);
+  });
+  return Promise.race([work, stalled]).finally(() => clearTimeout(timer));
+}
+
+function fail(cause: unknown, key: string): never {
+  const { name, $metadata } = cause as { name?: string; $metadata?: { httpStatusCode?: number } };
+  if (cause instanceof TributaryError) throw cause;
+  if (name === 'NoSuchKey' || name === 'NotFound') throw new NotFound(`The object ${key} does not exist.`, { cause });
+  if ($metadata?.httpStatusCode === 412) throw replaced(key);
+  throw new Unavailable('S3 did not respond, or broke off the transfer.', { cause });
+}
+
+function replaced(key: string): InvalidInput {
+  return new InvalidInput(
+    `The file ${key} was replaced after this import was requested. The new file has an import of its own.`,
+  );
 }

@@ -2,9 +2,10 @@ import * as z from 'zod';
 import type { Changed } from '../db/changed.ts';
 import type { Transaction } from '../db/transaction.ts';
 import { openObject, type StoredObject } from '../files/object.ts';
-import { type FileRecord, openFile } from '../files/records.ts';
+import type { FileRecord } from '../files/record.ts';
+import { readRecords } from '../files/records.ts';
 import type { DatasetDeclaration } from '../kernel/dataset.ts';
-import { InvalidInput, TributaryError } from '../kernel/errors.ts';
+import { InvalidInput } from '../kernel/errors.ts';
 import { columnsOf, takesOtherColumns } from './columns.ts';
 import type { Run } from './job.ts';
 import { type Batch, runSync } from './sync.ts';
@@ -33,25 +34,40 @@ export function handleDataset<Dataset extends DatasetDeclaration>(
 export interface UploadedFile {
   bucket: string;
   key: string;
+  /** The ETag of the uploaded version, without quotes. Undefined: the version that is current when the import begins. */
+  etag?: string | undefined;
+}
+
+/** Where an import goes on: after how many records of which version of the file. */
+interface Position {
+  records: number;
+  etag?: string;
 }
 
 type Row = Record<string, unknown>;
 
 const batchSize = 2_000;
+/** The characters of a batch at most, so that long records do not add up. */
+const batchLength = 8 * 1024 * 1024;
 
 /**
  * Imports a file from the imports bucket: applies the valid rows, and lists the invalid ones with reasons.
  *
  * Columns in the object's metadata `set` (JSON) are added to every row. The header must match the dataset.
  *
- * @throws InvalidInput  the file as a whole is invalid: its format or header is wrong, or it is truncated
+ * An import reads one version of a file. If the file is replaced meanwhile, the import fails; the notice of the new version
+ * starts another one.
+ *
+ * @throws InvalidInput  the file as a whole is invalid: its format or header is wrong, it is truncated, exceeds a limit, or
+ *                       was replaced
+ * @throws Unavailable   the file could not be read to its end (retryable; resumes from the checkpoint)
  * @throws Integrity     too many of its rows were rejected
  */
 export async function importFile(handler: DatasetHandler, file: UploadedFile, run: Run): Promise<'done' | 'continue'> {
   return runSync<Row, Batch<Row>>(
     {
       name: `import:${file.key}`,
-      read: (position) => readBatches(handler, file, position === null ? 0 : (position as { records: number }).records),
+      read: (position) => readBatches(handler, file, (position ?? { records: 0 }) as Position),
       apply: async (tx, rows) =>
         rows.length === 0 ? { applied: 0, unchanged: 0 } : handler.apply(tx, rows, run.jobId),
       finish: async (tx) => handler.finish?.(tx, run.jobId),
@@ -60,24 +76,31 @@ export async function importFile(handler: DatasetHandler, file: UploadedFile, ru
   );
 }
 
-async function* readBatches(handler: DatasetHandler, file: UploadedFile, skip: number): AsyncIterable<Batch<Row>> {
-  const object = await openObject(file.bucket, file.key);
+async function* readBatches(
+  handler: DatasetHandler,
+  file: UploadedFile,
+  { records: skip, etag = file.etag }: Position,
+): AsyncIterable<Batch<Row>> {
+  const object = await openObject(file.bucket, file.key, etag);
   const given = fixedColumns(handler.dataset, object);
   const { aliases = {} } = handler.dataset;
-  const { columns, records } = await openFile(file.key, object.stream, aliases).catch(fileError);
-  checkColumns(handler.dataset, columns, given);
-  let batch: Batch<Row> = { rows: [], rejected: [], next: null };
-  let count = 0;
-  for await (const one of withFileErrors(records)) {
-    if (++count <= skip) continue;
-    add(batch, one, handler, given);
-    if (batch.rows.length + batch.rejected.length < batchSize) continue;
-    yield { ...batch, next: { records: count }, percent: object.percent() };
-    batch = { rows: [], rejected: [], next: null };
+  const checkColumns = (columns: string[]) => assertColumns(handler.dataset, columns, given);
+  let [batch, length, records] = [emptyBatch(), 0, skip];
+  const next = (): Position => ({ records, etag: object.etag });
+  for await (const some of readRecords(file.key, object, { aliases, checkColumns, skip })) {
+    for (const one of some) {
+      records++;
+      length += one.length;
+      add(batch, one, handler, given);
+      if (batch.rows.length + batch.rejected.length < batchSize && length < batchLength) continue;
+      yield { ...batch, next: next(), percent: object.percent() };
+      [batch, length] = [emptyBatch(), 0];
+    }
   }
-  if (batch.rows.length + batch.rejected.length > 0)
-    yield { ...batch, next: { records: count }, percent: object.percent() };
+  if (batch.rows.length + batch.rejected.length > 0) yield { ...batch, next: next(), percent: object.percent() };
 }
+
+const emptyBatch = (): Batch<Row> => ({ rows: [], rejected: [], next: null });
 
 function add(batch: Batch<Row>, one: FileRecord, handler: DatasetHandler, given: Record<string, string>): void {
   if ('reason' in one) {
@@ -120,12 +143,7 @@ function fixedColumns({ name, settable }: DatasetDeclaration, { metadata }: Stor
   return given.data;
 }
 
-function checkColumns(
-  declaration: DatasetDeclaration,
-  columns: string[] | undefined,
-  given: Record<string, string>,
-): void {
-  if (!columns) return;
+function assertColumns(declaration: DatasetDeclaration, columns: string[], given: Record<string, string>): void {
   const known = columnsOf(declaration);
   const duplicate = columns.find((column) => column in given);
   if (duplicate !== undefined)
@@ -141,21 +159,4 @@ function checkColumns(
   if (unknown.length > 0 && !takesOtherColumns(declaration)) {
     throw new InvalidInput(`Unknown columns for ${declaration.name}: ${unknown.join(', ')}. Remove them.`);
   }
-}
-
-async function* withFileErrors(records: AsyncIterable<FileRecord>): AsyncIterable<FileRecord> {
-  try {
-    yield* records;
-  } catch (error) {
-    fileError(error);
-  }
-}
-
-/** Translates errors in the file itself, by the codes of zlib and the CSV parser. Others are rethrown unchanged. */
-function fileError(cause: unknown): never {
-  const { code = '', message = '' } = cause as { code?: string; message?: string };
-  if (cause instanceof TributaryError) throw cause;
-  if (/^Z_/.test(code)) throw new InvalidInput('The file is truncated or not gzip.', [], { cause });
-  if (/^CSV_/.test(code)) throw new InvalidInput(`The file is not valid CSV: ${message}`, [], { cause });
-  throw cause;
 }

@@ -59,7 +59,7 @@ export function importJobOf(domain: string) {
     import: {
       summary: 'Imports a file of the imports bucket.',
       lane: 'bulk',
-      params: z.strictObject({ bucket: z.string(), key: z.string() }),
+      params: z.strictObject({ bucket: z.string(), key: z.string(), etag: z.string().optional() }),
     },
   }).import;
 }

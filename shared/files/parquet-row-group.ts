@@ -1,0 +1,204 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { type Compressors, type DecodedArray, type FileMetaData, flatten, type SchemaTree } from 'hyparquet';
+import { parquetHeader, readColumn } from 'hyparquet/src/column.js';
+import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
+import { assembleAsync } from 'hyparquet/src/rowgroup.js';
+import { getTreePath, isFlatColumn } from 'hyparquet/src/schema.js';
+import { InvalidInput, TributaryError } from '../kernel/errors.ts';
+import { checkThrift } from './parquet-thrift.ts';
+import { decimalOf, decimalText, floatText, hexText, parsers } from './parquet-types.ts';
+import type { FileSource } from './source.ts';
+
+/** A column of a row group: the text of its field in a row, from 0; empty if it has none. */
+export type RowGroupColumn = (row: number) => string;
+
+type ColumnChunk = FileMetaData['row_groups'][number]['columns'][number];
+type ColumnMetaData = NonNullable<ColumnChunk['meta_data']>;
+
+/** The limits of a row group, stored, unpacked, and in values. The last covers what a dictionary repeats. */
+const maxStoredBytes = 128 * 1024 * 1024;
+const maxUnpackedBytes = 256 * 1024 * 1024;
+const maxValues = 12_000_000;
+
+/**
+ * Reads a row group, in one range of the file.
+ *
+ * @throws InvalidInput  it exceeds a limit, is damaged or encrypted, or is packed by an unknown codec
+ */
+export async function readRowGroup(
+  source: FileSource,
+  metadata: FileMetaData,
+  schema: SchemaTree,
+  index: number,
+): Promise<RowGroupColumn[]> {
+  const group = metadata.row_groups[index]!;
+  const rows = Number(group.num_rows);
+  if (rows === 0) return [];
+  const chunks = group.columns.map((chunk) => metaDataOf(chunk, index));
+  assertWithinLimits(chunks, index);
+  const [start, end] = rangeOf(chunks);
+  if (!(start >= 0 && start < end && end <= source.size)) throw damaged(index);
+  if (end - start > maxStoredBytes) throw tooLarge(index, `${maxStoredBytes} bytes in the file`);
+  const bytes = await source.slice(start, end);
+  try {
+    const compressors = await loadCompressors();
+    let unpackedBytes = 0;
+    const columns = chunks.map((chunk) => {
+      const stored = new Uint8Array(bytes, offsetOf(chunk) - start, Number(chunk.total_compressed_size));
+      unpackedBytes += checkPages(stored, chunk);
+      if (unpackedBytes > maxUnpackedBytes) throw tooLarge(index, `${maxUnpackedBytes} bytes unpacked`);
+      return { pathInSchema: chunk.path_in_schema, data: decoded(stored, chunk, schema, rows, compressors) };
+    });
+    const asyncColumns = columns.map(({ pathInSchema, data }) => ({
+      pathInSchema,
+      data: Promise.resolve({ data: [data], skipped: 0 }),
+    }));
+    const assembled = assembleAsync({ groupStart: 0, groupRows: rows, asyncColumns }, schema, parsers);
+    return await Promise.all(schema.children.map((child) => columnOf(child, assembled.asyncColumns, rows)));
+  } catch (cause) {
+    throw cause instanceof TributaryError ? cause : damaged(index, cause);
+  }
+}
+
+function metaDataOf({ meta_data, crypto_metadata, file_path }: ColumnChunk, index: number): ColumnMetaData {
+  if (crypto_metadata) throw new InvalidInput('The Parquet file has encrypted columns. Upload it decrypted.');
+  if (!meta_data || file_path) throw damaged(index);
+  return meta_data;
+}
+
+/** By what the footer says, before anything is read. */
+function assertWithinLimits(chunks: ColumnMetaData[], index: number): void {
+  const sum = (of: (chunk: ColumnMetaData) => bigint) => chunks.reduce((total, chunk) => total + of(chunk), 0n);
+  if (sum(({ total_uncompressed_size }) => total_uncompressed_size) > maxUnpackedBytes)
+    throw tooLarge(index, `${maxUnpackedBytes} bytes unpacked`);
+  if (sum(({ num_values }) => num_values) > maxValues) throw tooLarge(index, `${maxValues} values`);
+}
+
+function offsetOf({ dictionary_page_offset, data_page_offset }: ColumnMetaData): number {
+  return Number(dictionary_page_offset || data_page_offset);
+}
+
+function rangeOf(chunks: ColumnMetaData[]): [number, number] {
+  const ends = chunks.map((chunk) => offsetOf(chunk) + Number(chunk.total_compressed_size));
+  return [Math.min(...chunks.map(offsetOf)), Math.max(...ends)];
+}
+
+/** Checks the headers of a column's pages against its metadata. The bytes that they unpack to. */
+function checkPages(stored: Uint8Array, { num_values }: ColumnMetaData): number {
+  const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
+  const reader = { view, offset: 0 };
+  let values = 0;
+  let unpackedBytes = 0;
+  while (reader.offset < stored.length) {
+    checkThrift(stored, reader.offset);
+    const header = parquetHeader(reader);
+    const count = (header.data_page_header ?? header.data_page_header_v2)?.num_values ?? 0;
+    if (!(header.compressed_page_size >= 0 && header.uncompressed_page_size >= 0 && count >= 0))
+      throw new RangeError('a page has a negative size');
+    reader.offset += header.compressed_page_size;
+    values += count;
+    unpackedBytes += header.uncompressed_page_size;
+    if (unpackedBytes > maxUnpackedBytes) break;
+  }
+  if (reader.offset > stored.length || BigInt(values) > num_values)
+    throw new RangeError('the pages of a column exceed what its metadata says');
+  return unpackedBytes;
+}
+
+function decoded(
+  stored: Uint8Array,
+  chunk: ColumnMetaData,
+  schema: SchemaTree,
+  rows: number,
+  compressors: Compressors,
+): DecodedArray {
+  const schemaPath = getTreePath(schema, chunk.path_in_schema);
+  const { element } = schemaPath.at(-1)!;
+  if (chunk.codec !== 'UNCOMPRESSED' && !compressors[chunk.codec])
+    throw new InvalidInput(
+      `The Parquet file is packed by the codec ${chunk.codec ?? 'of an unknown number'}. Use SNAPPY, GZIP, or ZSTD.`,
+    );
+  const decimal = decimalOf(element);
+  const physical = decimal ? { ...element, converted_type: undefined, logical_type: undefined } : element;
+  const reader = { view: new DataView(stored.buffer, stored.byteOffset, stored.byteLength), offset: 0 };
+  const { data } = readColumn(
+    reader,
+    { groupStart: 0, selectStart: 0, selectEnd: rows, groupRows: rows },
+    {
+      pathInSchema: chunk.path_in_schema,
+      schemaPath,
+      element: physical,
+      type: chunk.type,
+      codec: chunk.codec,
+      compressors,
+      utf8: !decimal,
+      parsers: { ...DEFAULT_PARSERS, ...parsers },
+    },
+  );
+  const values = flatten(data);
+  if (isFlatColumn(schemaPath)) return values;
+  return nestedTexts(values as unknown[], decimal?.scale, element.type === 'FLOAT');
+}
+
+/** Values within a list, map or struct, as they go into JSON: whole numbers of 64 bits and decimals as text. */
+function nestedTexts(values: unknown[], scale: number | undefined, isFloat: boolean): unknown[] {
+  return Array.from(values, (value) => {
+    if (Array.isArray(value)) return nestedTexts(value, scale, isFloat);
+    if (value === null || value === undefined) return value;
+    if (scale !== undefined) return decimalText(value as bigint, scale);
+    if (typeof value === 'bigint') return String(value);
+    if (value instanceof Uint8Array) return hexText(value);
+    return isFloat ? Number(floatText(value as number)) : value;
+  });
+}
+
+async function columnOf(
+  { element, children }: SchemaTree,
+  columns: ReturnType<typeof assembleAsync>['asyncColumns'],
+  rows: number,
+): Promise<RowGroupColumn> {
+  const column = columns.find(({ pathInSchema }) => pathInSchema[0] === element.name);
+  const values: ArrayLike<unknown> = flatten((await column!.data).data);
+  if (values.length !== rows) throw new RangeError(`a column has ${values.length} of ${rows} values`);
+  const decimal = children.length === 0 && element.repetition_type !== 'REPEATED' ? decimalOf(element) : undefined;
+  const isFloat = element.type === 'FLOAT';
+  return (row) => {
+    const value = values[row];
+    if (typeof value === 'string') return value;
+    if (value === null || value === undefined) return '';
+    if (decimal) return decimalText(value as bigint, decimal.scale);
+    if (isFloat && typeof value === 'number') return floatText(value);
+    if (value instanceof Uint8Array) return hexText(value);
+    return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  };
+}
+
+async function loadCompressors(): Promise<Compressors> {
+  const { compressors } = await import('hyparquet-compressors');
+  const { SNAPPY, LZ4, LZ4_RAW } = compressors;
+  // these grow their output without a limit there
+  return {
+    SNAPPY: SNAPPY!,
+    LZ4: LZ4!,
+    LZ4_RAW: LZ4_RAW!,
+    GZIP: (input, maxOutputLength) => gunzipSync(input, { maxOutputLength }),
+    BROTLI: (input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength }),
+    ZSTD: (input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength }),
+  };
+}
+
+function tooLarge(index: number, limit: string): InvalidInput {
+  return new InvalidInput(
+    `Row group ${index + 1} of the Parquet file exceeds the limit of ${limit}. Write the file with fewer rows in a group.`,
+  );
+}
+
+function damaged(index: number, cause?: unknown): InvalidInput {
+  return new InvalidInput(
+    `Row group ${index + 1} of the Parquet file is damaged, or packs its values in an unknown way.`,
+    [],
+    {
+      cause,
+    },
+  );
+}
