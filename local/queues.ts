@@ -12,6 +12,8 @@ export interface CreatedObject {
   bucket: string;
   key: string;
   size: number;
+  /** Without quotes. Undefined for an upload in parts: the answer to its end has it in its body only. */
+  etag: string | undefined;
 }
 
 export interface Queues {
@@ -92,7 +94,7 @@ function forward(
 ): void {
   const { method, url: path, headers } = incoming;
   const upstream = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
-    const created = answer.statusCode === 200 ? createdObject(incoming) : undefined;
+    const created = answer.statusCode === 200 ? createdObject(incoming, answer) : undefined;
     const pass = () => {
       outgoing.writeHead(answer.statusCode!, answer.headers);
       answer.pipe(outgoing);
@@ -105,7 +107,10 @@ function forward(
   incoming.pipe(upstream);
 }
 
-function createdObject({ method, url = '/', headers }: IncomingMessage): CreatedObject | undefined {
+function createdObject(
+  { method, url = '/', headers }: IncomingMessage,
+  answer: IncomingMessage,
+): CreatedObject | undefined {
   const { pathname, searchParams } = new URL(url, 'http://s3');
   const [, bucket, ...key] = pathname.split('/').map(decodeURIComponent);
   if (!bucket || key.length === 0 || headers['x-amz-target'] !== undefined) return undefined;
@@ -116,5 +121,6 @@ function createdObject({ method, url = '/', headers }: IncomingMessage): Created
     bucket,
     key: key.join('/'),
     size: Number(headers['x-amz-decoded-content-length'] ?? headers['content-length'] ?? 0),
+    etag: answer.headers.etag?.replaceAll('"', ''),
   };
 }

@@ -181,8 +181,8 @@ function notify(plan: Plan, { server }: Queues, created: CreatedObject): void {
   }
 }
 
-function notificationOf({ bucket, key, size }: CreatedObject): string {
-  const object = { key: encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+'), size };
+function notificationOf({ bucket, key, size, etag }: CreatedObject): string {
+  const object = { key: encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+'), size, eTag: etag };
   return JSON.stringify({
     Records: [{ eventSource: 'aws:s3', eventName: 'ObjectCreated:Put', s3: { bucket: { name: bucket }, object } }],
   });

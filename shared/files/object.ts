@@ -112,7 +112,8 @@ function fail(cause: unknown, key: string): never {
   throw new Unavailable('S3 did not respond, or broke off the transfer.', { cause });
 }
 
-function replaced(key: string): InvalidInput {
+/** The version of a file that an import reads is gone. */
+export function replaced(key: string): InvalidInput {
   return new InvalidInput(
     `The file ${key} was replaced after this import was requested. The new file has an import of its own.`,
   );

@@ -1,5 +1,5 @@
 import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
-import { InvalidInput } from '../kernel/errors.ts';
+import { InvalidInput, TributaryError } from '../kernel/errors.ts';
 import { checkThrift } from './parquet-thrift.ts';
 import { assertSupported } from './parquet-types.ts';
 import type { FileSource } from './source.ts';
@@ -25,14 +25,7 @@ export async function readFooter(source: FileSource): Promise<Footer> {
   const length = await footerLength(source);
   const start = source.size - trailerBytes - length;
   const bytes = new Uint8Array(await source.slice(start, source.size));
-  const footer = parse(bytes, length);
-  const { schema } = footer;
-  if (schema.count > maxElements || depthOf(schema) > maxDepth)
-    throw new InvalidInput(
-      `The schema of the Parquet file exceeds a limit: ${maxElements} columns in all, nested ${maxDepth} deep. Write fewer.`,
-    );
-  assertSupported(schema);
-  return footer;
+  return parse(bytes, length);
 }
 
 async function footerLength(source: FileSource): Promise<number> {
@@ -53,10 +46,23 @@ function parse(bytes: Uint8Array, length: number): Footer {
   try {
     checkThrift(bytes.subarray(0, length));
     const metadata = parquetMetadata(bytes, { geoparquet: false });
-    return { metadata, schema: parquetSchema(metadata) };
+    const schema = parquetSchema(metadata);
+    assertSchema(schema);
+    const rows = metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
+    if (rows !== metadata.num_rows) throw new RangeError('the row groups have more or fewer rows than the file');
+    return { metadata, schema };
   } catch (cause) {
-    throw notParquet(cause);
+    throw cause instanceof TributaryError ? cause : notParquet(cause);
   }
+}
+
+function assertSchema(schema: SchemaTree): void {
+  if (schema.children.length === 0) throw new RangeError('the file has no columns');
+  if (schema.count > maxElements || depthOf(schema) > maxDepth)
+    throw new InvalidInput(
+      `The schema of the Parquet file exceeds a limit: ${maxElements} columns in all, nested ${maxDepth} deep. Write fewer.`,
+    );
+  assertSupported(schema);
 }
 
 function depthOf({ children }: SchemaTree): number {

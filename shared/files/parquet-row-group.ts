@@ -31,33 +31,38 @@ export async function readRowGroup(
   schema: SchemaTree,
   index: number,
 ): Promise<RowGroupColumn[]> {
-  const group = metadata.row_groups[index]!;
-  const rows = Number(group.num_rows);
-  if (rows === 0) return [];
-  const chunks = group.columns.map((chunk) => metaDataOf(chunk, index));
-  assertWithinLimits(chunks, index);
-  const [start, end] = rangeOf(chunks);
-  if (!(start >= 0 && start < end && end <= source.size)) throw damaged(index);
-  if (end - start > maxStoredBytes) throw tooLarge(index, `${maxStoredBytes} bytes in the file`);
-  const bytes = await source.slice(start, end);
   try {
-    const compressors = await loadCompressors();
-    let unpackedBytes = 0;
-    const columns = chunks.map((chunk) => {
-      const stored = new Uint8Array(bytes, offsetOf(chunk) - start, Number(chunk.total_compressed_size));
-      unpackedBytes += checkPages(stored, chunk);
-      if (unpackedBytes > maxUnpackedBytes) throw tooLarge(index, `${maxUnpackedBytes} bytes unpacked`);
-      return { pathInSchema: chunk.path_in_schema, data: decoded(stored, chunk, schema, rows, compressors) };
-    });
-    const asyncColumns = columns.map(({ pathInSchema, data }) => ({
-      pathInSchema,
-      data: Promise.resolve({ data: [data], skipped: 0 }),
-    }));
-    const assembled = assembleAsync({ groupStart: 0, groupRows: rows, asyncColumns }, schema, parsers);
-    return await Promise.all(schema.children.map((child) => columnOf(child, assembled.asyncColumns, rows)));
+    const { columns, num_rows } = metadata.row_groups[index]!;
+    const chunks = columns.map((chunk) => metaDataOf(chunk, index));
+    assertWithinLimits(chunks, index);
+    const [start, end] = rangeOf(chunks);
+    if (!(start >= 0 && start < end && end <= source.size))
+      throw new RangeError('the row group is outside of the file');
+    if (end - start > maxStoredBytes) throw tooLarge(index, `${maxStoredBytes} bytes in the file`);
+    const bytes = await source.slice(start, end);
+    const storedOf = (chunk: ColumnMetaData) =>
+      new Uint8Array(bytes, offsetOf(chunk) - start, Number(chunk.total_compressed_size));
+    const unpackedBytes = chunks.reduce((sum, chunk) => sum + checkPages(storedOf(chunk), chunk), 0);
+    if (unpackedBytes > maxUnpackedBytes) throw tooLarge(index, `${maxUnpackedBytes} bytes unpacked`);
+    return await columnsOf(schema, chunks, storedOf, Number(num_rows));
   } catch (cause) {
     throw cause instanceof TributaryError ? cause : damaged(index, cause);
   }
+}
+
+async function columnsOf(
+  schema: SchemaTree,
+  chunks: ColumnMetaData[],
+  storedOf: (chunk: ColumnMetaData) => Uint8Array,
+  rows: number,
+): Promise<RowGroupColumn[]> {
+  const compressors = await loadCompressors();
+  const asyncColumns = chunks.map((chunk) => {
+    const data = decoded(storedOf(chunk), chunk, schema, rows, compressors);
+    return { pathInSchema: chunk.path_in_schema, data: Promise.resolve({ data: [data], skipped: 0 }) };
+  });
+  const assembled = assembleAsync({ groupStart: 0, groupRows: rows, asyncColumns }, schema, parsers);
+  return Promise.all(schema.children.map((child) => columnOf(child, assembled.asyncColumns, rows)));
 }
 
 function metaDataOf({ meta_data, crypto_metadata, file_path }: ColumnChunk, index: number): ColumnMetaData {

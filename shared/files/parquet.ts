@@ -22,7 +22,7 @@ export async function* parquetRecords(
 ): AsyncIterable<FileRecord[]> {
   const { metadata, schema } = await readFooter(source);
   const columns = columnsNamed(
-    schema.children.map(({ element }) => element.name),
+    schema.children.map(({ element }) => element.name ?? ''),
     aliases,
   );
   checkColumns(columns);

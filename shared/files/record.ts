@@ -44,7 +44,7 @@ function reasonAgainst(text: string): string | undefined {
   return undefined;
 }
 
-/** The parts of a raw record that can be stored and are worth listing. */
+/** The parts of a raw record that are worth listing. */
 function listedOf(raw: unknown): unknown {
   if (typeof raw === 'string') return excerpt(raw);
   if (Array.isArray(raw)) return raw.slice(0, maxColumns).map(listedOf);
@@ -54,7 +54,5 @@ function listedOf(raw: unknown): unknown {
 }
 
 function excerpt(text: string): string {
-  const cut = text.length > listedLength ? `${text.slice(0, listedLength)}…` : text;
-  // jsonb takes no NUL and no half of a surrogate pair
-  return cut.replaceAll('\0', '␀').toWellFormed();
+  return text.length > listedLength ? `${text.slice(0, listedLength)}…` : text;
 }

@@ -1,4 +1,6 @@
+import sql from 'sql-template-tag';
 import * as z from 'zod';
+import { query } from '../db/read.ts';
 import type { Domain } from '../kernel/domain.ts';
 import { InvalidInput } from '../kernel/errors.ts';
 import { importJobOf, type JobDeclaration, jobNameOf } from '../kernel/job.ts';
@@ -26,11 +28,11 @@ const jobMessage = z.object({
   requestedBy: z.string().default('unknown'),
   correlationId: z.string().optional(),
 });
-const uploadNotice = z.object({
-  Records: z.array(
-    z.object({ s3: z.object({ bucket: z.object({ name: z.string() }), object: z.object({ key: z.string() }) }) }),
-  ),
+const upload = z.object({
+  bucket: z.object({ name: z.string() }),
+  object: z.object({ key: z.string(), eTag: z.string().optional() }),
 });
+const uploadNotice = z.object({ Records: z.array(z.object({ s3: upload })) });
 
 /**
  * The Lambda handler of a domain's job queues: runs jobs by name, and imports files uploaded to the imports bucket. A
@@ -63,7 +65,7 @@ export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, dat
       Records.map(async ({ body, messageId, attributes }) => {
         const delivery = { receives: Number(attributes.ApproximateReceiveCount), context, signal };
         try {
-          for (const message of messagesIn(importJob, body)) await handleMessage(message, delivery);
+          for (const message of await messagesIn(importJob, body)) await handleMessage(message, delivery);
         } catch (error) {
           log.error('job message failed', { error, messageId });
           throw error;
@@ -73,26 +75,35 @@ export function createEtl<D extends Domain>(domain: D, jobs: JobHandlers<D>, dat
   );
 }
 
-function messagesIn(importJob: JobDeclaration, body: string): StartMessage[] {
+async function messagesIn(importJob: JobDeclaration, body: string): Promise<StartMessage[]> {
   const parsed: unknown = JSON.parse(body);
   const notice = uploadNotice.safeParse(parsed);
-  if (notice.success)
-    return notice.data.Records.map(({ s3 }) => importMessage(importJob, s3.bucket.name, decodeKey(s3.object.key)));
+  if (notice.success) return Promise.all(notice.data.Records.map(({ s3 }) => importMessage(importJob, s3)));
   if ((parsed as { Event?: string }).Event === 's3:TestEvent') return [];
   const message = jobMessage.safeParse(parsed);
   if (!message.success) throw new InvalidInput('The message does not name a job.', [], { cause: message.error });
   return [message.data];
 }
 
-/** The third part of a key may be a job id chosen by the uploader, for tracking the job. */
-function importMessage(importJob: JobDeclaration, bucket: string, key: string): StartMessage {
-  const jobId = ulidText.safeParse(key.split('/')[2]).data;
-  return {
+/**
+ * The third part of a key may be a job id chosen by the uploader, for tracking the job. Each version of a file has an
+ * import of its own: if the key is uploaded again, the chosen id belongs to the first version, and the next one gets a new
+ * id.
+ */
+async function importMessage(
+  importJob: JobDeclaration,
+  { bucket, object }: z.output<typeof upload>,
+): Promise<StartMessage> {
+  const key = decodeKey(object.key);
+  const chosen = ulidText.safeParse(key.split('/')[2]).data;
+  const message = {
     job: jobNameOf(importJob),
-    params: { bucket, key },
+    params: { bucket: bucket.name, key, ...(object.eTag === undefined ? {} : { etag: object.eTag }) },
     requestedBy: 'imports bucket',
-    ...(jobId === undefined ? {} : { jobId }),
   };
+  const taken = sql`select from platform.jobs where id = ${chosen} and params <> ${message.params}`;
+  if (chosen === undefined || (await query(taken, 'sync')).length > 0) return message;
+  return { ...message, jobId: chosen };
 }
 
 const decodeKey = (key: string) => decodeURIComponent(key.replaceAll('+', ' '));

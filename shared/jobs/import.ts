@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Changed } from '../db/changed.ts';
 import type { Transaction } from '../db/transaction.ts';
-import { openObject, type StoredObject } from '../files/object.ts';
+import { openObject, replaced, type StoredObject } from '../files/object.ts';
 import type { FileRecord } from '../files/record.ts';
 import { readRecords } from '../files/records.ts';
 import type { DatasetDeclaration } from '../kernel/dataset.ts';
@@ -41,6 +41,7 @@ export interface UploadedFile {
 /** Where an import goes on: after how many records of which version of the file. */
 interface Position {
   records: number;
+  /** Undefined in checkpoints of older releases. */
   etag?: string;
 }
 
@@ -64,10 +65,12 @@ const batchLength = 8 * 1024 * 1024;
  * @throws Integrity     too many of its rows were rejected
  */
 export async function importFile(handler: DatasetHandler, file: UploadedFile, run: Run): Promise<'done' | 'continue'> {
+  // opened before the sync, so that a version that is gone does not cost the next one its checkpoint
+  const object = await openObject(file.bucket, file.key, file.etag);
   return runSync<Row, Batch<Row>>(
     {
       name: `import:${file.key}`,
-      read: (position) => readBatches(handler, file, (position ?? { records: 0 }) as Position),
+      read: (position) => readBatches(handler, file, object, position as Position | null),
       apply: async (tx, rows) =>
         rows.length === 0 ? { applied: 0, unchanged: 0 } : handler.apply(tx, rows, run.jobId),
       finish: async (tx) => handler.finish?.(tx, run.jobId),
@@ -79,9 +82,13 @@ export async function importFile(handler: DatasetHandler, file: UploadedFile, ru
 async function* readBatches(
   handler: DatasetHandler,
   file: UploadedFile,
-  { records: skip, etag = file.etag }: Position,
+  object: StoredObject,
+  position: Position | null,
 ): AsyncIterable<Batch<Row>> {
-  const object = await openObject(file.bucket, file.key, etag);
+  const goesOn = position !== null && (position.etag ?? object.etag) === object.etag;
+  // the checkpoint that an import finds may be another version's, unless the import does not know its own
+  if (position && !goesOn && file.etag === undefined) throw replaced(file.key);
+  const skip = goesOn ? position.records : 0;
   const given = fixedColumns(handler.dataset, object);
   const { aliases = {} } = handler.dataset;
   const checkColumns = (columns: string[]) => assertColumns(handler.dataset, columns, given);
@@ -100,16 +107,20 @@ async function* readBatches(
   if (batch.rows.length + batch.rejected.length > 0) yield { ...batch, next: next(), percent: object.percent() };
 }
 
-const emptyBatch = (): Batch<Row> => ({ rows: [], rejected: [], next: null });
+type FileBatch = Batch<Row> & { positions: number[] };
 
-function add(batch: Batch<Row>, one: FileRecord, handler: DatasetHandler, given: Record<string, string>): void {
+const emptyBatch = (): FileBatch => ({ rows: [], positions: [], rejected: [], next: null });
+
+function add(batch: FileBatch, one: FileRecord, handler: DatasetHandler, given: Record<string, string>): void {
   if ('reason' in one) {
     batch.rejected.push({ position: one.position, reason: one.reason, row: one.raw });
     return;
   }
   const parsed = handler.dataset.row.safeParse({ ...given, ...one.record });
-  if (parsed.success) batch.rows.push(parsed.data as Row);
-  else batch.rejected.push({ position: one.position, reason: reasonOf(parsed.error), row: one.record });
+  if (parsed.success) {
+    batch.rows.push(parsed.data as Row);
+    batch.positions.push(one.position);
+  } else batch.rejected.push({ position: one.position, reason: reasonOf(parsed.error), row: one.record });
 }
 
 function reasonOf(error: z.ZodError): string {

@@ -136,6 +136,34 @@ test('a row whose collection is a mistyped address is rejected alone', async () 
   expect(job).toMatchObject({ status: 'failed', rows_applied: 1, rows_rejected: 1, error: { code: 'integrity' } });
 });
 
+test('a row that cannot be stored is rejected alone, and listed', async () => {
+  const rows = Array.from({ length: 300 }, (_, i) =>
+    JSON.stringify({ token_id: i, trait_type: 'Hat', trait_value: 'Red' }),
+  );
+  const unstorable = [
+    '{"token_id":1,"trait_type":"Hat","trait_value":"x\\u0000"}',
+    '{"token_id":2,"a\\u0000":"\\ud800"}',
+    'x\0',
+  ];
+  const job = await importFile('traits', 'a.jsonl', [...rows, ...unstorable].join('\n'), { collection: contract(8) });
+  expect(job).toMatchObject({ status: 'succeeded', rows_read: 303, rows_applied: 300, rows_rejected: 3 });
+  const { json } = await call(`/v1/jobs/${job.id}/rejected-rows`);
+  expect(json.rows.map(({ reason }: { reason: string }) => reason)).toEqual([
+    'trait_value contains a NUL character, which cannot be stored',
+    'a␀ contains a NUL character, which cannot be stored',
+    'is not JSON',
+  ]);
+});
+
+test('a Parquet file without a required column is refused as a whole', async () => {
+  const parquet = parquetWriteBuffer({ columnData: [{ name: 'token_id', data: ['1'], type: 'STRING' }] });
+  const job = await importFile('traits', 'a.parquet', Buffer.from(parquet), { collection: contract(8) });
+  expect(job).toMatchObject({
+    status: 'failed',
+    error: { message: 'The file is missing columns: trait_type, trait_value.' },
+  });
+});
+
 test('an import into an unknown dataset fails', async () => {
   const job = await importFile('sales', 'a.csv', csv('1,Hat,Red'));
   expect([job.status, job.error?.message]).toEqual([
