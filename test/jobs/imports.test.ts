@@ -147,8 +147,7 @@ test('a row that cannot be stored is rejected alone, and listed', async () => {
   ];
   const job = await importFile('traits', 'a.jsonl', [...rows, ...unstorable].join('\n'), { collection: contract(8) });
   expect(job).toMatchObject({ status: 'succeeded', rows_read: 303, rows_applied: 300, rows_rejected: 3 });
-  const { json } = await call(`/v1/jobs/${job.id}/rejected-rows`);
-  expect(json.rows.map(({ reason }: { reason: string }) => reason)).toEqual([
+  expect((await rejectedOf(job.id)).map(({ reason }) => reason)).toEqual([
     'trait_value contains a NUL character, which cannot be stored',
     'a␀ contains a NUL character, which cannot be stored',
     'is not JSON',
@@ -160,7 +159,7 @@ test('a Parquet file without a required column is refused as a whole', async () 
   const job = await importFile('traits', 'a.parquet', Buffer.from(parquet), { collection: contract(8) });
   expect(job).toMatchObject({
     status: 'failed',
-    error: { message: 'The file is missing columns: trait_type, trait_value.' },
+    error: { message: 'The file is missing columns: trait_type (or --set trait_type=…), trait_value.' },
   });
 });
 
