@@ -18,7 +18,7 @@ type ColumnMetaData = NonNullable<ColumnChunk['meta_data']>;
 /** The limits of a row group, stored, unpacked, and in values. The last covers what a dictionary repeats. */
 const maxStoredBytes = 128 * 1024 * 1024;
 const maxUnpackedBytes = 256 * 1024 * 1024;
-const maxValues = 12_000_000;
+const maxValues = 6_000_000;
 
 /**
  * Reads a row group, in one range of the file.

@@ -79,11 +79,11 @@ describe('Parquet', () => {
     );
 
   test('a row group of too many values is refused before it is read, however well it is packed', async () => {
-    const bytes = file(12_000_001, { rowGroupSize: 12_000_001 });
+    const bytes = file(6_000_001, { rowGroupSize: 6_000_001 });
     const { source, read } = recorded(bytes);
     await expect(fieldsOf('x.parquet', source)).rejects.toMatchObject(
       refusal(
-        'Row group 1 of the Parquet file exceeds the limit of 12000000 values. Write the file with fewer rows in a group.',
+        'Row group 1 of the Parquet file exceeds the limit of 6000000 values. Write the file with fewer rows in a group.',
       ),
     );
     expect(read.length).toBe(2);
