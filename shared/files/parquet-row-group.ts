@@ -181,7 +181,7 @@ async function columnOf(
 async function loadCompressors(): Promise<Compressors> {
   const { compressors } = await import('hyparquet-compressors');
   const { SNAPPY, LZ4, LZ4_RAW } = compressors;
-  // these grow their output without a limit there
+  // Node's own are bounded; the package's zstd allocates what the page claims
   return {
     SNAPPY: SNAPPY!,
     LZ4: LZ4!,
