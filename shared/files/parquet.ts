@@ -1,8 +1,8 @@
 import type { FileMetaData, SchemaTree } from 'hyparquet';
-import { InvalidInput } from '../kernel/errors.ts';
+import { InvalidInput, TributaryError } from '../kernel/errors.ts';
 import { columnsNamed } from './columns.ts';
 import { readFooter } from './parquet-footer.ts';
-import { type RowGroupColumn, readRowGroup } from './parquet-row-group.ts';
+import { damaged, type RowGroupColumn, readRowGroup } from './parquet-row-group.ts';
 import { checkedRecord, type FileRecord, type TextRecord } from './record.ts';
 import type { RecordOptions } from './records.ts';
 import { type FileSource, sourceOf } from './source.ts';
@@ -47,7 +47,17 @@ async function* recordsOf(
   const rows = Number(metadata.row_groups[index]!.num_rows);
   for (let first = from; first < rows; first += batchRecords) {
     const count = Math.min(batchRecords, rows - first);
-    yield Array.from({ length: count }, (_, i) => recordAt(columns, fields, first + i, groupStart + first + i + 1));
+    const rowAt = (_: unknown, i: number) => recordAt(columns, fields, first + i, groupStart + first + i + 1);
+    yield unpacked(index, () => Array.from({ length: count }, rowAt));
+  }
+}
+
+/** Pages are unpacked only when their rows are read. */
+function unpacked<T>(index: number, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw cause instanceof TributaryError ? cause : damaged(index, cause);
   }
 }
 
