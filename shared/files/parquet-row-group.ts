@@ -200,11 +200,11 @@ function nestedColumn(values: ArrayLike<unknown>, rows: number): RowGroupColumn 
   };
 }
 
-function flatColumn(valueOf: (row: number) => unknown, element: SchemaElement): RowGroupColumn {
+function flatColumn(valueAt: (row: number) => unknown, element: SchemaElement): RowGroupColumn {
   const decimal = decimalOf(element);
   const isFloat = element.type === 'FLOAT';
   return (row) => {
-    const value = valueOf(row);
+    const value = valueAt(row);
     if (typeof value === 'string') return value;
     if (value === null || value === undefined) return '';
     if (decimal) return decimalText(value as bigint, decimal.scale);
