@@ -15,33 +15,51 @@ import { traitsOf } from './traits-of.ts';
  */
 export const listNfts = read(operations.listNfts, {
   statement: ({ path, query: { page, pageSize, owner, ...filters } }) => {
-    const conditions = [...traitConditions(filters as Record<string, string[]>), ...(owner ? [ownedBy(owner)] : [])];
+    const traits = Object.entries(filters as Record<string, string[]>).flatMap(([name, values]) =>
+      values.map((value) => ({ type: name.slice('trait.'.length), value })),
+    );
+    const conditions = [...traits.map(hasTrait), ...(owner ? [ownedBy(owner)] : [])];
     const where = conditions.length === 0 ? empty : sql`and ${join(conditions, ' and ')}`;
     return sql`
       select jsonb_build_object(
           'nfts', coalesce((
             select jsonb_agg(jsonb_build_object('tokenId', n.token_id::text, 'name', n.name, 'imageUrl', n.image_url,
               'traits', ${traitsOf}) order by n.token_id)
-            from (select * from collections.nfts n where n.collection_id = c.id ${where}
-                  order by n.token_id limit ${pageSize} offset ${(page - 1) * pageSize}) as n), '[]'),
+            -- the skipped tokens are only counted in the index
+            from (select n.token_id from collections.nfts n where n.collection_id = c.id ${where}
+                  order by n.token_id limit ${pageSize} offset ${(page - 1) * pageSize}) as page
+              join collections.nfts n on n.collection_id = c.id and n.token_id = page.token_id), '[]'),
           'page', ${page}::integer, 'pageSize', ${pageSize}::integer, 'total', counted.total,
           'pages', ceil(counted.total / ${pageSize}::numeric)
         )::text as body
-      from collections.collections c,
-        lateral (${conditions.length === 0 ? sql`select c.token_count as total` : sql`select count(*) as total from collections.nfts n where n.collection_id = c.id ${where}`}) as counted
+      from collections.collections c, lateral (${countTokens(traits, owner, where)}) as counted
       where ${collectionNamed(path.address)}`;
   },
 });
 
-/** One condition per trait value. A value that the collection does not have matches no token. */
-function traitConditions(filters: Record<string, string[]>): Sql[] {
-  return Object.entries(filters).flatMap(([name, values]) =>
-    values.map(
-      (value) => sql`n.trait_ids @> coalesce(
-        (select array[t.id] from collections.collection_traits t
-         where t.collection_id = c.id and t.trait_type = ${name.slice('trait.'.length)} and t.trait_value = ${value}), array[-1])`,
-    ),
-  );
+interface Trait {
+  type: string;
+  value: string;
+}
+
+/** The number of tokens that match. Triggers keep it for a whole collection and for each trait. */
+function countTokens(traits: Trait[], owner: string | undefined, where: Sql): Sql {
+  const [trait, ...others] = traits;
+  if (owner !== undefined || others.length > 0)
+    return sql`select count(*) as total from collections.nfts n where n.collection_id = c.id ${where}`;
+  if (trait === undefined) return sql`select c.token_count as total`;
+  return sql`
+    select coalesce(sum(t.token_count), 0) as total from collections.collection_traits t where ${isTrait(trait)}`;
+}
+
+/** A value that the collection does not have matches no token. */
+function hasTrait(trait: Trait): Sql {
+  return sql`n.trait_ids @> coalesce(
+    (select array[t.id] from collections.collection_traits t where ${isTrait(trait)}), array[-1])`;
+}
+
+function isTrait({ type, value }: Trait): Sql {
+  return sql`t.collection_id = c.id and t.trait_type = ${type} and t.trait_value = ${value}`;
 }
 
 function ownedBy(owner: string): Sql {
