@@ -170,7 +170,9 @@ function statementOf({ endpoint, path, query }: Read, limit?: number, cursor?: s
 }
 
 function labelOf({ endpoint, path, query, depth }: Read): string {
-  const short = [...Object.values(path), query].filter((one) => one !== '').map((one) => one.replace(/0x(\w{4})\w+/g, '0x$1…'));
+  const short = [...Object.values(path), query]
+    .filter((one) => one !== '')
+    .map((one) => one.replace(/0x(\w{4})\w+/g, '0x$1…'));
   return `${endpoint.operation.operationId} ${short.join(' ')}${depth ? ` at ${depth * 100} %` : ''}`;
 }
 
@@ -202,7 +204,8 @@ async function explain(client: pg.Client, { text, values }: Statement): Promise<
     if (node['Actual Loops'] > 0 && (name || /Sort|Nested/.test(node['Node Type']))) {
       const what = `${node['Node Type']}${name ? ` ${name}` : ''} ${count}${removed ? `-${removed}` : ''}`;
       nodes.push(what);
-      if (count + removed > growing && /Seq Scan|Sort|Nested|Index|Bitmap Heap/.test(node['Node Type'])) flags.push(what);
+      if (count + removed > growing && /Seq Scan|Sort|Nested|Index|Bitmap Heap/.test(node['Node Type']))
+        flags.push(what);
     }
     node.Plans?.forEach(visit);
   };

@@ -47,8 +47,7 @@ export const listHolders = read(operations.listHolders, {
 
 function currentTotals(name: string): Sql {
   return sql`
-    select c.id, c.holder_count as holders, (select coalesce(sum(u.token_count), 0) from collections.user_collections u
-      where u.collection_id = c.id) as tokens,
+    select c.id, c.holder_count as holders, c.held_count as tokens,
       (select max(s.snapshot_at) from collections.holder_snapshots s
        where s.collection_id = c.id and s.completed_at is not null and c.holdings_from = 'lists') as at
     from collections.collections c where ${collectionNamed(name)}`;

@@ -20,15 +20,17 @@ export const listNfts = read(operations.listNfts, {
     );
     const conditions = [...traits.map(hasTrait), ...(owner ? [ownedBy(owner)] : [])];
     const where = conditions.length === 0 ? empty : sql`and ${join(conditions, ' and ')}`;
+    const fromStart = sql`
+      select n.token_id from collections.nfts n where n.collection_id = c.id ${where}
+      order by n.token_id limit ${pageSize} offset ${(page - 1) * pageSize}`;
     return sql`
       select jsonb_build_object(
           'nfts', coalesce((
             select jsonb_agg(jsonb_build_object('tokenId', n.token_id::text, 'name', n.name, 'imageUrl', n.image_url,
               'traits', ${traitsOf}) order by n.token_id)
-            -- the skipped tokens are only counted in the index
-            from (select n.token_id from collections.nfts n where n.collection_id = c.id ${where}
-                  order by n.token_id limit ${pageSize} offset ${(page - 1) * pageSize}) as page
-              join collections.nfts n on n.collection_id = c.id and n.token_id = page.token_id), '[]'),
+            from (${conditions.length === 0 ? nearestEnd((page - 1) * pageSize, pageSize) : fromStart}) as page
+              cross join lateral (
+                select * from collections.nfts n where n.collection_id = c.id and n.token_id = page.token_id limit 1) as n), '[]'),
           'page', ${page}::integer, 'pageSize', ${pageSize}::integer, 'total', counted.total,
           'pages', ceil(counted.total / ${pageSize}::numeric)
         )::text as body
@@ -37,16 +39,34 @@ export const listNfts = read(operations.listNfts, {
   },
 });
 
+/** The token ids of a page of all tokens. The skipped ones are counted in the index, from the end that is nearer. */
+function nearestEnd(skipped: number, pageSize: number): Sql {
+  const behind = sql`c.token_count - ${skipped}::integer`;
+  const isNearEnd = sql`${behind} < c.token_count / 2`;
+  return sql`
+    (select n.token_id from collections.nfts n where n.collection_id = c.id
+     order by n.token_id limit case when ${isNearEnd} then 0 else ${pageSize} end offset ${skipped})
+    union all
+    (select n.token_id from collections.nfts n where n.collection_id = c.id
+     order by n.token_id desc limit case when ${isNearEnd} then greatest(least(${behind}, ${pageSize}), 0) else 0 end
+     offset greatest(${behind} - ${pageSize}, 0))`;
+}
+
 interface Trait {
   type: string;
   value: string;
 }
 
-/** The number of tokens that match. Triggers keep it for a whole collection and for each trait. */
+/** The number of tokens that match. Triggers keep it for a whole collection, each trait, and each owner. */
 function countTokens(traits: Trait[], owner: string | undefined, where: Sql): Sql {
   const [trait, ...others] = traits;
-  if (owner !== undefined || others.length > 0)
-    return sql`select count(*) as total from collections.nfts n where n.collection_id = c.id ${where}`;
+  const counted = sql`select count(*) as total from collections.nfts n where n.collection_id = c.id ${where}`;
+  if (others.length > 0 || (owner !== undefined && trait !== undefined)) return counted;
+  if (owner !== undefined)
+    return sql`
+      select case c.holdings_from when 'tokens' then coalesce((
+        select u.token_count from collections.user_collections u
+        where u.user_address = ${toBytes(owner)} and u.collection_id = c.id), 0) else (${counted}) end as total`;
   if (trait === undefined) return sql`select c.token_count as total`;
   return sql`
     select coalesce(sum(t.token_count), 0) as total from collections.collection_traits t where ${isTrait(trait)}`;

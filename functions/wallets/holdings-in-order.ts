@@ -16,7 +16,12 @@ type Query = OperationInput<typeof operations.listHoldings>['query'];
 export const orders = {
   '-acquired': { key: 'h.last_event_ts', copiedKey: 'h.last_event_ts', type: 'timestamptz', direction: 'desc' },
   acquired: { key: 'h.last_event_ts', copiedKey: 'h.last_event_ts', type: 'timestamptz', direction: 'asc' },
-  serial: { key: 'coalesce(m.serial_number, 2147483647)', copiedKey: 'h.serial_number', type: 'integer', direction: 'asc' },
+  serial: {
+    key: 'coalesce(m.serial_number, 2147483647)',
+    copiedKey: 'h.serial_number',
+    type: 'integer',
+    direction: 'asc',
+  },
   // the same for all moments of a stream
   '-floor': { key: 'coalesce(price.floor_usd, -1)', copiedKey: 'stream.floor', type: 'numeric', direction: 'desc' },
   moment: { key: 'h.nft_id', copiedKey: 'h.nft_id', type: 'bigint', direction: 'asc' },
@@ -39,7 +44,9 @@ export function holdingsOfSmallWallet({ wallet, filters, sort, after, size }: Ho
     sql`h.wallet_address = ${wallet}`,
     ...(locked === undefined ? [] : [sql`h.is_locked = ${locked === 'true'}`]),
     ...editionConditions(filters),
-    ...(after ? [sql`(${raw(key)}, h.nft_id) ${comparison(direction)} (${after.key}::${raw(type)}, ${after.nftId}::bigint)`] : []),
+    ...(after
+      ? [sql`(${raw(key)}, h.nft_id) ${comparison(direction)} (${after.key}::${raw(type)}, ${after.nftId}::bigint)`]
+      : []),
   ];
   return sql`
     select ${raw(key)} as key, h.nft_id
@@ -76,7 +83,10 @@ function firstOfEach(page: HoldingsPage): Sql {
 /** The streams of a page, each with what all of its moments have in common. */
 function streams({ filters, sort, after }: HoldingsPage): Sql {
   const { locked } = filters;
-  const locks = locked === undefined ? sql`(values (true), (false)) as lock (is_locked)` : sql`(select ${locked === 'true'}::boolean as is_locked) as lock`;
+  const locks =
+    locked === undefined
+      ? sql`(values (true), (false)) as lock (is_locked)`
+      : sql`(select ${locked === 'true'}::boolean as is_locked) as lock`;
   if (!isByEdition({ filters, sort })) return sql`select is_locked from ${locks}`;
   const conditions = editionConditions(filters);
   const reachable = sort === '-floor' && after ? sql`where floor <= ${after.key}::numeric` : empty;

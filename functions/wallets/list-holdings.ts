@@ -1,4 +1,4 @@
-import sql, { empty, join, raw, type Sql } from 'sql-template-tag';
+import sql, { raw } from 'sql-template-tag';
 import * as z from 'zod';
 import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
@@ -29,7 +29,7 @@ export const listHoldings = read(operations.listHoldings, {
     const after = key === undefined ? undefined : { key, nftId: nftId! };
     const page = { wallet: toBytes(path.address), filters: query, sort, after, size: limit + 1 };
     const direction = raw(orders[sort].direction);
-    const isLarge = sql`exists (select 1 from wallets.large_wallets where wallet_address = ${page.wallet})`;
+    const isLarge = sql`exists (select 1 from wallets.large_wallets where wallet_address = ${page.wallet} and is_complete)`;
     return sql`
       with page as materialized (
         select * from (${holdingsOfSmallWallet(page)}) as small where not ${isLarge}
