@@ -1,7 +1,9 @@
 /** The data of `npm run bench -- reads`: one large collection, one large wallet, and many small ones of each. */
 import type pg from 'pg';
+import { chooseLargeWallets, copyChunk } from '../functions/wallets/copy-large-wallets.ts';
 import { countedEditions } from '../functions/wallets/edition-stats.ts';
 import { countEditions, countTeams, everyWallet, summarize } from '../functions/wallets/summaries.ts';
+import type { Transaction } from '../shared/db/transaction.ts';
 
 export const sizes = {
   holdings: 1_000_000,
@@ -22,6 +24,8 @@ export const named = {
   holder: `0x${'a2'.repeat(20)}`,
   fid: '1',
   wallet: '0x00000000000000aa',
+  /** Just not a large one. */
+  smallWallet: '0x00000000000000ab',
   edition: '1-1',
 } as const;
 
@@ -34,6 +38,9 @@ export async function fillReadsWorld(client: pg.Client): Promise<void> {
     insert into wallets.wallet_team_counts ${countTeams(countEditions(everyWallet)).text};
     insert into wallets.editions_snapshot select n.*, now() from (${countedEditions.text}) as n;
     set session_replication_role = origin`);
+  const tx = client as unknown as Transaction;
+  await chooseLargeWallets(tx);
+  while (await copyChunk(tx));
   await client.query('vacuum analyze');
 }
 
@@ -69,9 +76,13 @@ const collections = [
    union all
    select ${ethereum(`i % ${sizes.owners}`)}, 3 + i % (${sizes.collections} - 3), 1 + i % 5, 1, timestamptz '2026-01-01Z'
    from generate_series(1, 300000::bigint) as i`,
-  `update collections.collections set holder_count = (select count(*) from collections.user_collections where collection_id = 1) where id = 1`,
   `insert into collections.holder_snapshots (collection_id, snapshot_at, completed_at) values (2, timestamptz '2026-01-01Z', timestamptz '2026-01-01Z')`,
   `insert into collections.snapshot_holders select 1, ${ethereum('i')}, 1 + i % 3 from generate_series(1, ${sizes.owners}::bigint) as i`,
+  `insert into collections.user_collections select owner, 2, token_count, token_count, timestamptz '2026-01-01Z' from collections.snapshot_holders`,
+  `update collections.collections c set holder_count = h.holders, held_count = h.tokens
+   from (select collection_id, count(*) as holders, sum(token_count) as tokens from collections.user_collections
+         where collection_id < 3 group by 1) as h
+   where h.collection_id = c.id`,
   `insert into collections.transfers (nft_id, block_number, transaction_hash, log_index, from_address, to_address, block_timestamp)
    select case when i <= 20000 then (select id from collections.nfts where token_id = 1) else i end, i / 4,
      sha256(int8send(i)), case when i % 3 = 0 then -1 else i % 4 end, ${ethereum('i')}, ${ethereum('i + 1')}, timestamptz '2026-01-01Z'
@@ -93,7 +104,7 @@ const wallets = [
    select i, 1 + floor(random() * ${sizes.editions}), 1 + i % 15000 from generate_series(1, ${sizes.holdings}) as i where i % 100 > 0`,
   `insert into wallets.wallet_holdings
    select i, case when i % ${sizes.holdings / sizes.largeWallet} = 0 then ${bytes(named.wallet)}
-       else int8send(hashint8extended(floor(${sizes.wallets} * random() ^ 1.5)::bigint, 0)) end,
+       when i % 503 = 1 then ${bytes(named.smallWallet)} else int8send(hashint8extended(floor(${sizes.wallets} * random() ^ 1.5)::bigint, 0)) end,
      i % 3 = 0, timestamptz '2026-01-01Z' - (i % 20000) * interval '1 hour', now()
    from generate_series(1, ${sizes.holdings}) as i order by hashint4(i)`,
   `insert into wallets.wallet_profiles

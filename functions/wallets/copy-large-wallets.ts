@@ -22,7 +22,7 @@ export const copyLargeWallets = handleJob(jobs.copyLargeWallets, async ({ deadli
 });
 
 /** Decides by the summaries which wallets are large. */
-async function chooseLargeWallets(tx: Transaction): Promise<{ grown: number; shrunk: number }> {
+export async function chooseLargeWallets(tx: Transaction): Promise<{ grown: number; shrunk: number }> {
   await lockHoldings(tx);
   const { rows: shrunk } = await tx.query<{ wallet_address: Buffer }>(sql`
     delete from wallets.large_wallets l
@@ -40,7 +40,7 @@ async function chooseLargeWallets(tx: Transaction): Promise<{ grown: number; shr
 }
 
 /** Copies the next holdings of an incomplete wallet. False if there is none. */
-async function copyChunk(tx: Transaction): Promise<boolean> {
+export async function copyChunk(tx: Transaction): Promise<boolean> {
   await lockHoldings(tx);
   const { rowCount } = await tx.query(sql`
     with incomplete as (
