@@ -13,8 +13,8 @@ create index snapshot_holders_by_tokens on collections.snapshot_holders (snapsho
 drop index collections.user_collections_by_size;
 drop index collections.snapshot_holders_by_size;
 
--- The names that begin with a text, of a search that finds too many to compare.
-create index wallet_profiles_by_beginning on wallets.wallet_profiles (lower(display_name) collate "C");
+-- The names that begin with a text, for a search that finds too many to compare. A name may be longer than an index row.
+create index wallet_profiles_by_beginning on wallets.wallet_profiles (left(lower(display_name), 100) collate "C");
 
 -- The number of tokens that a collection's holders hold together, which lists of holders show: the sum of token_count.
 alter table collections.collections add column held_count bigint not null default 0;
@@ -109,7 +109,7 @@ create index large_wallet_holdings_by_edition_acquired
 create index large_wallet_holdings_by_edition_serial
   on wallets.large_wallet_holdings (wallet_address, edition_id, is_locked, serial_number, nft_id);
 
--- Blocks every other writer of holdings until the transaction ends: the same lock as in record-holdings.ts.
+-- Blocks every other writer of holdings until the transaction ends.
 create function wallets.lock_holdings() returns void language sql as $$
   select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))
 $$;

@@ -35,6 +35,9 @@ export const search = read(operations.search, {
       )::text as body`,
 });
 
+/** The key of the index of names by their beginnings. */
+const beginning = sql`left(lower(display_name), 100) collate "C"`;
+
 function matchingWallets(text: string, limit: number): Sql {
   const byName = sql`
     (with alike as materialized (
@@ -43,8 +46,8 @@ function matchingWallets(text: string, limit: number): Sql {
        (select * from alike limit ${maxCandidates})
        union
        (select wallet_address, display_name from wallets.wallet_profiles
-        where lower(display_name) >= lower(${text}) collate "C" and lower(display_name) < lower(${text}) || U&'\\+10FFFF' collate "C"
-        order by lower(display_name) collate "C" limit ${limit})
+        where ${beginning} >= lower(${text}) collate "C" and ${beginning} < lower(${text}) || U&'\\+10FFFF' collate "C"
+        order by ${beginning} limit ${limit})
      )
      select wallet_address, public.word_similarity(${text}, display_name) as likeness from candidates
      order by likeness desc, display_name limit ${limit})`;
