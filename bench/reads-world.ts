@@ -104,7 +104,7 @@ const wallets = [
    select i, 1 + floor(random() * ${sizes.editions}), 1 + i % 15000 from generate_series(1, ${sizes.holdings}) as i where i % 100 > 0`,
   `insert into wallets.wallet_holdings
    select i, case when i % ${sizes.holdings / sizes.largeWallet} = 0 then ${bytes(named.wallet)}
-       when i % 503 = 1 then ${bytes(named.smallWallet)} else int8send(hashint8extended(floor(${sizes.wallets} * random() ^ 1.5)::bigint, 0)) end,
+       when i % 1009 = 1 then ${bytes(named.smallWallet)} else int8send(hashint8extended(floor(${sizes.wallets} * random() ^ 1.5)::bigint, 0)) end,
      i % 3 = 0, timestamptz '2026-01-01Z' - (i % 20000) * interval '1 hour', now()
    from generate_series(1, ${sizes.holdings}) as i order by hashint4(i)`,
   `insert into wallets.wallet_profiles

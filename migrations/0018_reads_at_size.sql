@@ -126,7 +126,9 @@ begin
   if tg_op <> 'DELETE' then
     insert into wallets.large_wallet_holdings
     select n.wallet_address, n.is_locked, n.nft_id, coalesce(m.edition_id, 0), coalesce(m.serial_number, 2147483647), n.last_event_ts
-    from new_rows n left join wallets.nft_core_metadata m on m.nft_id = n.nft_id
+    from new_rows n left join lateral (
+      -- limited, so that it is looked up: few rows are of large wallets, which the planner cannot know
+      select * from wallets.nft_core_metadata m where m.nft_id = n.nft_id limit 1) as m on true
     where n.wallet_address in (select wallet_address from wallets.large_wallets);
   end if;
   return null;
@@ -140,9 +142,10 @@ begin
   update wallets.large_wallet_holdings l
   set edition_id = coalesce(m.edition_id, 0), serial_number = coalesce(m.serial_number, 2147483647)
   from changed_rows c
-    join wallets.wallet_holdings h on h.nft_id = c.nft_id
+    cross join lateral (select * from wallets.wallet_holdings h where h.nft_id = c.nft_id limit 1) as h
     left join wallets.nft_core_metadata m on m.nft_id = c.nft_id
-  where l.wallet_address = h.wallet_address and l.is_locked = h.is_locked and l.nft_id = c.nft_id
+  where h.wallet_address in (select wallet_address from wallets.large_wallets)
+    and l.wallet_address = h.wallet_address and l.is_locked = h.is_locked and l.nft_id = c.nft_id
     and (l.edition_id, l.serial_number) is distinct from (coalesce(m.edition_id, 0), coalesce(m.serial_number, 2147483647));
   return null;
 end $$;

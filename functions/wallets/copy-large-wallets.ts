@@ -5,7 +5,7 @@ import { jobs } from './jobs.ts';
 import { lockHoldings } from './record-holdings.ts';
 
 /** A wallet with this many moments becomes large, and stays so while it holds half as many. */
-export const largeWalletSize = 2_000;
+export const largeWalletSize = 1_000;
 
 /** Each chunk is one transaction, for which other writers of holdings wait. */
 const chunkSize = 10_000;

@@ -41,16 +41,18 @@ export function holdingsOfSmallWallet({ wallet, filters, sort, after, size }: Ho
   const { key, type, direction } = orders[sort];
   const { locked } = filters;
   const conditions = [
-    sql`h.wallet_address = ${wallet}`,
+    sql`true`,
     ...(locked === undefined ? [] : [sql`h.is_locked = ${locked === 'true'}`]),
     ...editionConditions(filters),
     ...(after
       ? [sql`(${raw(key)}, h.nft_id) ${comparison(direction)} (${after.key}::${raw(type)}, ${after.nftId}::bigint)`]
       : []),
   ];
+  // materialized, or a sort by moment may walk all holdings of all wallets
   return sql`
+    with held as materialized (select * from wallets.wallet_holdings where wallet_address = ${wallet})
     select ${raw(key)} as key, h.nft_id
-    from wallets.wallet_holdings h
+    from held h
       left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
       left join wallets.editions e on e.id = m.edition_id
       left join wallets.edition_prices_snapshot price on price.edition_id = e.id
