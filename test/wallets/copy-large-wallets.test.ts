@@ -52,7 +52,7 @@ test('copies the holdings of a wallet that became large, and deletes them when i
   await commit((tx) => hold(tx, 1, 0xc, noon(2)));
   expect(await list()).toEqual(small);
 
-  await database.pool.query(`delete from wallets.wallet_holdings where nft_id >= 1500`);
+  await database.pool.query(`delete from wallets.wallet_holdings where nft_id >= 1100`);
   await refresh();
   await copy();
   expect([
