@@ -5,7 +5,6 @@ const benches: Record<string, () => Promise<void>> = {
   fence: async () => (await import('./fence.ts')).benchFence(),
   sync: async () => (await import('./sync.ts')).benchSync(),
   lanes: async () => (await import('./lanes.ts')).benchLanes(),
-  reads: async () => (await import('./reads.ts')).benchReads(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Domain, kindOf, upstreamsOfApi, upstreamsOfEtl } from '../shared/kernel/domain.ts';
-import { jobNameOf } from '../shared/kernel/job.ts';
+import { jobNameOf, schedulesOf } from '../shared/kernel/job.ts';
 import { entityTemplatesOf } from '../shared/kernel/view.ts';
 import { unboundedIn } from './bounds.ts';
 
@@ -140,11 +140,16 @@ function jobProblems({ jobs }: Domain, domains: readonly Domain[]): string[] {
   return Object.values(jobs).flatMap((job) => {
     const name = jobNameOf(job);
     if (name.endsWith('.import')) return [`${name} has the name of the job that imports files. Rename it.`];
-    if (job.schedule !== undefined && !isSchedule(job.schedule))
+    const schedules = schedulesOf(job);
+    const malformed = schedules.find(({ expression }) => !isSchedule(expression));
+    if (malformed)
       return [
-        `The schedule \`${job.schedule}\` of ${name} is malformed. Examples: rate(15 minutes), cron(0 3 * * ? *).`,
+        `The schedule \`${malformed.expression}\` of ${name} is malformed. Examples: rate(15 minutes), cron(0 3 * * ? *).`,
       ];
-    const startsAlone = job.schedule !== undefined || job.on !== undefined;
+    const refused = schedules.find(({ params }) => params !== undefined && !job.params.safeParse(params).success);
+    if (refused)
+      return [`${name} does not accept the parameters of its schedule \`${refused.expression}\`. Correct them.`];
+    const startsAlone = schedules.some(({ params }) => params === undefined) || job.on !== undefined;
     const parsed = job.params.safeParse({});
     if (startsAlone && !parsed.success)
       return [`${name} is started without parameters, but it requires some. Give them defaults.`];

@@ -6,7 +6,7 @@ import { domains } from '../functions/registry.ts';
 import { variables } from '../shared/env.ts';
 import type { Domain } from '../shared/kernel/domain.ts';
 import type { Invocation } from '../shared/kernel/function.ts';
-import { jobNameOf } from '../shared/kernel/job.ts';
+import { jobNameOf, type Schedule, schedulesOf } from '../shared/kernel/job.ts';
 import type { Operation } from '../shared/kernel/operation.ts';
 import type { TableDeclaration } from '../shared/kernel/table.ts';
 import { entityTemplatesOf, ttlSecondsOf } from '../shared/kernel/view.ts';
@@ -106,12 +106,16 @@ function jobs(domain: Domain): string {
   const rows = Object.values(domain.jobs).map((job) => [
     `[${jobNameOf(job)}](${kebab(job.name)}.ts)`,
     job.lane,
-    [...(job.schedule ? [code(job.schedule)] : []), ...(job.on ?? []).map(({ type }) => code(type))].join(', ') ||
-      'on demand',
+    [...schedulesOf(job).map(scheduleText), ...(job.on ?? []).map(({ type }) => code(type))].join(', ') || 'on demand',
     (job.upstreams ?? []).map(({ name }) => name).join(', '),
     job.summary,
   ]);
   return table(['job', 'lane', 'started by', 'upstreams', 'summary'], rows);
+}
+
+function scheduleText({ expression, params }: Schedule): string {
+  const given = Object.entries(params ?? {}).map(([name, value]) => code(`${name}: ${value}`));
+  return [code(expression), ...given].join(' with ');
 }
 
 function datasets(domain: Domain): string {

@@ -18,7 +18,6 @@ export const jobs = defineJobs('collections', {
       'Syncs the new transfers of the complete collections synced longest ago, at most 1,500 per run, in case a webhook was missed.',
     lane: 'bulk',
     schedule: 'rate(15 minutes)',
-    keepsDatabaseAwake: true,
     upstreams: [alchemy],
   },
   verifyOwnership: {

@@ -59,7 +59,7 @@ export const holdings = handleDataset(datasets.holdings, {
       rows.map((row) => ({
         nftId: row.moment_id,
         wallet: row.wallet_address,
-        isLocked: row.is_locked ?? false,
+        isLocked: row.is_locked,
         lastEventMicros: row.last_event_ts,
       })),
     ),

@@ -3,9 +3,10 @@ import * as z from 'zod';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { defineDatasets } from '../../shared/kernel/dataset.ts';
 import { instant, instantMicros } from '../../shared/kernel/instant.ts';
-import { editionId, tier } from './shapes.ts';
+import { storedText } from '../../shared/kernel/text.ts';
+import { editionId, maxAheadMicros, tier } from './shapes.ts';
 
-const text = z.string().trim().min(1).max(500);
+const text = storedText(500);
 const id = z.coerce.number().int().min(0).max(2_147_483_647);
 const momentIdLimit = 2n ** 63n;
 
@@ -23,6 +24,11 @@ const numericAddress = z
   .transform((digits) => `0x${BigInt(digits).toString(16).padStart(16, '0')}`);
 
 const price = z.string().regex(/^\d{1,15}(\.\d{1,18})?$/, 'must be a nonnegative decimal number');
+/** The time of an event, by which the latest one counts, in microseconds since 1970. */
+const eventTime = instantMicros.refine(
+  (micros) => micros <= BigInt(Date.now()) * 1_000n + maxAheadMicros,
+  'must not be more than a day ahead',
+);
 const flag = z
   .enum(['true', 'false', '1', '0', 't', 'f'], 'must be true or false')
   .transform((value) => ['true', '1', 't'].includes(value));
@@ -60,7 +66,7 @@ export const datasets = defineDatasets({
       wallet_address: flowAddress,
       moment_id: momentId,
       is_locked: flag.optional(),
-      last_event_ts: instantMicros,
+      last_event_ts: eventTime,
     }),
     aliases: { nft_id: 'moment_id', timestamp: 'last_event_ts', owner: 'wallet_address' },
     settable: ['last_event_ts', 'is_locked'],
@@ -69,12 +75,12 @@ export const datasets = defineDatasets({
     summary: 'Prices over time, in USD, of an edition (`edition_id`) or of all moments of a player (`player_name`).',
     row: z
       .strictObject({
-        snapshot_at: instantMicros,
+        snapshot_at: eventTime,
         edition_id: editionId.optional(),
         floor_usd: price.optional(),
         average_sale_usd: price.optional(),
         sale_count: id.optional(),
-        player_name: z.string().min(1).max(500).optional(),
+        player_name: text.optional(),
         distinct_editions: id.optional(),
         median_recent_sale_cents: id.optional(),
         recent_sale_count: id.optional(),
@@ -104,7 +110,7 @@ export const datasets = defineDatasets({
     row: z
       .strictObject({
         moment_id: momentId,
-        timestamp: instantMicros,
+        timestamp: eventTime,
         price,
         seller_id: numericAddress.optional(),
         seller: flowAddress.optional(),

@@ -1,6 +1,5 @@
 import { createEtl } from '../../shared/jobs/etl.ts';
 import * as datasets from './apply-datasets.ts';
-import { copyLargeWallets } from './copy-large-wallets.ts';
 import { wallets } from './domain.ts';
 import { rebuildSnapshots } from './rebuild-snapshots.ts';
 import { refreshSnapshots } from './refresh-snapshots.ts';
@@ -8,17 +7,14 @@ import { syncHoldings } from './sync-holdings.ts';
 import { syncMoments } from './sync-moments.ts';
 import { syncPrices } from './sync-prices.ts';
 import { syncProfiles } from './sync-profiles.ts';
-import { verifyHoldings } from './verify-holdings.ts';
 
 const jobs = {
   syncHoldings,
-  verifyHoldings,
   syncMoments,
   syncPrices,
   syncProfiles,
   refreshSnapshots,
   rebuildSnapshots,
-  copyLargeWallets,
 };
 
 export const handler = createEtl(wallets, jobs, datasets);

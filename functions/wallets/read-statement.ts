@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { InvalidInput, Upstream } from '../../shared/kernel/errors.ts';
+import { InvalidInput } from '../../shared/kernel/errors.ts';
 import type { Cell, ResultSet, Snowflake } from './sources/snowflake.ts';
 
 /** A position in a statement's result. Stored in checkpoints. */
@@ -22,6 +22,7 @@ export interface StatementRun {
 
 /** Consecutive rows of a result. An empty result has one empty chunk. */
 export interface Chunk {
+  /** The expected columns of each row, in their order. */
   cells: Cell[][];
   /** The number of the first row, starting at 1. */
   firstRow: number;
@@ -31,10 +32,11 @@ export interface Chunk {
   isLast: boolean;
 }
 
-/** A column that a statement must return, with Snowflake's type; all its timestamp types count as one. */
+/** A column that a statement must return. */
 export interface ExpectedColumn {
   name: string;
-  type: 'fixed' | 'text' | 'timestamp' | 'boolean';
+  /** Whether it must be of one of Snowflake's timestamp types. Other columns may have any type. */
+  isTime: boolean;
 }
 
 const partitionsInFlight = 3;
@@ -45,7 +47,7 @@ const chunkSize = 50_000;
  * concurrently. If Snowflake no longer has the result, the statement is submitted again and read from the start.
  *
  * @throws Deadline      Snowflake did not finish in time (retryable: the same run finds the statement again)
- * @throws InvalidInput  Snowflake rejected the statement, or the columns differ from the expected ones
+ * @throws InvalidInput  Snowflake rejected the statement, or an expected column is missing
  */
 export async function* readStatement(
   snowflake: Snowflake,
@@ -60,7 +62,7 @@ export async function* readStatement(
       { ...statement, requestId: position ? requestIdFor(`${requestId} ${position.handle}`) : requestId },
       deadline,
     ));
-  checkColumns(result, statement.columns);
+  const places = placesOf(statement.columns, result);
   const from = existing ? position! : { handle: result.handle, partition: 0, row: 0, done: 0 };
   const totalRows = result.partitions.reduce((all, rows) => all + rows, 0);
   if (totalRows === 0) {
@@ -72,7 +74,7 @@ export async function* readStatement(
   for (let partition = from.partition; partition < result.partitions.length; partition++) {
     const cells = (await partitions.next()).value!;
     for (; row < cells.length; row += chunkSize) {
-      const chunk = cells.slice(row, row + chunkSize);
+      const chunk = cells.slice(row, row + chunkSize).map((one) => places.map((place) => one[place] ?? null));
       const endsPartition = row + chunk.length >= cells.length;
       const next = {
         handle: result.handle,
@@ -103,36 +105,27 @@ async function* fetchAhead(snowflake: Snowflake, result: ResultSet, from: number
   return undefined;
 }
 
-function checkColumns({ columns }: ResultSet, expected: readonly ExpectedColumn[]): void {
-  const actualList = columns
-    .map(({ name, type }) => `${name} ${type.startsWith('timestamp') ? 'timestamp' : type}`)
-    .join(', ');
-  const expectedList = expected.map(({ name, type }) => `${name} ${type}`).join(', ');
-  if (actualList === expectedList) return;
-  throw new InvalidInput(
-    `The warehouse returned the columns ${actualList}. Expected: ${expectedList}. Correct the table in the warehouse.`,
-  );
+/**
+ * The places of the expected columns in the rows of a result. The values decide whether a column of another type can be
+ * read, except for times: a date has days where a timestamp has seconds.
+ *
+ * @throws InvalidInput  a column is missing, or is not a timestamp
+ */
+function placesOf(expected: readonly ExpectedColumn[], { columns }: ResultSet): number[] {
+  const places = expected.map(({ name }) => columns.findIndex((column) => column.name === name));
+  const missing = expected.filter((_, i) => places[i] === -1).map(({ name }) => name);
+  if (missing.length > 0)
+    throw new InvalidInput(`The warehouse's result lacks ${missing.join(', ')}. Restore what is missing in its table.`);
+  for (const [i, { name, isTime }] of expected.entries()) {
+    const { type } = columns[places[i]!]!;
+    if (isTime && !type.startsWith('timestamp'))
+      throw new InvalidInput(`The warehouse's column ${name} is of type ${type}. Make it a timestamp again.`);
+  }
+  return places;
 }
 
 /** A UUID derived from a string. */
 function requestIdFor(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-const epochText = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?(?: \d{1,4})?$/;
-
-/**
- * Converts a Snowflake timestamp of any type and precision (`1613864607.123456789`, with a time zone `… 1440`) to
- * microseconds since 1970, rounded down.
- *
- * @throws Upstream  the cell is not a timestamp
- */
-export function toMicros(cell: string): bigint {
-  const match = epochText.exec(cell);
-  if (!match) throw new Upstream(`snowflake: ${cell} is not a timestamp.`);
-  const [, sign, seconds, fraction = ''] = match;
-  const nanos = BigInt(seconds!) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
-  const signed = sign === '-' ? -nanos : nanos;
-  return signed >= 0n ? signed / 1_000n : -((-signed + 999n) / 1_000n);
 }

@@ -59,7 +59,10 @@ export async function recordPlays(tx: Transaction, plays: readonly PlayRecord[])
   return upsert(tx, 'wallets.plays', 'id', stagedPlays, plays.length);
 }
 
-/** Writes the new and changed rows, the last one of each key, and updates the names of editions. */
+/**
+ * Writes the new and changed rows, the last one of each key, and updates the names of editions. What a row does not say
+ * stays as it is stored.
+ */
 async function upsert<Columns extends ColumnTypes>(
   tx: Transaction,
   table: string,
@@ -68,16 +71,22 @@ async function upsert<Columns extends ColumnTypes>(
   recordCount: number,
 ): Promise<Changed> {
   const described = staged.columnsExcept(key);
+  const values = raw(described.map(valueOf).join(', '));
   const { rowCount } = await tx.query(sql`
     insert into ${raw(table)} (${columnList(staged.columns)})
-    select distinct on (s.${raw(key)}) ${columnList(staged.columns, 's')}
+    select distinct on (s.${raw(key)}) s.${raw(key)}, ${values}
     from ${staged} s left join ${raw(table)} e on e.${raw(key)} = s.${raw(key)}
-    where ${differ(described, 'e', 's')}
+    where (${columnList(described, 'e')}) is distinct from (${values})
     order by s.${raw(key)}, s.position desc
     on conflict (${raw(key)}) do update set ${setExcluded(described)}`);
   const applied = rowCount ?? 0;
   if (applied > 0) await updateEditionNames(tx);
   return { applied, unchanged: recordCount - applied };
+}
+
+/** The value to store in a column, from the staged row `s` and the stored one `e`. */
+function valueOf(column: string): string {
+  return column === 'details' ? `coalesce(e.details || s.details, s.details)` : `coalesce(s.${column}, e.${column})`;
 }
 
 /** Derives the names of each edition from its set, tier, and play. A name that they do not have stays unchanged. */

@@ -1,6 +1,6 @@
 import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { columnList, differ } from '../../shared/db/column-lists.ts';
+import { columnList } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
@@ -11,7 +11,8 @@ export interface HoldingRecord {
   nftId: string;
   /** Null if sold to an unknown wallet. */
   wallet: string | null;
-  isLocked: boolean;
+  /** Undefined if the source does not say: a moment stays locked as long as its holder has it. */
+  isLocked: boolean | undefined;
   /** In microseconds since 1970. */
   lastEventMicros: bigint;
 }
@@ -22,7 +23,7 @@ const stagedHoldings = new TemporaryTable('staged_holdings', {
   is_locked: 'boolean',
   last_event_ts: 'timestamptz',
 });
-const holdingColumns = stagedHoldings.columnsExcept('nft_id');
+const isLocked = sql`coalesce(s.is_locked, e.is_locked and e.wallet_address = s.wallet_address, false)`;
 
 /**
  * Stores the holders of moments. The latest event of a moment counts, in any order of arrival. Of simultaneous events, one
@@ -45,11 +46,11 @@ export async function recordHoldings(tx: Transaction, records: readonly HoldingR
   }));
   const { rows } = await tx.query<{ applied: number }>(sql`
     with changed as materialized (
-      select s.*, e.nft_id is not null as is_stored
+      select s.nft_id, s.wallet_address, ${isLocked} as is_locked, s.last_event_ts, e.nft_id is not null as is_stored
       from ${stagedHoldings} s left join wallets.wallet_holdings e on e.nft_id = s.nft_id
       where e.nft_id is null
         or ((s.last_event_ts, coalesce(s.wallet_address, '')) >= (e.last_event_ts, coalesce(e.wallet_address, ''))
-            and ${differ(holdingColumns, 's', 'e')})
+            and (s.wallet_address, ${isLocked}, s.last_event_ts) is distinct from (e.wallet_address, e.is_locked, e.last_event_ts))
     ), updated as (
       update wallets.wallet_holdings h
       set wallet_address = c.wallet_address, is_locked = c.is_locked, last_event_ts = c.last_event_ts, last_synced_at = now()
@@ -67,7 +68,7 @@ export async function recordHoldings(tx: Transaction, records: readonly HoldingR
 
 /** Blocks every other writer of holdings until the transaction ends. */
 export async function lockHoldings(tx: Transaction): Promise<void> {
-  await tx.query('select wallets.lock_holdings()');
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))`);
 }
 
 /** The record that counts for each moment, in order of arrival. */

@@ -1,4 +1,4 @@
-import sql from 'sql-template-tag';
+import sql, { raw } from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
 import { columnList, differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
@@ -24,9 +24,12 @@ const stagedPrices = new TemporaryTable('staged_prices', {
   sale_count: 'integer',
 });
 const editionPriceColumns = stagedPrices.columnsExcept('set_id', 'play_id', 'scraped_at');
+/** The prices to store, from the staged row `s` and the stored one `p`. */
+const givenOrStored = raw(editionPriceColumns.map((column) => `coalesce(s.${column}, p.${column})`).join(', '));
 
 /**
- * Adds prices to the history of editions, corrects stored prices that differ, and creates missing editions.
+ * Adds prices to the history of editions, corrects stored prices that differ, and creates missing editions. A price that is
+ * no longer given stays.
  *
  * @source Snowflake EDITION_PRICE_SCRAPE, or the import `wallets.prices`
  */
@@ -47,11 +50,11 @@ export async function recordEditionPrices(tx: Transaction, prices: readonly Edit
   if (editions.rowCount !== 0) await updateEditionNames(tx);
   const { rowCount } = await tx.query(sql`
     insert into wallets.edition_price_scrape (edition_id, scraped_at, ${columnList(editionPriceColumns)})
-    select distinct on (e.id, s.scraped_at) e.id, s.scraped_at, ${columnList(editionPriceColumns, 's')}
+    select distinct on (e.id, s.scraped_at) e.id, s.scraped_at, ${givenOrStored}
     from ${stagedPrices} s
       join wallets.editions e on e.set_id = s.set_id and e.play_id = s.play_id
       left join wallets.edition_price_scrape p on p.edition_id = e.id and p.scraped_at = s.scraped_at
-    where p.edition_id is null or ${differ(editionPriceColumns, 'p', 's')}
+    where p.edition_id is null or (${columnList(editionPriceColumns, 'p')}) is distinct from (${givenOrStored})
     order by e.id, s.scraped_at, s.position desc
     on conflict (edition_id, scraped_at) do update set ${setExcluded(editionPriceColumns)}`);
   const applied = rowCount ?? 0;

@@ -14,6 +14,12 @@ export const editionId = z
   .transform((text) => text.split('-').map(Number).join('-'))
   .meta({ id: 'EditionId' });
 
+/**
+ * How far ahead an event may be dated: a day, in microseconds. What is dated later would hide every event that follows,
+ * because the latest one counts.
+ */
+export const maxAheadMicros = 86_400_000_000n;
+
 export const name = z.string().min(1).max(100);
 export const byWallet = z.strictObject({ address: flowAddress });
 export const byEdition = z.strictObject({ id: editionId });

@@ -5,39 +5,26 @@ import { jobs } from './jobs.ts';
 import { recordMoments } from './record-moments.ts';
 import { tier } from './shapes.ts';
 import { syncTable } from './sync-table.ts';
-import type { WarehouseTable } from './warehouse-table.ts';
-import { warehouseInteger, warehouseTime } from './warehouse-values.ts';
+import { defineWarehouseTable } from './warehouse-table.ts';
+import { warehouseInteger, warehouseName, warehouseTime } from './warehouse-values.ts';
 
-const name = z.string().min(1).max(500).nullable();
 const row = z.strictObject({
   NFT_ID: momentId,
   SET_ID: warehouseInteger,
   PLAY_ID: warehouseInteger,
   SERIAL_NUMBER: warehouseInteger.pipe(z.int().min(1)),
-  SET_NAME: name,
+  SET_NAME: warehouseName,
   TIER: tier.nullable(),
-  PLAYER_NAME: name,
-  TEAM_NAME: name,
+  PLAYER_NAME: warehouseName,
+  TEAM_NAME: warehouseName,
   UPDATED_AT: warehouseTime,
 });
 
-const momentsTable: WarehouseTable<z.output<typeof row>> = {
+const momentsTable = defineWarehouseTable({
   name: 'NFT_CORE_METADATA',
-  columns: [
-    { name: 'NFT_ID', type: 'fixed' },
-    { name: 'SET_ID', type: 'fixed' },
-    { name: 'PLAY_ID', type: 'fixed' },
-    { name: 'SERIAL_NUMBER', type: 'fixed' },
-    { name: 'SET_NAME', type: 'text' },
-    { name: 'TIER', type: 'text' },
-    { name: 'PLAYER_NAME', type: 'text' },
-    { name: 'TEAM_NAME', type: 'text' },
-    { name: 'UPDATED_AT', type: 'timestamp' },
-  ],
   changedAt: 'UPDATED_AT',
   orderBy: '1',
   row,
-  changedMicros: ({ UPDATED_AT }) => UPDATED_AT,
   record: (tx, rows) =>
     recordMoments(
       tx,
@@ -53,26 +40,11 @@ const momentsTable: WarehouseTable<z.output<typeof row>> = {
       })),
     ),
   removal: {
-    sortKey: ({ NFT_ID }) => NFT_ID.padStart(19, '0'),
-    async noteMissing(tx, run, after, upTo) {
-      await tx.query(
-        `insert into wallets.missing_rows (run, key)
-         select $1, m.nft_id::text from wallets.nft_core_metadata m
-         where m.nft_id > $2::bigint and ($3::bigint is null or m.nft_id <= $3::bigint)
-           and not exists (select 1 from pg_temp.staged_moments s where s.nft_id = m.nft_id)
-         on conflict do nothing`,
-        [run, after?.NFT_ID ?? '-1', upTo?.NFT_ID ?? null],
-      );
-    },
-    async remove(tx, keys) {
-      const { rowCount } = await tx.query('delete from wallets.nft_core_metadata where nft_id = any($1::bigint[])', [
-        keys,
-      ]);
-      return rowCount ?? 0;
-    },
-    count: 'select count(*) from wallets.nft_core_metadata',
+    key: 'NFT_ID',
+    table: 'wallets.nft_core_metadata',
+    storedKey: { column: 'nft_id', type: 'bigint' },
   },
-};
+});
 
 /** Syncs moments and their editions. A full sync removes burned moments. @source Snowflake NFT_CORE_METADATA */
 export const syncMoments = handleJob(jobs.syncMoments, (context) => syncTable(momentsTable, context));

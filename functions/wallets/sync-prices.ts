@@ -3,7 +3,7 @@ import { handleJob } from '../../shared/jobs/run-job.ts';
 import { jobs } from './jobs.ts';
 import { recordEditionPrices } from './record-prices.ts';
 import { syncTable } from './sync-table.ts';
-import type { WarehouseTable } from './warehouse-table.ts';
+import { defineWarehouseTable } from './warehouse-table.ts';
 import { warehouseInteger, warehousePrice, warehouseTime } from './warehouse-values.ts';
 
 const row = z.strictObject({
@@ -15,20 +15,11 @@ const row = z.strictObject({
   SALE_COUNT: warehouseInteger.nullable(),
 });
 
-const pricesTable: WarehouseTable<z.output<typeof row>> = {
+const pricesTable = defineWarehouseTable({
   name: 'EDITION_PRICE_SCRAPE',
-  columns: [
-    { name: 'SET_ID', type: 'fixed' },
-    { name: 'PLAY_ID', type: 'fixed' },
-    { name: 'SCRAPED_AT', type: 'timestamp' },
-    { name: 'FLOOR_USD', type: 'fixed' },
-    { name: 'AVERAGE_SALE_USD', type: 'fixed' },
-    { name: 'SALE_COUNT', type: 'fixed' },
-  ],
   changedAt: 'SCRAPED_AT',
   orderBy: '3, 1, 2',
   row,
-  changedMicros: ({ SCRAPED_AT }) => SCRAPED_AT,
   record: (tx, rows) =>
     recordEditionPrices(
       tx,
@@ -41,7 +32,7 @@ const pricesTable: WarehouseTable<z.output<typeof row>> = {
         saleCount: one.SALE_COUNT,
       })),
     ),
-};
+});
 
 /** Syncs the prices scraped since the last sync. Nothing is removed. @source Snowflake EDITION_PRICE_SCRAPE */
 export const syncPrices = handleJob(jobs.syncPrices, (context) => syncTable(pricesTable, context));

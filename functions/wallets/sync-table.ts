@@ -2,7 +2,7 @@ import type { JobContext, JobOutcome } from '../../shared/jobs/run-job.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { raiseWatermark, watermarkOf } from '../../shared/jobs/watermark.ts';
 import type { SyncParams } from './jobs.ts';
-import { deleteNotesOfEndedRuns, removalBatches, takeMissingKeys } from './missing-rows.ts';
+import { forgetEndedRuns, forgetRun, keepSeenKeys, removalBatches, removeMissing } from './missing-rows.ts';
 import { readStatement } from './read-statement.ts';
 import { getSnowflake } from './sources/snowflake.ts';
 import { toBatch } from './table-batch.ts';
@@ -18,49 +18,46 @@ import {
 /** How far an incremental sync looks back, to find changes that committed late or under a slow clock. */
 const overlapMinutes = 15;
 
+type Row = Record<string, unknown>;
+
 /**
  * Syncs a warehouse table, either all rows or the changed ones. The batches of a run commit in order, each with its
  * checkpoint, so a run that is cut off resumes after its last batch. At the end, a full run removes missing rows, and the
  * watermark advances.
  *
  * @throws Superseded    another sync of the table is running
- * @throws InvalidInput  Snowflake rejected the statement, or the columns differ from the expected ones
+ * @throws InvalidInput  Snowflake rejected the statement, or its result lacks a column
  * @throws Integrity     too many rows were rejected, or more rows are missing than may be removed
  */
-export async function syncTable<Row>(
-  table: WarehouseTable<Row>,
+export async function syncTable(
+  table: WarehouseTable,
   { params, step, ...run }: JobContext<SyncParams>,
 ): Promise<JobOutcome> {
   const since = params.mode === 'incremental' ? await watermarkOf(`wallets.${table.name}`, overlapMinutes) : undefined;
   const plan = planSync(table, since, params.maxRemovedShare);
   await step(since === undefined ? 'all rows' : `changes since ${since.toISOString()}`);
-  let high: string | null = null;
+  let at = initialPosition(run.jobId);
   let removed = 0;
   const outcome = await runSync<Row, TableBatch<Row>>(
     {
       name: plan.name,
       read(position) {
-        const stored = position as Position | null;
-        const at = stored?.run === run.jobId ? stored : initialPosition(run.jobId);
-        high = at.high;
+        at = resume(position, run.jobId);
         return batchesOf(table, plan, at, run.deadline);
       },
       async apply(tx, rows, batch) {
-        high = batch.next?.high ?? high;
+        at = batch.next;
         if (batch.remove) {
-          const count = await table.removal!.remove(tx, await takeMissingKeys(tx, run.jobId));
+          const count = await removeMissing(tx, table.removal!, at);
           removed += count;
           return { applied: count, unchanged: 0 };
         }
-        const changed = await table.record(tx, rows);
-        if (batch.note) {
-          const { after, upTo, before } = batch.note;
-          await table.removal!.noteMissing(tx, run.jobId, after, upTo, before);
-        }
-        return changed;
+        await keepSeenKeys(tx, run.jobId, batch);
+        return table.record(tx, rows);
       },
       async finish(tx) {
-        await raiseWatermark(tx, plan.name, high);
+        await raiseWatermark(tx, plan.name, at.completeToMicros);
+        await forgetRun(tx, run.jobId);
         return undefined;
       },
     },
@@ -69,24 +66,29 @@ export async function syncTable<Row>(
   return outcome === 'continue' ? outcome : { result: { mode: plan.mode, removed } };
 }
 
-async function* batchesOf<Row>(
-  table: WarehouseTable<Row>,
+/** Where a job resumes. The position of another job, or of an earlier version of this code, is of no use to it. */
+function resume(position: unknown, jobId: string): Position {
+  const stored = position as Partial<Position> | null;
+  return stored?.run === jobId && stored.unknownKeys !== undefined ? (stored as Position) : initialPosition(jobId);
+}
+
+async function* batchesOf(
+  table: WarehouseTable,
   plan: SyncPlan,
   from: Position,
   deadline: Date,
 ): AsyncIterable<TableBatch<Row>> {
   let at = from;
   if (at.phase === 'reading') {
-    if (at.statement === null) await deleteNotesOfEndedRuns();
+    if (at.statement === null) await forgetEndedRuns();
     const snowflake = await getSnowflake();
     const statementRun = { run: at.run, position: at.statement ?? undefined, deadline };
     for await (const chunk of readStatement(snowflake, plan.statement, statementRun)) {
       // a result that had to be requested again starts over
-      if (chunk.firstRow === 1) at = { ...at, lastRow: null, rejected: 0 };
-      const batch = toBatch(table, at, chunk, plan.findsRemoved);
-      at = batch.next!;
+      const batch = toBatch(table, chunk.firstRow === 1 ? initialPosition(at.run) : at, chunk, plan.findsRemoved);
+      at = batch.next;
       yield batch;
     }
   }
-  if (plan.findsRemoved) yield* removalBatches(table, plan.maxRemovedShare, at);
+  if (plan.findsRemoved) yield* removalBatches(table.name, table.removal!, plan.maxRemovedShare, at);
 }

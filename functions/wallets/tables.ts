@@ -9,14 +9,6 @@ export const tables = {
     summary: 'The holder of each moment as of its last event, one row per moment.',
     announces: ['wallets:{address}', 'editions:{id}', 'edition-list:all', 'wallet-leaderboards:all'],
   },
-  large_wallets: {
-    summary: 'Wallets whose holdings are copied to `large_wallet_holdings`, and how far.',
-    announces: ['wallets:{address}'],
-  },
-  large_wallet_holdings: {
-    summary: 'The holdings of large wallets with their sort keys, in the order of each list. Maintained by triggers.',
-    announces: ['wallets:{address}'],
-  },
   nft_core_metadata: {
     summary: 'Moments, each with its edition and serial number.',
     announces: [
@@ -78,6 +70,7 @@ export const tables = {
   changed_holdings: { summary: 'Holdings as they were before a change.', announces: dirtySet },
   changed_moments: { summary: 'Moments as they were before a change.', announces: dirtySet },
   new_sales: { summary: 'Sales not yet applied to the counters of editions.', announces: dirtySet },
+  seen_rows: { summary: 'The keys in the result of a full sync, until it has ended.', announces: dirtySet },
   missing_rows: {
     summary: 'Stored rows that a full sync did not find, until it decides whether to remove them.',
     announces: dirtySet,

@@ -3,36 +3,38 @@ import type { Changed } from '../../shared/db/changed.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Batch } from '../../shared/jobs/sync.ts';
 import type { ExpectedColumn, StatementPosition } from './read-statement.ts';
+import { warehouseTime } from './warehouse-values.ts';
 
 /** A table of the warehouse, and how its rows are applied. */
-export interface WarehouseTable<Row> {
+export interface WarehouseTable<Row extends z.ZodObject = z.ZodObject> {
   name: string;
-  columns: readonly ExpectedColumn[];
-  /** The column that increases with every change. An incremental sync filters by it. */
-  changedAt: string;
+  /** The columns that are read, each with the schema of its cells. Those of `warehouseTime` are times. */
+  row: Row;
+  /** The column that increases with every change, a time. An incremental sync filters by it. */
+  changedAt: keyof Row['shape'] & string;
   orderBy: string;
-  /** Parses a row, keyed by column name. */
-  row: z.ZodType<Row, Record<string, string | null>>;
-  changedMicros(row: Row): bigint;
-  record(tx: Transaction, rows: Row[]): Promise<Changed>;
-  removal?: Removal<Row>;
+  record(tx: Transaction, rows: z.output<Row>[]): Promise<Changed>;
+  removal?: Removal<keyof Row['shape'] & string>;
 }
 
-/** How a full sync finds missing rows: stored rows that sort between two consecutive rows of its result. */
-export interface Removal<Row> {
-  /** A string that sorts like the row in the statement's order. */
-  sortKey(row: Row): string;
-  /**
-   * Notes the stored rows that sort after one row (undefined: the first) through another (undefined: the last), and that
-   * are not in the batch just staged. `before` is when the statement was submitted.
-   */
-  noteMissing(tx: Transaction, run: string, after: Row | undefined, upTo: Row | undefined, before: Date): Promise<void>;
-  /** Deletes the notes of rows that a later batch of the run moved, because they are not missing. */
-  forgetMoved?(tx: Transaction, run: string): Promise<void>;
-  /** Removes rows by the keys they were noted under, and returns how many. */
-  remove(tx: Transaction, keys: string[]): Promise<number>;
-  /** A query that counts the stored rows. */
-  count: string;
+/** Declares a table of the warehouse. Its rows arrive parsed. */
+export function defineWarehouseTable<Row extends z.ZodObject>(table: WarehouseTable<Row>): WarehouseTable {
+  return table as unknown as WarehouseTable;
+}
+
+/** The stored rows that a full sync removes if its result lacks them. */
+export interface Removal<Column extends string = string> {
+  /** The column that identifies a row. */
+  key: Column;
+  table: string;
+  /** The stored column that identifies a row, and its type. */
+  storedKey: { column: string; type: 'bigint' | 'bytea' };
+  /** The text of a stored key, from the parsed one. Default: the same. */
+  toStored?(key: string): string;
+  /** SQL: the stored rows that a result should have. Default: all. */
+  where?: string;
+  /** The stored column with the time of a row's last event. A result lacks what happened after it. */
+  eventAt?: string;
 }
 
 /** How far a run has gotten. Stored in its checkpoint. */
@@ -40,17 +42,22 @@ export interface Position {
   /** The id of its job. Another job has its own statement. */
   run: string;
   statement: StatementPosition | null;
-  /** The latest change seen, in microseconds. */
-  high: string | null;
-  lastRow: unknown;
-  rejected: number;
-  /** `checking`: all rows are read, and the run decides whether to remove the missing ones. */
-  phase: 'reading' | 'checking' | 'removing';
+  /** When the statement was submitted, by the warehouse's clock, in microseconds since 1970. */
+  submittedMicros: string | null;
+  /** The latest change in the rows read so far, but no later than the statement, in microseconds since 1970. */
+  completeToMicros: string | null;
+  /** The number of rejected rows of which not even the key is known. */
+  unknownKeys: number;
+  /** `noting`: all rows are read, and the run decides whether to remove the missing ones. */
+  phase: 'reading' | 'noting' | 'removing';
 }
 
 export interface TableBatch<Row> extends Batch<Row> {
-  next: Position | null;
-  note?: { after: Row | undefined; upTo: Row | undefined; before: Date };
+  next: Position;
+  /** The keys of its rows, as stored, for a run that looks for missing rows. */
+  seen?: string[];
+  /** Whether it begins the result, again if a previous result expired. */
+  isFirst?: boolean;
   remove?: true;
 }
 
@@ -67,8 +74,9 @@ export interface SyncPlan {
 }
 
 /** Plans a run. Without a watermark (`since`), it reads all rows. */
-export function planSync<Row>(table: WarehouseTable<Row>, since: Date | undefined, maxRemovedShare: number): SyncPlan {
-  const { name, columns, changedAt, orderBy } = table;
+export function planSync(table: WarehouseTable, since: Date | undefined, maxRemovedShare: number): SyncPlan {
+  const { name, changedAt, orderBy } = table;
+  const columns = columnsOf(table);
   const selected = columns.map((column) =>
     column.name === 'WALLET_ADDRESS' ? 'LOWER(WALLET_ADDRESS) AS WALLET_ADDRESS' : column.name,
   );
@@ -87,7 +95,12 @@ export function planSync<Row>(table: WarehouseTable<Row>, since: Date | undefine
   };
 }
 
+/** The columns of a table that are read, in order. */
+export function columnsOf({ row }: WarehouseTable): ExpectedColumn[] {
+  return Object.entries(row.shape).map(([name, schema]) => ({ name, isTime: schema === warehouseTime }));
+}
+
 /** The position at which a run starts. */
 export function initialPosition(run: string): Position {
-  return { run, statement: null, high: null, lastRow: null, rejected: 0, phase: 'reading' };
+  return { run, statement: null, submittedMicros: null, completeToMicros: null, unknownKeys: 0, phase: 'reading' };
 }

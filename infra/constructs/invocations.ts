@@ -4,7 +4,7 @@ import { ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, SqsSendMessage } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Construct } from 'constructs';
 import type { Domain } from '../../shared/kernel/domain.ts';
-import { type JobDeclaration, jobNameOf } from '../../shared/kernel/job.ts';
+import { type JobDeclaration, jobNameOf, schedulesOf } from '../../shared/kernel/job.ts';
 import { laneQueue } from '../functions.ts';
 import type { Settings } from '../settings.ts';
 import { acknowledge } from './acknowledge.ts';
@@ -19,13 +19,12 @@ export function addJobTriggers(scope: Construct, domain: Domain, messaging: Mess
     const queue = laneQueue(job.domain, job.lane);
     if (job.on)
       messaging.subscribe({ name, queue, types: job.on.map(({ type }) => type), message: startMessage(job, 'event') });
-    if (job.schedule) {
-      const input = ScheduleTargetInput.fromObject(startMessage(job, 'schedule'));
+    for (const { expression, params = {} } of schedulesOf(job)) {
+      const input = ScheduleTargetInput.fromObject({ ...startMessage(job, 'schedule'), params });
       scheduleJob(scope, new SqsSendMessage(messaging.queue(queue), { input }), {
-        name,
-        expression: job.schedule,
+        name: [name, ...Object.values(params)].join('-'),
+        expression,
         settings,
-        keepsDatabaseAwake: job.keepsDatabaseAwake ?? false,
       });
     }
   }

@@ -8,15 +8,13 @@ export interface ScheduledJobProps {
   /** `rate(15 minutes)`, `cron(0 3 * * ? *)`; in UTC. */
   expression: string;
   settings: Settings;
-  /** Left out where the database may pause, like every schedule more frequent than hourly. */
-  keepsDatabaseAwake?: boolean;
 }
 
-/** Invokes a target on a schedule, unless the stage lets its database pause and the schedule would keep it awake. */
+/** Invokes a target on a schedule, unless the stage lets its database pause and an hourly schedule would keep it awake. */
 export function scheduleJob(scope: Construct, target: IScheduleTarget, props: ScheduledJobProps): void {
-  const { name, expression, settings, keepsDatabaseAwake = false } = props;
+  const { name, expression, settings } = props;
   const mayPause = settings.database.minCapacity === 0;
-  if (mayPause && (keepsDatabaseAwake || isSubHourly(expression))) return;
+  if (mayPause && isHourly(expression)) return;
   new Schedule(scope, `Schedule-${name}`, {
     scheduleName: `tributary-${settings.stage}-${name}`,
     schedule: ScheduleExpression.expression(expression),
@@ -24,10 +22,10 @@ export function scheduleJob(scope: Construct, target: IScheduleTarget, props: Sc
   });
 }
 
-/** Whether a schedule runs more often than once an hour. */
-export function isSubHourly(expression: string): boolean {
-  const rate = /^rate\((\d+) (minutes?|hours?|days?)\)$/.exec(expression);
-  if (rate) return rate[2]!.startsWith('minute') && Number(rate[1]) < 60;
-  const minutes = /^cron\((\S+) /.exec(expression)?.[1] ?? '*';
-  return /[*/,-]/.test(minutes);
+/** Whether a schedule runs once an hour or more often. */
+export function isHourly(expression: string): boolean {
+  const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
+  if (rate) return Number(rate[1]) <= { minute: 60, hour: 1, day: 0 }[rate[2] as 'minute' | 'hour' | 'day'];
+  const [minutes = '*', hours = '*'] = /^cron\((\S+) (\S+)/.exec(expression)?.slice(1) ?? [];
+  return /[*/,-]/.test(minutes) || hours === '*';
 }

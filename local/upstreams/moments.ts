@@ -35,8 +35,11 @@ export interface MomentsWorld {
   /** How many there are. */
   moments: number;
   editions: number;
-  /** Moves a moment to another wallet, now or at a time in microseconds since 1970; returns its id. */
-  trade(moment: number, wallet: number, micros?: number): number;
+  /**
+   * Moves a moment to another wallet, now or at a time in microseconds since 1970; returns its id. The warehouse records
+   * it at the same time, or at `recordedMicros`.
+   */
+  trade(moment: number, wallet: number, micros?: number, recordedMicros?: number): number;
   /** Removes a moment from the table of holdings. */
   remove(moment: number): void;
   /** Scrapes the price of one edition, or of all. */
@@ -221,11 +224,11 @@ export function createMomentsWorld({ moments, wallets, editions, scrapes }: Mome
     wallets: walletNames,
     moments,
     editions,
-    trade(moment, wallet, micros = now()) {
+    trade(moment, wallet, micros = now(), recordedMicros = micros) {
       owner[moment] = wallet;
       locked[moment] = 0;
       event[moment] = micros;
-      updated[moment] = micros;
+      updated[moment] = recordedMicros;
       order = undefined;
       return moment + 1;
     },

@@ -41,6 +41,8 @@ export interface Behavior {
   change?: ((table: string, row: WarehouseRow, place: number) => WarehouseRow) | undefined;
   /** Columns with a new name: `NFT_ID` → `MOMENT_ID`. */
   renamed: Record<string, string>;
+  /** The columns of results, from the selected ones: more, fewer, or in another order. */
+  returned?: ((columns: string[]) => string[]) | undefined;
 }
 
 interface Statement {
@@ -173,7 +175,7 @@ async function checkAccess(request: IncomingMessage, publicKey: KeyObject) {
 
 function compile(
   world: MomentsWorld,
-  { pollsBeforeResult, renamed }: Behavior,
+  { pollsBeforeResult, renamed, returned = (columns) => columns }: Behavior,
   { statement: text = '', bindings = {} }: { statement?: string; bindings?: Record<string, { value: string }> },
 ): Statement {
   const [, selected, name, since] = statementText.exec(text) ?? [];
@@ -193,7 +195,7 @@ function compile(
   return {
     handle: randomUUID(),
     table: name,
-    columns,
+    columns: returned(columns),
     rows,
     places: Int32Array.from(places),
     createdOn: Date.now(),
@@ -237,8 +239,8 @@ async function answer(
     response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
     return void response.end(packed);
   }
-  const rowType = indexes.map((index) => {
-    const { name: column, type, scale, nullable } = table.columns[index]!;
+  const rowType = columns.map((column, i) => {
+    const { type, scale, nullable } = table.columns[indexes[i]!] ?? { type: 'text', nullable: true };
     const size = {
       ...(type === 'text' ? { length: 16_777_216, byteLength: 16_777_216 } : {}),
       ...(type === 'fixed' ? { precision: 38 } : {}),

@@ -8,20 +8,29 @@ import type { Upstream } from './upstream.ts';
  */
 export type Lane = 'prompt' | 'bulk';
 
+/** When a job starts by itself. */
+export interface Schedule {
+  /**
+   * An EventBridge Scheduler expression in UTC: `rate(15 minutes)`, `cron(0 3 * * ? *)`. Hourly schedules are left out in
+   * stages where the database may pause (`dev`).
+   */
+  expression: string;
+  /** The parameters of the job. Default: none. */
+  params?: Readonly<Record<string, unknown>>;
+}
+
 interface JobSpec {
   summary: string;
   lane: Lane;
   /** Default: none. Parsing must be idempotent: parameters are parsed when the job is queued and again when it runs. */
   params?: z.ZodObject;
-  /** An EventBridge Scheduler expression in UTC: `rate(15 minutes)`, `cron(0 3 * * ? *)`. */
-  schedule?: string;
+  /** When it starts by itself. A string is the expression of one schedule without parameters. */
+  schedule?: string | readonly Schedule[];
   /**
    * Events that start it, without parameters. If one arrives while it is running, it runs once more, so that its last
    * run begins after every event.
    */
   on?: readonly EventDeclaration[];
-  /** Not scheduled in stages where the database may pause (`dev`), like any schedule more frequent than hourly. */
-  keepsDatabaseAwake?: boolean;
   /** The upstreams it calls. */
   upstreams?: readonly Upstream[];
 }
@@ -51,6 +60,11 @@ export function defineJobs<Specs extends Record<string, JobSpec>>(
 /** A job's name in the API, in messages, and in `platform.jobs`: `collections.loadCollection`. */
 export function jobNameOf({ domain, name }: JobDeclaration): string {
   return `${domain}.${name}`;
+}
+
+/** The schedules of a job. */
+export function schedulesOf({ schedule = [] }: JobDeclaration): readonly Schedule[] {
+  return typeof schedule === 'string' ? [{ expression: schedule }] : schedule;
 }
 
 /** The job that imports the files of a domain's datasets. */

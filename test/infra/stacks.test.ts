@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { sizesOf } from '../../bench/bundles.ts';
 import { domains } from '../../functions/registry.ts';
-import { isSubHourly } from '../../infra/constructs/scheduled-job.ts';
+import { isHourly } from '../../infra/constructs/scheduled-job.ts';
 import { resourcesOf } from '../../local/template.ts';
 import { type Domain, lanesOf } from '../../shared/kernel/domain.ts';
-import { jobNameOf } from '../../shared/kernel/job.ts';
+import { jobNameOf, schedulesOf } from '../../shared/kernel/job.ts';
 import type { Operation } from '../../shared/kernel/operation.ts';
 import { allowed, functionsOf, load, roleOf, synth, triggersOf } from './synthesized.ts';
 
@@ -168,16 +168,18 @@ describe('prod', async () => {
   });
 
   test('each scheduled job has a schedule that sends its message to its lane', () => {
-    for (const job of jobs.filter(({ schedule }) => schedule)) {
-      expect(plan.schedules).toContainEqual({
-        name: `tributary-prod-${job.domain}-${job.name}`,
-        expression: job.schedule,
-        input: JSON.stringify({ job: jobNameOf(job), requestedBy: 'schedule' }),
-        target: { queue: `tributary-prod-${job.domain}-${job.lane}` },
-      });
+    for (const job of jobs) {
+      for (const { expression, params = {} } of schedulesOf(job))
+        expect(plan.schedules).toContainEqual({
+          name: ['tributary-prod', job.domain, job.name, ...Object.values(params)].join('-'),
+          expression,
+          input: JSON.stringify({ job: jobNameOf(job), requestedBy: 'schedule', params }),
+          target: { queue: `tributary-prod-${job.domain}-${job.lane}` },
+        });
     }
     const scheduled = declared.filter(([, { invoked }]) => 'schedule' in invoked);
-    expect(plan.schedules.length).toBe(jobs.filter(({ schedule }) => schedule).length + scheduled.length);
+    expect(plan.schedules.length).toBe(jobs.flatMap(schedulesOf).length + scheduled.length);
+    expect(new Set(plan.schedules.map(({ name }) => name)).size).toBe(plan.schedules.length);
   });
 
   test('functions with database access get the cluster’s id and the accepted replica proofs', () => {
@@ -231,11 +233,12 @@ describe('prod', async () => {
   });
 });
 
-test('dev can pause: no schedule is more frequent than hourly, and there is no proxy', async () => {
+test('dev can pause: no schedule is hourly, and there is no proxy', async () => {
   const { template, plan, text } = await load(stages.dev.folder);
-  expect(plan.schedules.filter(({ expression }) => isSubHourly(expression))).toEqual([]);
-  const awake = jobs.filter(({ keepsDatabaseAwake }) => keepsDatabaseAwake).map((job) => `${job.domain}-${job.name}`);
-  expect(plan.schedules.filter(({ name }) => awake.includes(name.replace('tributary-dev-', '')))).toEqual([]);
+  expect(plan.schedules.filter(({ expression }) => isHourly(expression))).toEqual([]);
+  expect(['rate(1 hour)', 'rate(60 minutes)', 'cron(0/20 3 * * ? *)', 'cron(0 * * * ? *)'].every(isHourly)).toBe(true);
+  expect(['rate(2 hours)', 'rate(1 day)', 'cron(10 5 * * ? *)', 'cron(0 0/6 * * ? *)'].some(isHourly)).toBe(false);
+  expect(plan.schedules.map(({ name }) => name)).toContain('tributary-dev-wallets-syncHoldings-full');
   expect(resourcesOf(template, 'AWS::RDS::DBProxy')).toEqual([]);
   expect(text).toContain('"MinCapacity":0');
 });

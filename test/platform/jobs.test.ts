@@ -103,7 +103,7 @@ test('a second message does not start a running job; after its lease expires, an
 });
 
 test('a stalled worker cannot change a job that another worker has taken over', async () => {
-  const { id } = await insertJob(declared.verifyHoldings, {}, 'test');
+  const { id } = await insertJob(declared.syncPrices, {}, 'test');
   const stalledRun = await startRun(id);
   await expireLease(id);
   const newRun = await startRun(id);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import * as z from 'zod';
 import { jobs } from '../../functions/wallets/jobs.ts';
-import { planSync, type WarehouseTable } from '../../functions/wallets/warehouse-table.ts';
+import { defineWarehouseTable, planSync } from '../../functions/wallets/warehouse-table.ts';
+import { warehouseTime } from '../../functions/wallets/warehouse-values.ts';
 import { insertJob } from '../../shared/jobs/job.ts';
 import { drain } from '../support/queues.ts';
 import { createWallets } from '../support/wallets.ts';
@@ -37,22 +39,22 @@ test('a full sync removes rows before the first and after the last row of the wa
 });
 
 test('what an ended run noted as missing is forgotten', async () => {
-  await pool.query(`insert into wallets.missing_rows (run, key) values ('an ended run', '00000000000000011')`);
+  await pool.query(`insert into wallets.missing_rows (run, key, stored) values ('an ended run', '1', '')`);
+  await pool.query(`insert into wallets.seen_rows (run, keys) values ('an ended run', '{1}')`);
   expect(await fullSync()).toMatchObject({ status: 'succeeded', result: { removed: 0 } });
-  expect((await pool.query('select from wallets.missing_rows')).rowCount).toBe(0);
+  for (const table of ['missing_rows', 'seen_rows'])
+    expect([table, (await pool.query(`select from wallets.${table}`)).rowCount]).toEqual([table, 0]);
 });
 
 test('wallets are read in lower case, and sorted so', () => {
-  const table = {
+  const table = defineWarehouseTable({
     name: 'HATS',
-    columns: [
-      { name: 'WALLET_ADDRESS', type: 'text' },
-      { name: 'SIZE', type: 'fixed' },
-    ],
+    row: z.strictObject({ WALLET_ADDRESS: z.string(), SIZE: z.string(), UPDATED_AT: warehouseTime }),
     changedAt: 'UPDATED_AT',
     orderBy: '1, 2',
-  } as unknown as WarehouseTable<unknown>;
-  const selected = 'SELECT LOWER(WALLET_ADDRESS) AS WALLET_ADDRESS, SIZE FROM HATS';
+    record: async () => ({ applied: 0, unchanged: 0 }),
+  });
+  const selected = 'SELECT LOWER(WALLET_ADDRESS) AS WALLET_ADDRESS, SIZE, UPDATED_AT FROM HATS';
   expect(planSync(table, undefined, 0.05).statement).toMatchObject({ text: `${selected} ORDER BY 1, 2`, bindings: [] });
   expect(planSync(table, new Date('2026-01-02T03:04:05.678Z'), 0.05).statement).toMatchObject({
     text: `${selected} WHERE UPDATED_AT >= TO_TIMESTAMP_NTZ(?) ORDER BY 1, 2`,
