@@ -44,8 +44,8 @@ export async function recordNfts(tx: Transaction, records: readonly NftRecord[])
     description: one.description,
     image_url: one.imageUrl,
     token_uri: one.tokenUri,
-    attributes: one.attributes && Object.keys(one.attributes).length > 0 ? JSON.stringify(one.attributes) : null,
-    traits: one.traits && JSON.stringify(one.traits),
+    attributes: one.attributes && Object.keys(one.attributes).length > 0 ? one.attributes : null,
+    traits: one.traits,
   }));
   await createTraits(
     tx,

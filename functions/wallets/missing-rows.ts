@@ -89,6 +89,7 @@ async function noteMissing(removal: Removal, { run, submittedMicros }: Position)
 export async function removeMissing(tx: Transaction, removal: Removal, at: Position): Promise<number> {
   const { table, storedKey } = removal;
   const { column, type } = storedKey;
+  await removal.lock?.(tx);
   const { rowCount } = await tx.query(sql`
     with noted as (
       delete from wallets.missing_rows

@@ -51,7 +51,7 @@ const chunkSize = 50_000;
  */
 export async function* readStatement(
   snowflake: Snowflake,
-  statement: { text: string; bindings: readonly string[]; columns: readonly ExpectedColumn[] },
+  statement: { table: string; text: string; bindings: readonly string[]; columns: readonly ExpectedColumn[] },
   { run, position, deadline }: StatementRun,
 ): AsyncIterable<Chunk> {
   const requestId = requestIdFor(`${run} ${statement.text} ${statement.bindings.join(' ')}`);
@@ -62,7 +62,7 @@ export async function* readStatement(
       { ...statement, requestId: position ? requestIdFor(`${requestId} ${position.handle}`) : requestId },
       deadline,
     ));
-  const places = placesOf(statement.columns, result);
+  const places = placesOf(statement, result);
   const from = existing ? position! : { handle: result.handle, partition: 0, row: 0, done: 0 };
   const totalRows = result.partitions.reduce((all, rows) => all + rows, 0);
   if (totalRows === 0) {
@@ -111,15 +111,20 @@ async function* fetchAhead(snowflake: Snowflake, result: ResultSet, from: number
  *
  * @throws InvalidInput  a column is missing, or is not a timestamp
  */
-function placesOf(expected: readonly ExpectedColumn[], { columns }: ResultSet): number[] {
+function placesOf(
+  { table, columns: expected }: { table: string; columns: readonly ExpectedColumn[] },
+  { columns }: ResultSet,
+): number[] {
   const places = expected.map(({ name }) => columns.findIndex((column) => column.name === name));
   const missing = expected.filter((_, i) => places[i] === -1).map(({ name }) => name);
   if (missing.length > 0)
-    throw new InvalidInput(`The warehouse's result lacks ${missing.join(', ')}. Restore what is missing in its table.`);
+    throw new InvalidInput(`The warehouse's table ${table} has lost ${missing.join(', ')}. Add it again.`);
   for (const [i, { name, isTime }] of expected.entries()) {
     const { type } = columns[places[i]!]!;
     if (isTime && !type.startsWith('timestamp'))
-      throw new InvalidInput(`The warehouse's column ${name} is of type ${type}. Make it a timestamp again.`);
+      throw new InvalidInput(
+        `The column ${name} of the warehouse's table ${table} is now a ${type}. Make it a timestamp again.`,
+      );
   }
   return places;
 }

@@ -54,7 +54,7 @@ export async function recordPlays(tx: Transaction, plays: readonly PlayRecord[])
     category: one.category,
     season: one.season,
     moment_at: one.momentAt,
-    details: JSON.stringify(one.details),
+    details: one.details,
   }));
   return upsert(tx, 'wallets.plays', 'id', stagedPlays, plays.length);
 }

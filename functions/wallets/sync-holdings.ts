@@ -3,7 +3,7 @@ import { handleJob } from '../../shared/jobs/run-job.ts';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { momentId } from './datasets.ts';
 import { jobs } from './jobs.ts';
-import { recordHoldings } from './record-holdings.ts';
+import { lockHoldings, recordHoldings } from './record-holdings.ts';
 import { syncTable } from './sync-table.ts';
 import { defineWarehouseTable } from './warehouse-table.ts';
 import { warehouseFlag, warehouseTime } from './warehouse-values.ts';
@@ -16,7 +16,7 @@ const row = z.strictObject({
   UPDATED_AT: warehouseTime,
 });
 
-const holdingsTable = defineWarehouseTable({
+export const holdingsTable = defineWarehouseTable({
   name: 'WALLET_HOLDINGS',
   changedAt: 'UPDATED_AT',
   // by wallet, so that a batch contains few wallets and each wallet's change is announced once
@@ -38,6 +38,7 @@ const holdingsTable = defineWarehouseTable({
     storedKey: { column: 'nft_id', type: 'bigint' },
     where: 'wallet_address is not null',
     eventAt: 'last_event_ts',
+    lock: lockHoldings,
   },
 });
 

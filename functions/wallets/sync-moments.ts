@@ -20,7 +20,7 @@ const row = z.strictObject({
   UPDATED_AT: warehouseTime,
 });
 
-const momentsTable = defineWarehouseTable({
+export const momentsTable = defineWarehouseTable({
   name: 'NFT_CORE_METADATA',
   changedAt: 'UPDATED_AT',
   orderBy: '1',

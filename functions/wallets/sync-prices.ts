@@ -15,7 +15,7 @@ const row = z.strictObject({
   SALE_COUNT: warehouseInteger.nullable(),
 });
 
-const pricesTable = defineWarehouseTable({
+export const pricesTable = defineWarehouseTable({
   name: 'EDITION_PRICE_SCRAPE',
   changedAt: 'SCRAPED_AT',
   orderBy: '3, 1, 2',

@@ -14,7 +14,7 @@ const row = z.strictObject({
   UPDATED_AT: warehouseTime,
 });
 
-const profilesTable = defineWarehouseTable({
+export const profilesTable = defineWarehouseTable({
   name: 'WALLET_PROFILES',
   changedAt: 'UPDATED_AT',
   orderBy: '1',

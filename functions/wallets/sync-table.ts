@@ -1,6 +1,9 @@
+import sql from 'sql-template-tag';
+import { query } from '../../shared/db/read.ts';
 import type { JobContext, JobOutcome } from '../../shared/jobs/run-job.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { raiseWatermark, watermarkOf } from '../../shared/jobs/watermark.ts';
+import { Busy } from '../../shared/kernel/errors.ts';
 import type { SyncParams } from './jobs.ts';
 import { forgetEndedRuns, forgetRun, keepSeenKeys, removalBatches, removeMissing } from './missing-rows.ts';
 import { readStatement } from './read-statement.ts';
@@ -25,7 +28,7 @@ type Row = Record<string, unknown>;
  * checkpoint, so a run that is cut off resumes after its last batch. At the end, a full run removes missing rows, and the
  * watermark advances.
  *
- * @throws Superseded    another sync of the table is running
+ * @throws Busy          another sync of the table is running (retryable)
  * @throws InvalidInput  Snowflake rejected the statement, or its result lacks a column
  * @throws Integrity     too many rows were rejected, or more rows are missing than may be removed
  */
@@ -42,8 +45,9 @@ export async function syncTable(
     {
       name: plan.name,
       read(position) {
-        at = resume(position, run.jobId);
-        return batchesOf(table, plan, at, run.deadline);
+        const stored = position as Partial<Position> | null;
+        at = resume(stored, run.jobId);
+        return batchesOf(table, plan, at, stored?.run, run.deadline);
       },
       async apply(tx, rows, batch) {
         at = batch.next;
@@ -67,17 +71,28 @@ export async function syncTable(
 }
 
 /** Where a job resumes. The position of another job, or of an earlier version of this code, is of no use to it. */
-function resume(position: unknown, jobId: string): Position {
-  const stored = position as Partial<Position> | null;
+function resume(stored: Partial<Position> | null, jobId: string): Position {
   return stored?.run === jobId && stored.unknownKeys !== undefined ? (stored as Position) : initialPosition(jobId);
+}
+
+/** A run holds no lease between two of its messages, for which it has 15 minutes. @throws Busy  the run is not over */
+async function assertOver(run: string, { name }: SyncPlan): Promise<void> {
+  const running = await query(
+    sql`select from platform.jobs
+        where id = ${run} and status = 'running' and lease_until > clock_timestamp() - interval '15 minutes'`,
+    'sync',
+  );
+  if (running.length > 0) throw new Busy(`Another run of ${name} is in progress.`, 30, { details: { run } });
 }
 
 async function* batchesOf(
   table: WarehouseTable,
   plan: SyncPlan,
   from: Position,
+  storedRun: string | undefined,
   deadline: Date,
 ): AsyncIterable<TableBatch<Row>> {
+  if (storedRun !== undefined && storedRun !== from.run) await assertOver(storedRun, plan);
   let at = from;
   if (at.phase === 'reading') {
     if (at.statement === null) await forgetEndedRuns();

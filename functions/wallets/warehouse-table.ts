@@ -35,6 +35,8 @@ export interface Removal<Column extends string = string> {
   where?: string;
   /** The stored column with the time of a row's last event. A result lacks what happened after it. */
   eventAt?: string;
+  /** Blocks other writers, if they rely on it. */
+  lock?(tx: Transaction): Promise<void>;
 }
 
 /** How far a run has gotten. Stored in its checkpoint. */
@@ -70,7 +72,7 @@ export interface SyncPlan {
   /** Whether it looks for missing rows. */
   findsRemoved: boolean;
   maxRemovedShare: number;
-  statement: { text: string; bindings: string[]; columns: readonly ExpectedColumn[] };
+  statement: { table: string; text: string; bindings: string[]; columns: readonly ExpectedColumn[] };
 }
 
 /** Plans a run. Without a watermark (`since`), it reads all rows. */
@@ -88,6 +90,7 @@ export function planSync(table: WarehouseTable, since: Date | undefined, maxRemo
     findsRemoved: since === undefined && table.removal !== undefined,
     maxRemovedShare,
     statement: {
+      table: name,
       text: `SELECT ${selected.join(', ')} FROM ${name}${changed} ORDER BY ${orderBy}`,
       bindings: since === undefined ? [] : [since.toISOString().replace('Z', '')],
       columns,

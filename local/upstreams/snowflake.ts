@@ -229,7 +229,8 @@ async function answer(
   const at = (partition ?? 0) * rowsPerPartition;
   const data = Array.from(places.subarray(at, at + rowsPerPartition), (place) => {
     const row = rows.row(place);
-    return (change ? change(name, row, place) : row).map((_, i, all) => all[indexes[i]!] ?? null);
+    const changed = change ? change(name, row, place) : row;
+    return indexes.map((index) => changed[index] ?? null);
   });
   if (fault?.kind === 'truncated' && fault.count % 2 === 0) data.pop();
   if (partition !== undefined && partition > 0) {

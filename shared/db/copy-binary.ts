@@ -3,6 +3,9 @@
  * escaping.
  */
 
+import { storable } from '../kernel/text.ts';
+import { toJsonb } from './json.ts';
+
 /** The column types that can be encoded, each with the JavaScript values it accepts. */
 interface CopyTypes {
   smallint: number;
@@ -12,8 +15,8 @@ interface CopyTypes {
   boolean: boolean;
   text: string;
   bytea: Uint8Array;
-  /** JSON text. */
-  jsonb: string;
+  /** Any value that JSON can express. */
+  jsonb: unknown;
   /** A decimal, such as `12`, `-0.0005`, or `1e-18`. */
   numeric: string;
   /** A bigint counts microseconds since 1970. */
@@ -84,14 +87,14 @@ const encoderOf: { [Type in CopyType]: Encoder<CopyTypes[Type]> } = {
     out.byte(value ? 1 : 0);
   },
   text(out, value) {
-    out.text(withoutNul(value));
+    out.text(storable(value));
   },
   bytea(out, value) {
     out.int32(value.length);
     out.put(value);
   },
   jsonb(out, value) {
-    out.text(withoutNul(value), 1);
+    out.text(toJsonb(value), 1);
   },
   numeric(out, value) {
     out.numeric(value);
@@ -102,11 +105,6 @@ const encoderOf: { [Type in CopyType]: Encoder<CopyTypes[Type]> } = {
     else out.int64(value - postgresEpochMicros);
   },
 };
-
-/** Text in Postgres cannot contain NUL. */
-function withoutNul(text: string): string {
-  return text.includes('\0') ? text.replaceAll('\0', '') : text;
-}
 
 /** A growing buffer of big-endian numbers and bytes. */
 class Writer {

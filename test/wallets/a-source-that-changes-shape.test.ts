@@ -87,7 +87,7 @@ test('a column of another type is read as long as its values parse, except for t
   seconds!.type = 'date';
   expect(await full('syncHoldings')).toMatchObject({
     status: 'failed',
-    error: { message: expect.stringMatching(/LAST_EVENT_TS .*date/) },
+    error: { message: expect.stringMatching(/LAST_EVENT_TS .* date/) },
   });
   seconds!.type = 'timestamp_tz';
   expect(await full('syncHoldings')).toMatchObject({ status: 'succeeded', rows_rejected: 0 });
