@@ -101,8 +101,8 @@ const encoderOf: { [Type in CopyType]: Encoder<CopyTypes[Type]> } = {
   },
   timestamptz(out, value) {
     out.int32(8);
-    if (value instanceof Date) out.int64OfNumber(value.getTime() * 1_000 - Number(postgresEpochMicros));
-    else out.int64(value - postgresEpochMicros);
+    const micros = value instanceof Date ? BigInt(value.getTime()) * 1_000n : value;
+    out.int64(micros - postgresEpochMicros);
   },
 };
 

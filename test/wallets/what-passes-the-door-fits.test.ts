@@ -11,7 +11,7 @@ import { acceptedBy } from '../support/accepted-values.ts';
 import { createWallets } from '../support/wallets.ts';
 
 const rowsPerTable = 20;
-const { warehouse, runJob, importFile } = await createWallets({
+const { warehouse, runJob, importFile, database } = await createWallets({
   moments: rowsPerTable,
   wallets: rowsPerTable * 2,
   editions: rowsPerTable,
@@ -20,6 +20,8 @@ const { warehouse, runJob, importFile } = await createWallets({
 const { world, behavior } = warehouse;
 behavior.pollsBeforeResult = 0;
 const numRuns = 25;
+const rejectedOf = async (id: string) =>
+  (await database.pool.query('select reason, data from platform.rejected_rows where job_id = $1', [id])).rows;
 afterAll(() => {
   behavior.change = undefined;
 });
@@ -31,14 +33,18 @@ test.each(Object.values(datasets).map((dataset) => [dataset.name, dataset] as co
     await fc.assert(
       fc.asyncProperty(rows, async (accepted) => {
         const file = accepted.map((one) => JSON.stringify(one)).join('\n');
-        expect(await importFile(name, 'f.ndjson', file)).toMatchObject({
-          status: 'succeeded',
-          error: null,
-          rows_read: accepted.length,
-          rows_rejected: 0,
-        });
+        const job = await importFile(name, 'f.ndjson', file);
+        expect([job, await rejectedOf(job.id)]).toMatchObject([
+          {
+            status: 'succeeded',
+            error: null,
+            rows_read: accepted.length,
+            rows_rejected: 0,
+          },
+          [],
+        ]);
       }),
-      { numRuns },
+      { numRuns, endOnFailure: true },
     );
   },
 );
@@ -65,7 +71,7 @@ test.each([
         rows_rejected: 0,
       });
     }),
-    { numRuns },
+    { numRuns, endOnFailure: true },
   );
 });
 
