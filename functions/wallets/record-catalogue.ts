@@ -71,7 +71,7 @@ async function upsert<Columns extends ColumnTypes>(
   recordCount: number,
 ): Promise<Changed> {
   const described = staged.columnsExcept(key);
-  const values = raw(described.map(valueOf).join(', '));
+  const values = raw(described.map(givenOrStored).join(', '));
   const { rowCount } = await tx.query(sql`
     insert into ${raw(table)} (${columnList(staged.columns)})
     select distinct on (s.${raw(key)}) s.${raw(key)}, ${values}
@@ -85,7 +85,7 @@ async function upsert<Columns extends ColumnTypes>(
 }
 
 /** The value to store in a column, from the staged row `s` and the stored one `e`. */
-function valueOf(column: string): string {
+function givenOrStored(column: string): string {
   return column === 'details' ? `coalesce(e.details || s.details, s.details)` : `coalesce(s.${column}, e.${column})`;
 }
 
