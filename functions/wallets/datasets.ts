@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { flowAddress } from '../../shared/kernel/address.ts';
 import { defineDatasets } from '../../shared/kernel/dataset.ts';
 import { instant, instantMicros } from '../../shared/kernel/instant.ts';
-import { storedText } from '../../shared/kernel/text.ts';
+import { storable, storedText } from '../../shared/kernel/text.ts';
 import { editionId, maxAheadMicros, tier } from './shapes.ts';
 
 const text = storedText(500);
@@ -80,7 +80,8 @@ export const datasets = defineDatasets({
         floor_usd: price.optional(),
         average_sale_usd: price.optional(),
         sale_count: id.optional(),
-        player_name: text.optional(),
+        // not trimmed: the source has two players whose names differ by a space
+        player_name: z.string().overwrite(storable).min(1).max(500).optional(),
         distinct_editions: id.optional(),
         median_recent_sale_cents: id.optional(),
         recent_sale_count: id.optional(),

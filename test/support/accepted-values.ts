@@ -15,6 +15,13 @@ export function acceptedBy<Schema extends z.ZodType>(schema: Schema): fc.Arbitra
   return from(schema) as fc.Arbitrary<z.input<Schema>>;
 }
 
+/** Whether the reader of files lets a record pass: it rejects what no text column can hold. */
+export function isReadable(record: object): boolean {
+  return Object.entries(record)
+    .flat()
+    .every((text: unknown) => typeof text !== 'string' || (text.isWellFormed() && !text.includes('\0')));
+}
+
 function from(schema: z.ZodType): fc.Arbitrary<unknown> {
   const structured = fromStructure(schema);
   if (structured) return fc.noBias(structured.filter((value) => schema.safeParse(value).success));

@@ -81,7 +81,7 @@ test('shows a changed play at once, and a new price after the next refresh', asy
   const renamed = await readAfter(call, '/v1/editions/1-565', () =>
     commit((tx) => recordPlays(tx, [{ ...play, playerName: 'Ada A.', details: { quarter: 1 } }])),
   );
-  expect([renamed.json.playerName, renamed.json.play]).toEqual(['Ada A.', { quarter: 1 }]);
+  expect([renamed.json.playerName, renamed.json.play]).toEqual(['Ada A.', { height: '2.01', quarter: 1 }]);
   await commit((tx) => price(tx, 565, noon(4), '99.5'));
   expect((await readAfter(call, '/v1/editions/1-565', refresh)).json.floorUsd).toBe('99.5');
 });
