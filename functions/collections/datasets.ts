@@ -4,6 +4,7 @@ import { address, isAddress, transactionHash } from '../../shared/kernel/address
 import { defineDatasets } from '../../shared/kernel/dataset.ts';
 import { uint256 } from '../../shared/kernel/decimal.ts';
 import { instant } from '../../shared/kernel/instant.ts';
+import { storedText } from '../../shared/kernel/text.ts';
 import { collectionId } from './shapes.ts';
 
 /** A collection as rows name it. No slug begins like an address, so one that does is a mistyped address. */
@@ -12,7 +13,10 @@ const collection = collectionId.refine(
   'must be 0x and 40 hex digits',
 );
 
-const text = z.string().trim().min(1).max(2_000);
+const text = storedText(2_000);
+/** As the columns of traits are bounded, because an index has both. */
+const traitType = storedText(100);
+const traitValue = storedText(500);
 const slugFromName = z
   .string()
   .transform((name) =>
@@ -23,7 +27,7 @@ const slugFromName = z
   )
   .pipe(collection);
 /** A decimal number. Spreadsheets write small ones as `1e-18`. */
-const price = z.string().regex(/^\d+(\.\d+)?([eE][+-]?\d{1,3})?$/, 'must be a nonnegative decimal number');
+const price = z.string().regex(/^\d{1,50}(\.\d{1,50})?([eE][+-]?\d{1,3})?$/, 'must be a nonnegative decimal number');
 
 const blockNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
@@ -44,7 +48,7 @@ export const datasets = defineDatasets({
   },
   traits: {
     summary: 'The traits of a collection in long form: one row per token and trait value.',
-    row: z.strictObject({ collection, token_id: uint256, trait_type: text, trait_value: text }),
+    row: z.strictObject({ collection, token_id: uint256, trait_type: traitType, trait_value: traitValue }),
     settable: ['collection', 'trait_type'],
   },
   transfers: {
@@ -83,7 +87,7 @@ export const datasets = defineDatasets({
       snapshot_at: instant,
       collection: slugFromName,
       wallet_address: address,
-      token_count: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+      token_count: z.coerce.number().int().min(1).max(2_147_483_647),
     }),
     settable: ['collection', 'snapshot_at'],
   },

@@ -126,6 +126,8 @@ function strings({ pattern, allOf = [], maxLength = 1_000 }: Leaf): fc.Arbitrary
         .constantFrom(1, 2, maxLength, Math.floor(maxLength / unit.length))
         .map((length) => unit.repeat(length).slice(0, maxLength)),
     ),
+    fc.webUrl(),
+    fc.constantFrom('ipfs://Qm/1', 'data:,x', 'ar://x'),
     fc.constantFrom(...integers.map(String)),
     fc.bigInt().map(String),
     fc.tuple(fc.bigInt(), fc.nat()).map(([whole, fraction]) => `${whole}.${fraction}`),
