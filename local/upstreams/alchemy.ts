@@ -180,7 +180,7 @@ async function notify(
   return status;
 }
 
-function toActivity(transfer: Transfer, removed: boolean) {
+export function toActivity(transfer: Transfer, removed: boolean) {
   const { block, logIndex, hash, contract, tokenType, from, to, tokens } = transfer;
   return {
     fromAddress: from,
