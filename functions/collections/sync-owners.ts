@@ -1,4 +1,3 @@
-import type { Changed } from '../../shared/db/changed.ts';
 import type { Run } from '../../shared/jobs/job.ts';
 import { type Batch, runSync } from '../../shared/jobs/sync.ts';
 import { PositionExpired, Upstream } from '../../shared/kernel/errors.ts';
@@ -19,10 +18,6 @@ interface Position {
 
 type Listed = OwnerRecord | TransferRecord;
 
-const sum = (a: Changed, b: Changed): Changed => ({
-  applied: a.applied + b.applied,
-  unchanged: a.unchanged + b.unchanged,
-});
 const isOwner = (row: Listed): row is OwnerRecord => 'owner' in row;
 const isTransfer = (row: Listed): row is TransferRecord => !isOwner(row);
 
@@ -57,7 +52,9 @@ export async function syncCollectionOwners(address: string, run: Run): Promise<'
         const moved = new Set(transfers.map(({ tokenId }) => tokenId));
         // not even if a removal has voided the transfer: the page was read before
         const owners = rows.filter(isOwner).filter(({ tokenId }) => !moved.has(tokenId));
-        return sum(await recordTransfers(tx, transfers), await recordOwners(tx, address, at.finalized, owners));
+        const stored = await recordTransfers(tx, transfers);
+        const listed = await recordOwners(tx, address, at.finalized, owners);
+        return { applied: stored.applied + listed.applied, unchanged: stored.unchanged + listed.unchanged };
       },
       async finish(tx) {
         await concludeOwners(tx, address, at.finalized);
