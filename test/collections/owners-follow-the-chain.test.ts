@@ -6,20 +6,20 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy, toActivity } from '../../local/upstreams/alchemy.ts';
+import { startUpstreamProxy } from '../../local/upstreams/proxy.ts';
 import { type Collection, mine, orphan, type PendingTransfer } from '../../local/upstreams/world.ts';
 import { zeroAddress as zero } from '../../shared/kernel/address.ts';
 import { createCollections } from '../support/collections.ts';
 import { createCollection, createEmptyWorld } from '../support/small-chain.ts';
 import { wallet } from '../support/transfers.ts';
-import { startProxy } from '../support/upstream-proxy.ts';
 import { testCredentials } from '../support/upstreams.ts';
 import { deliver as sendWebhook } from '../support/webhooks.ts';
 
 const world = createEmptyWorld();
 const alchemy = await startAlchemy({ apiKey: testCredentials(declaredAlchemy).apiKey, world, pageSize: 2 });
-const proxy = await startProxy(alchemy.url);
+const proxy = await startUpstreamProxy(alchemy.url);
 const { call, runMessage, database } = await createCollections({ UPSTREAM_ALCHEMY_URL: proxy.url });
-afterAll(() => alchemy.stop());
+afterAll(() => Promise.all([alchemy.stop(), proxy.stop()]));
 declaredAlchemy.requestsPerSecond = 10_000;
 
 const q = async (text: string, values: unknown[] = []) => (await database.pool.query(text, values)).rows;

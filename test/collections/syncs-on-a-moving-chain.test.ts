@@ -2,19 +2,19 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';
+import { startUpstreamProxy } from '../../local/upstreams/proxy.ts';
 import { mine, type PendingTransfer, type Transfer } from '../../local/upstreams/world.ts';
 import { zeroAddress } from '../../shared/kernel/address.ts';
 import { createCollections } from '../support/collections.ts';
 import { createCollection, createEmptyWorld } from '../support/small-chain.ts';
 import { hash, wallet } from '../support/transfers.ts';
-import { startProxy } from '../support/upstream-proxy.ts';
 import { testCredentials } from '../support/upstreams.ts';
 
 const world = createEmptyWorld();
 const alchemy = await startAlchemy({ apiKey: testCredentials(declaredAlchemy).apiKey, world, pageSize: 4 });
-const proxy = await startProxy(alchemy.url);
+const proxy = await startUpstreamProxy(alchemy.url);
 const { call, runMessage, database } = await createCollections({ UPSTREAM_ALCHEMY_URL: proxy.url });
-afterAll(() => alchemy.stop());
+afterAll(() => Promise.all([alchemy.stop(), proxy.stop()]));
 declaredAlchemy.requestsPerSecond = 1_000;
 
 const [single, shared] = [createCollection('ERC721', 12), createCollection('ERC1155', 4)] as const;
