@@ -1,5 +1,5 @@
 -- Up Migration
--- Positions in the chain under motion (docs/decisions/0022-owners-stand-for-finalized-blocks.md).
+-- Positions in the chain under motion (docs/decisions/0022-owners-stand-for-final-blocks.md).
 
 -- Transfers whose block may still turn out not to be part of the chain. A timed report that is not listed here is final.
 create table collections.unsettled_transfers (

@@ -214,7 +214,7 @@ const history = fc.record({
   actions: fc.array(action, { minLength: 6, maxLength: 16, size: 'max' }),
 });
 
-test('owners and holdings come to those of the canonical chain', { timeout: 560_000 }, async () => {
+test('owners and holdings come to those of the canonical chain', { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(history, async ({ lists, actions }) => {
       await startHistory();
@@ -227,12 +227,6 @@ test('owners and holdings come to those of the canonical chain', { timeout: 560_
       await run('syncTransfers', false, []);
       for (const collection of world.collections) expect(await storedOf(collection)).toEqual(modelOf(collection));
     }),
-    {
-      numRuns: Number(process.env.RUNS ?? 30),
-      endOnFailure: !process.env.SHRINK,
-      interruptAfterTimeLimit: 150_000,
-      ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}),
-      ...(process.env.FPATH ? { path: process.env.FPATH } : {}),
-    },
+    { numRuns: 30, interruptAfterTimeLimit: 30_000 },
   );
 });
