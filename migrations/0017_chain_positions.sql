@@ -19,6 +19,9 @@ delete from platform.checkpoints where name like 'collections.transfers:%' or na
 -- -1: all transfers count.
 alter table collections.nfts add column owners_block bigint;
 
+-- The head at which the last page of that list was read. Upstream's list may know a block or two that its node does not.
+alter table collections.collections add column owners_head bigint;
+
 create or replace function collections.derive_exclusive_owners(tokens bigint[]) returns void language plpgsql as $$
 begin
   with derived as materialized (
@@ -87,12 +90,9 @@ create function collections.derive_shared_owners(tokens bigint[]) returns void l
     insert (nft_id, owner, amount, exclusive, acquired_at) values (d.token, d.holder, d.amount, false, d.acquired_at)
 $$;
 
--- The owners that were read for these tokens no longer count: a transfer that they include was taken back. Only transfers
--- count until the collection's owners are read again, which is due at once.
+-- The owners that were read for these tokens no longer count: only transfers do, until the owners are read again.
 create function collections.void_owners(tokens bigint[]) returns void language plpgsql as $$
 begin
-  update collections.collections set owners_verified_at = null
-  where id in (select collection_id from collections.nfts where id = any (tokens)) and owners_verified_at is not null;
   update collections.nfts set owners_block = -1 where id = any (tokens) and owners_block is distinct from -1;
   update collections.nft_ownership set verified_block = null, verified_owner = null
   where nft_id = any (tokens) and exclusive and verified_block is not null;
@@ -116,16 +116,26 @@ begin
     changes) into concerned;
   if concerned is null then return null; end if;
   perform collections.lock_collections(concerned);
-  if tg_op = 'DELETE' then
+  if tg_op = 'INSERT' then
+    -- the owners that were read may include the transfer, or not
+    select array_agg(distinct n.id) into voided
+    from new_rows r
+    join collections.nfts n on n.id = r.nft_id and n.owners_block is null
+    join collections.collections c on c.id = n.collection_id and c.token_type = 'ERC1155'
+    where r.block_number > c.owners_head and r.block_number <= c.owners_head + 2;
+  elsif tg_op = 'DELETE' then
+    -- the owners that were read include a transfer that is taken back
     select array_agg(distinct n.id) into voided
     from old_rows r
     join collections.nfts n on n.id = r.nft_id
     join collections.collections c on c.id = n.collection_id
     where r.block_number <= greatest(coalesce(n.owners_block, c.owners_block),
       (select max(o.verified_block) from collections.nft_ownership o where o.nft_id = n.id));
-    if voided is not null then
-      perform collections.void_owners(voided);
-    end if;
+    update collections.collections set owners_verified_at = null
+    where id in (select collection_id from collections.nfts where id = any (voided)) and owners_verified_at is not null;
+  end if;
+  if voided is not null then
+    perform collections.void_owners(voided);
   end if;
   execute format($sql$
     select array_agg(n.id) filter (where c.token_type <> 'ERC1155') as exclusive,
@@ -171,7 +181,7 @@ declare
   tokens bigint[] := (select array_agg(id) from collections.nfts where collection_id = new.id);
 begin
   delete from collections.nft_ownership where nft_id = any (tokens);
-  update collections.collections c set owners_block = null, owners_verified_at = null
+  update collections.collections c set owners_block = null, owners_head = null, owners_verified_at = null
   where c.id = new.id and c.owners_block is not null;
   update collections.nfts set owners_block = null where collection_id = new.id and owners_block is not null;
   perform collections.derive_exclusive_owners(tokens);
@@ -293,5 +303,6 @@ end $$;
 
 delete from platform.checkpoints where name like 'collections.transfers:%' or name like 'collections.owners:%';
 drop function collections.void_owners, collections.derive_shared_owners;
+alter table collections.collections drop column owners_head;
 alter table collections.nfts drop column owners_block;
 drop table collections.unsettled_transfers;

@@ -110,9 +110,15 @@ async function verifyShared(tx: Transaction, block: number): Promise<number> {
  * Completes a list of a collection's owners as of `block`: transfers up to the block no longer count, and owners not
  * listed are removed. Tokens that moved after the block keep their owners and the block that these stand for.
  *
+ * @param head  the block at which the last page was read, if known
  * @throws Integrity  upstream listed less than half of the tokens known to be owned; nothing changes
  */
-export async function concludeOwners(tx: Transaction, collection: string, block: number): Promise<void> {
+export async function concludeOwners(
+  tx: Transaction,
+  collection: string,
+  block: number,
+  head: number | null = null,
+): Promise<void> {
   const collectionId = (await lockCollections(tx, [collection])).get(collection)!;
   await assertPlausible(tx, collectionId, block);
   await tx.query(sql`
@@ -124,7 +130,8 @@ export async function concludeOwners(tx: Transaction, collection: string, block:
     ) pinned
     where n.id = pinned.id and n.owners_block is distinct from pinned.block`);
   await tx.query(sql`
-    update collections.collections set owners_block = ${block}, owners_verified_at = now(), holdings_from = 'tokens'
+    update collections.collections
+    set owners_block = ${block}, owners_head = ${head}, owners_verified_at = now(), holdings_from = 'tokens'
     where id = ${collectionId} and coalesce(owners_block, -1) <= ${block}`);
   await tx.query(sql`
     delete from collections.nft_ownership o using collections.nfts n

@@ -57,7 +57,7 @@ export async function syncCollectionOwners(address: string, run: Run): Promise<'
         return { applied: stored.applied + listed.applied, unchanged: stored.unchanged + listed.unchanged };
       },
       async finish(tx) {
-        await concludeOwners(tx, address, at.finalized);
+        await concludeOwners(tx, address, at.finalized, at.head.number);
         return undefined;
       },
     },

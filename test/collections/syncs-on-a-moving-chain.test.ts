@@ -1,7 +1,7 @@
 /** Syncs of transfers and owners go on, whatever the chain and the upstream do between their requests. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
-import { startAlchemy } from '../../local/upstreams/alchemy.ts';
+import { startAlchemy, toActivity } from '../../local/upstreams/alchemy.ts';
 import { startUpstreamProxy } from '../../local/upstreams/proxy.ts';
 import { mine, type PendingTransfer, type Transfer } from '../../local/upstreams/world.ts';
 import { zeroAddress } from '../../shared/kernel/address.ts';
@@ -9,6 +9,7 @@ import { createCollections } from '../support/collections.ts';
 import { createCollection, createEmptyWorld } from '../support/small-chain.ts';
 import { hash, wallet } from '../support/transfers.ts';
 import { testCredentials } from '../support/upstreams.ts';
+import { deliver } from '../support/webhooks.ts';
 
 const world = createEmptyWorld();
 const alchemy = await startAlchemy({ apiKey: testCredentials(declaredAlchemy).apiKey, world, pageSize: 4 });
@@ -144,3 +145,15 @@ test.each(['loadCollection', 'verifyOwnership'])(
     expect(await ownersOf(shared, '3')).toEqual(truthOf(shared, '3'));
   },
 );
+
+test('an ERC-1155 transfer in a block that upstream lists before its node names it counts once', async () => {
+  const params = { address: shared.address };
+  await run('loadCollection', { params });
+  await q('update collections.collections set owners_verified_at = null');
+  const [moved] = mine(world, [moveOf(shared, '2', wallet(0xfeed))]);
+  world.head--;
+  expect(await run('loadCollection', { params })).toEqual(succeeded);
+  world.head++;
+  expect((await deliver(call, [toActivity(moved!, false)])).json.applied).toBe(1);
+  expect(await ownersOf(shared, '2')).toEqual(truthOf(shared, '2'));
+});
