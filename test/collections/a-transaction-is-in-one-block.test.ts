@@ -103,11 +103,14 @@ test('a report that is older than the removal of its block changes nothing; a ne
   expect(await storedOf(contract)).toHaveLength(1);
 });
 
-test('a final transfer is not reverted by a removal that is late', async () => {
+test.each([
+  ['read from a final block', (mined: TransferRecord) => store({ ...mined, blockHash: undefined })],
+  ['found in one by its hash', () => database.pool.query('truncate collections.unsettled_transfers')],
+])('a transfer that was %s is not reverted by a removal that is late', async (_, settle) => {
   const contract = newContract();
   const mined = mint(contract, 100, 5, { at: 1 });
   await store(mined);
-  await store({ ...mined, blockHash: undefined });
+  await settle(mined);
   await revert(contract, mined, 2);
   expect(await ownersOf(contract)).toEqual([[wallet(5), '10']]);
 });
