@@ -214,9 +214,14 @@ const history = fc.record({
   actions: fc.array(action, { minLength: 6, maxLength: 16, size: 'max' }),
 });
 
+/** A slow machine tries fewer histories. fast-check's own limit would leave one running. */
+const triesForMs = 25_000;
+
 test('owners and holdings come to those of the canonical chain', { timeout: 60_000 }, async () => {
+  const until = Date.now() + triesForMs;
   await fc.assert(
     fc.asyncProperty(history, async ({ lists, actions }) => {
+      if (Date.now() > until) return;
       await startHistory();
       for (const one of actions) {
         if (one.kind === 'sync') await run('syncTransfers', one.isCut, one.meanwhile);
@@ -227,6 +232,6 @@ test('owners and holdings come to those of the canonical chain', { timeout: 60_0
       await run('syncTransfers', false, []);
       for (const collection of world.collections) expect(await storedOf(collection)).toEqual(modelOf(collection));
     }),
-    { numRuns: 30, interruptAfterTimeLimit: 30_000 },
+    { numRuns: 30 },
   );
 });

@@ -146,6 +146,39 @@ test.each(['loadCollection', 'verifyOwnership'])(
   },
 );
 
+/** Gives tokens to so many wallets that their list has two pages, and loads the collection. */
+async function loadTwoPages() {
+  for (let n = 0; n < 6; n++) mine(world, [moveOf(single, String(n), wallet(n + 1))]);
+  for (let i = 0; i < 100; i++) mine(world, []);
+  expect(await run('loadCollection', { params: { address: single.address } })).toEqual(succeeded);
+  await q('update collections.collections set owners_verified_at = null');
+}
+
+test('a page of owners that shows a block which a reorg takes back is read again', async () => {
+  await loadTwoPages();
+  let readings = 0;
+  proxy.intervene = async ({ path }, pass) => {
+    if (!path.includes('getOwnersForContract') || readings++ > 0) return undefined;
+    mine(world, [moveOf(single, '0', wallet(2))]);
+    const reply = await pass();
+    alchemy.reorg(1);
+    return reply;
+  };
+  expect(await run('verifyOwnership')).toEqual(succeeded);
+  expect(readings).toBe(3);
+  expect(await ownersOf(single, '0')).toEqual(truthOf(single, '0'));
+});
+
+test('a list of owners starts over if a reorg replaced the head of one of its pages', async () => {
+  await loadTwoPages();
+  const [moved] = mine(world, [moveOf(single, '0', wallet(2))]);
+  await run('verifyOwnership', { isCut: true });
+  alchemy.reorg(1);
+  await deliver(call, [toActivity(moved!, true)]);
+  expect(await run('verifyOwnership')).toEqual(succeeded);
+  expect(await ownersOf(single, '0')).toEqual(truthOf(single, '0'));
+});
+
 test('an ERC-1155 transfer in a block that upstream lists before its node names it counts once', async () => {
   const params = { address: shared.address };
   await run('loadCollection', { params });
