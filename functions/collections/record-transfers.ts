@@ -1,4 +1,4 @@
-import sql, { raw } from 'sql-template-tag';
+import sql from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
 import { columnList, differ } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
@@ -111,53 +111,57 @@ const dropRemoved = sql`
   where (r.transaction_hash, r.log_index, r.block_hash) = (s.transaction_hash, s.log_index, s.block_hash)
     and r.removed_at >= s.reported_at`;
 
-/** Whether `a` and `b` are in different blocks. Where one of them has no hash, the numbers decide. */
-const inOtherBlocks = (a: string, b: string) =>
-  raw(`(${a}.block_number <> ${b}.block_number
-    or (least(${a}.certainty, ${b}.certainty) = 1 and ${a}.block_hash is distinct from ${b}.block_hash))`);
-
 /**
  * Keeps, for each transaction, the transfers in the block that counts: the reports of other blocks are dropped, and
- * stored transfers in other blocks are deleted. Their prices are kept.
+ * stored transfers in other blocks are deleted. Their prices are kept. Where one of two reports has no hash, the numbers of
+ * their blocks decide.
+ *
+ * Without joins of the stored and the reported transfers: before a table's first ANALYZE, they would be nested loops.
  */
 const keepOneBlock = sql`
-  with reported as (
-    select distinct collection_id, transaction_hash, block_number, block_hash, reported_at, certainty
+  with hashes as (
+    select array_agg(distinct transaction_hash) as transactions, array_agg(distinct collection_id) as collections
     from ${stagedTransfers}
   ), stored as materialized (
-    select r.collection_id, t.*,
-      case when t.reported_at is null then 0 when u.transfer_id is null then 2 else 1 end as certainty
-    from (select distinct collection_id, transaction_hash from reported) r
-    cross join lateral (
-      select * from collections.transfers where transaction_hash = r.transaction_hash and log_index >= 0
-      union all
-      select * from collections.transfers where transaction_hash = r.transaction_hash and log_index < 0
-    ) t
-    join collections.nfts n on n.id = t.nft_id and n.collection_id = r.collection_id
-    left join collections.unsettled_transfers u on u.transfer_id = t.id
-  ), winner as materialized (
-    select distinct on (collection_id, transaction_hash) *
+    select n.collection_id, t.*
     from (
-      select * from reported
+      select * from collections.transfers
+      where log_index >= 0 and transaction_hash = any ((select transactions from hashes)::bytea[])
       union all
-      select collection_id, transaction_hash, block_number, block_hash, reported_at, certainty from stored
-    ) as known
-    where certainty > 0
-    order by collection_id, transaction_hash, certainty desc, reported_at desc, block_number desc, block_hash
+      select * from collections.transfers
+      where log_index < 0 and transaction_hash = any ((select transactions from hashes)::bytea[])
+    ) t
+    join collections.nfts n on n.id = t.nft_id
+    where n.collection_id = any ((select collections from hashes)::integer[])
+  ), known as (
+    select position as reported, null::bigint as id, collection_id, transaction_hash, block_number, block_hash, reported_at,
+      certainty
+    from ${stagedTransfers}
+    union all
+    select null, s.id, s.collection_id, s.transaction_hash, s.block_number, s.block_hash, s.reported_at,
+      case when s.reported_at is null then 0 when u.transfer_id is null then 2 else 1 end
+    from stored s left join collections.unsettled_transfers u on u.transfer_id = s.id
+  ), compared as (
+    select k.*, first_value(block_number) over best as best_number, first_value(block_hash) over best as best_hash,
+      first_value(certainty) over best as best_certainty
+    from known k
+    window best as (partition by collection_id, transaction_hash
+      order by certainty desc, reported_at desc nulls last, block_number desc, block_hash)
+  ), elsewhere as materialized (
+    select reported, id from compared
+    where best_certainty > 0 and (block_number <> best_number
+      or (least(certainty, best_certainty) = 1 and block_hash is distinct from best_hash))
   ), dropped as (
-    delete from ${stagedTransfers} s using winner w
-    where (s.collection_id, s.transaction_hash) = (w.collection_id, w.transaction_hash) and ${inOtherBlocks('s', 'w')}
+    delete from ${stagedTransfers} where position = any (array(select reported from elsewhere where reported is not null))
   ), moved as (
-    delete from collections.transfers t using stored s, winner w
-    where t.id = s.id and (s.collection_id, s.transaction_hash) = (w.collection_id, w.transaction_hash)
-      and ${inOtherBlocks('s', 'w')}
-    returning t.*
+    delete from collections.transfers where id = any (array(select id from elsewhere where id is not null))
+    returning *
   )
   update ${stagedTransfers} s set price_eth = coalesce(s.price_eth, m.price_eth), price_usd = coalesce(s.price_usd, m.price_usd)
-  from moved m join collections.nfts n on n.id = m.nft_id, winner w
+  from moved m join collections.nfts n on n.id = m.nft_id
   where (s.collection_id, s.token_id, s.transaction_hash, s.from_address, s.to_address)
       = (n.collection_id, n.token_id, m.transaction_hash, m.from_address, m.to_address)
-    and (s.collection_id, s.transaction_hash) = (w.collection_id, w.transaction_hash) and not ${inOtherBlocks('s', 'w')}`;
+    and s.position <> all (array(select reported from elsewhere where reported is not null))`;
 
 const mergedColumns = [
   'log_index',
