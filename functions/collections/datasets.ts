@@ -56,7 +56,7 @@ export const datasets = defineDatasets({
     row: z.strictObject({
       collection: address,
       block_number: blockNumber,
-      log_index: z.coerce.number().int().min(0).optional(),
+      log_index: z.coerce.number().int().min(0).max(2_147_483_647).optional(),
       block_timestamp: instant.optional(),
       transaction_hash: transactionHash,
       token_id: uint256,

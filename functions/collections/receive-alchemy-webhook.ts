@@ -5,6 +5,7 @@ import { log } from '../../shared/observability/log.ts';
 import { secret } from '../../shared/secrets.ts';
 import { alchemy } from '../upstreams/alchemy.ts';
 import { operations } from './contract.ts';
+import { lockCollections } from './record-collection.ts';
 import { recordTransfers } from './record-transfers.ts';
 import { revertTransfers } from './revert-transfers.ts';
 import { parseActivity, verifySignature } from './sources/alchemy-webhook.ts';
@@ -24,10 +25,14 @@ export const receiveAlchemyWebhook = respond(
     verifySignature(rawBody, headers['x-alchemy-signature'], webhookSigningKey);
     const { recorded, removed, rejected } = parseActivity(body);
     if (rejected.length > 0) log.warn('malformed NFT activity skipped', { rejected: rejected.slice(0, 5) });
-    const { stored, reverted } = await commit(async (tx) => ({
-      reverted: removed.length > 0 ? await revertTransfers(tx, removed) : { applied: 0, unchanged: 0 },
-      stored: recorded.length > 0 ? await recordTransfers(tx, recorded) : { applied: 0, unchanged: 0 },
-    }));
+    const { stored, reverted } = await commit(async (tx) => {
+      // all at once and in order, so that no two webhooks wait for each other
+      await lockCollections(
+        tx,
+        [...removed, ...recorded].map(({ collection }) => collection),
+      );
+      return { reverted: await revertTransfers(tx, removed), stored: await recordTransfers(tx, recorded) };
+    });
     return {
       applied: stored.applied,
       unchanged: stored.unchanged,

@@ -73,6 +73,7 @@ export async function lockCollections(tx: Transaction, names: Iterable<string>):
        select 1 from collections.collections c
        where c.address = case when name like '0x%' then decode(substr(name, 3), 'hex') end
          or (c.slug = name and c.address is null))
+     order by name
      on conflict do nothing`,
     [wanted],
   );

@@ -24,8 +24,9 @@ export interface TransferRecord {
   priceEth?: string | undefined;
   priceUsd?: string | undefined;
   timestamp?: Date | undefined;
-  /** From webhooks only: the block, and the time of the report. */
+  /** The hash of the block. Undefined for files, and for blocks that are final. */
   blockHash?: string | undefined;
+  /** When the webhook was created, or the page requested. Undefined for files. */
   reportedAt?: Date | undefined;
 }
 
@@ -44,21 +45,31 @@ const stagedTransfers = new TemporaryTable('staged_transfers', {
   block_timestamp: 'timestamptz',
   block_hash: 'bytea',
   reported_at: 'timestamptz',
+  certainty: 'smallint',
 });
-const transferColumns = stagedTransfers.columnsExcept('collection_id', 'token_id');
+const transferColumns = stagedTransfers.columnsExcept('collection_id', 'token_id', 'certainty');
+
+/** How much a report of a block is worth. 0: a file's. 1: a block that may be reverted. 2: a final block. */
+function certaintyOf({ reportedAt, blockHash }: TransferRecord): number {
+  if (reportedAt === undefined) return 0;
+  return blockHash === undefined ? 2 : 1;
+}
 
 /**
  * Stores transfers; triggers derive the owners and announce both.
  *
  * The same transfers produce the same owners, in any order and any number of times. Transaction, log index, batch index,
  * and token identify a transfer. Without a log index, transaction, token, parties, and amount do, so two such transfers
- * in one transaction count once. Creates missing collections and tokens.
+ * in one transaction count once. A transaction is in one block: of reports that differ, a final one counts before an
+ * unsettled one, and that before a file; then the latest. Transfers of nothing are not stored. Creates missing
+ * collections and tokens.
  *
  * @throws Integrity  a value violates a constraint of the tables
  * @source Alchemy webhooks and alchemy_getAssetTransfers, or the import `collections.transfers`
  */
-export async function recordTransfers(tx: Transaction, rows: readonly TransferRecord[]): Promise<Changed> {
-  if (rows.length === 0) return { applied: 0, unchanged: 0 };
+export async function recordTransfers(tx: Transaction, reported: readonly TransferRecord[]): Promise<Changed> {
+  const rows = reported.filter(({ amount }) => amount === undefined || BigInt(amount) > 0n);
+  if (rows.length === 0) return { applied: 0, unchanged: reported.length };
   const ids = await lockCollections(
     tx,
     rows.map(({ collection }) => collection),
@@ -79,7 +90,10 @@ export async function recordTransfers(tx: Transaction, rows: readonly TransferRe
     block_timestamp: row.timestamp,
     block_hash: row.blockHash === undefined ? null : toBytes(row.blockHash),
     reported_at: row.reportedAt,
+    certainty: certaintyOf(row),
   }));
+  await tx.query(dropRemoved);
+  await tx.query(keepOneBlock);
   await tx.query(sql`
     insert into collections.nfts (collection_id, token_id)
     select distinct s.collection_id, s.token_id from ${stagedTransfers} s
@@ -88,23 +102,82 @@ export async function recordTransfers(tx: Transaction, rows: readonly TransferRe
     order by 1, 2`);
   const { rows: counted } = await tx.query<{ applied: number }>(mergeTransfers);
   const applied = counted[0]!.applied;
-  return { applied, unchanged: rows.length - applied };
+  return { applied, unchanged: reported.length - applied };
 }
+
+/** A report of a log in a block is void if that block was removed later. */
+const dropRemoved = sql`
+  delete from ${stagedTransfers} s using collections.transfer_removals r
+  where (r.transaction_hash, r.log_index, r.block_hash) = (s.transaction_hash, s.log_index, s.block_hash)
+    and r.removed_at >= s.reported_at`;
+
+/**
+ * Keeps, for each transaction, the transfers in the block that counts: the reports of other blocks are dropped, and
+ * stored transfers in other blocks are deleted. Their prices are kept. Where one of two reports has no hash, the numbers of
+ * their blocks decide.
+ *
+ * Without joins of the stored and the reported transfers: before a table's first ANALYZE, they would be nested loops.
+ */
+const keepOneBlock = sql`
+  with hashes as (
+    select array_agg(distinct transaction_hash) as transactions, array_agg(distinct collection_id) as collections
+    from ${stagedTransfers}
+  ), stored as materialized (
+    select n.collection_id, t.*
+    from (
+      select * from collections.transfers
+      where log_index >= 0 and transaction_hash = any ((select transactions from hashes)::bytea[])
+      union all
+      select * from collections.transfers
+      where log_index < 0 and transaction_hash = any ((select transactions from hashes)::bytea[])
+    ) t
+    join collections.nfts n on n.id = t.nft_id
+    where n.collection_id = any ((select collections from hashes)::integer[])
+  ), known as (
+    select position as reported, null::bigint as id, collection_id, transaction_hash, block_number, block_hash, reported_at,
+      certainty
+    from ${stagedTransfers}
+    union all
+    select null, s.id, s.collection_id, s.transaction_hash, s.block_number, s.block_hash, s.reported_at,
+      case when s.reported_at is null then 0 when u.transfer_id is null then 2 else 1 end
+    from stored s left join collections.unsettled_transfers u on u.transfer_id = s.id
+  ), compared as (
+    select k.*, first_value(block_number) over best as best_number, first_value(block_hash) over best as best_hash,
+      first_value(certainty) over best as best_certainty
+    from known k
+    window best as (partition by collection_id, transaction_hash
+      order by certainty desc, reported_at desc nulls last, block_number desc, block_hash)
+  ), elsewhere as materialized (
+    select reported, id from compared
+    where best_certainty > 0 and (block_number <> best_number
+      or (least(certainty, best_certainty) = 1 and block_hash is distinct from best_hash))
+  ), dropped as (
+    delete from ${stagedTransfers} where position = any (array(select reported from elsewhere where reported is not null))
+  ), moved as (
+    delete from collections.transfers where id = any (array(select id from elsewhere where id is not null))
+    returning *
+  )
+  update ${stagedTransfers} s set price_eth = coalesce(s.price_eth, m.price_eth), price_usd = coalesce(s.price_usd, m.price_usd)
+  from moved m join collections.nfts n on n.id = m.nft_id
+  where (s.collection_id, s.token_id, s.transaction_hash, s.from_address, s.to_address)
+      = (n.collection_id, n.token_id, m.transaction_hash, m.from_address, m.to_address)
+    and s.position <> all (array(select reported from elsewhere where reported is not null))`;
 
 const mergedColumns = [
   'log_index',
   'batch_index',
   'block_number',
   'block_hash',
+  'reported_at',
   'price_eth',
   'price_usd',
   'block_timestamp',
 ];
 
 /**
- * `incoming`: one row per transfer, except those that a later removal reverted. `known`: the stored row of the same
- * transfer, if any, which gains the log index, the block after a reorg, and missing values. All other transfers are
- * inserted in order of arrival.
+ * `incoming`: one row per transfer. `known`: the stored row of the same transfer, if any, which gains missing values; of
+ * two files, the higher block counts. All other transfers are inserted in order of arrival. Those in blocks that are not
+ * final are listed as unsettled.
  */
 const mergeTransfers = sql`
     with placed as (
@@ -113,10 +186,7 @@ const mergeTransfers = sql`
     ), logged as (
       select distinct on (transaction_hash, log_index, batch_index, nft_id) *
       from placed p
-      where log_index >= 0 and not exists (
-        select from collections.transfer_removals r
-        where r.transaction_hash = p.transaction_hash and r.log_index = p.log_index and r.block_hash = p.block_hash
-          and r.removed_at >= p.reported_at)
+      where log_index >= 0
       order by transaction_hash, log_index, batch_index, nft_id, reported_at desc nulls last, block_number desc, position
     ), incoming as materialized (
       select * from logged
@@ -149,23 +219,21 @@ const mergeTransfers = sql`
         select k.id,
           greatest(t.log_index, i.log_index) as log_index,
           case when t.log_index < 0 then i.batch_index else t.batch_index end as batch_index,
-          case when newer.is then i.block_number else t.block_number end as block_number,
-          case when newer.is then i.block_hash else coalesce(t.block_hash, i.block_hash) end as block_hash,
-          greatest(t.reported_at, i.reported_at) as reported_at,
+          greatest(t.block_number, i.block_number) as block_number,
+          case when t.reported_at is null then i.block_hash else t.block_hash end as block_hash,
+          coalesce(t.reported_at, i.reported_at) as reported_at,
           coalesce(t.price_eth, i.price_eth) as price_eth,
           coalesce(t.price_usd, i.price_usd) as price_usd,
-          case when newer.is then coalesce(i.block_timestamp, t.block_timestamp)
-            else coalesce(t.block_timestamp, i.block_timestamp) end as block_timestamp
+          case when i.block_number > t.block_number then coalesce(i.block_timestamp, t.block_timestamp)
+            else coalesce(t.block_timestamp, i.block_timestamp) end as block_timestamp,
+          t.reported_at is null and i.block_hash is not null as unsettled
         from known k
         join incoming i on i.position = k.position
         join collections.transfers t on t.id = k.id
-        cross join lateral (select i.block_number <> t.block_number
-          and (coalesce(i.reported_at, '-infinity'), i.block_number) > (coalesce(t.reported_at, '-infinity'), t.block_number)
-          as is) newer
       ) m
       where t.id = m.id
         and ${differ(mergedColumns, 't', 'm')}
-      returning 1
+      returning t.id, m.unsettled
     ), added as (
       insert into collections.transfers
         (nft_id, ${columnList(transferColumns)})
@@ -174,9 +242,13 @@ const mergeTransfers = sql`
       where not exists (
         select from candidate c where c.position = i.position and c.choice = 1 and (c.claim = 1 or i.log_index < 0))
       order by i.position
-      returning 1
+      returning id, block_hash is not null as unsettled
+    ), written as (
+      select * from merged union all select * from added
+    ), listed as (
+      insert into collections.unsettled_transfers select id from written where unsettled
     )
-    select ((select count(*) from merged) + (select count(*) from added))::integer as applied`;
+    select count(*)::integer as applied from written`;
 
 /** Stores the standard of collections whose standard was unknown. A trigger then derives their owners again. */
 async function storeTokenTypes(

@@ -27,6 +27,9 @@ const stagedRemovals = new TemporaryTable('staged_removals', {
 /**
  * Removes transfers whose block is no longer part of the chain, and returns how many. Owners are derived from the
  * remaining transfers. The removal is stored, so that an older report of the same log has no effect when it arrives late.
+ *
+ * A transfer that is final stays: the removal is late, and about another block. One from a file has no hash, so the number
+ * of its block decides.
  */
 export async function revertTransfers(tx: Transaction, rows: readonly RemovalRecord[]): Promise<Changed> {
   if (rows.length === 0) return { applied: 0, unchanged: 0 };
@@ -52,8 +55,11 @@ export async function revertTransfers(tx: Transaction, rows: readonly RemovalRec
     delete from collections.transfers t using ${stagedRemovals} s, collections.nfts n
     where t.transaction_hash = s.transaction_hash and t.log_index = s.log_index
       and n.id = t.nft_id and n.collection_id = s.collection_id
-      and (t.block_hash = s.block_hash or (t.block_hash is null and t.block_number = s.block_number))
-      and coalesce(t.reported_at <= s.reported_at, true)`);
+      and case
+        when t.reported_at is null then t.block_number = s.block_number
+        else t.block_hash = s.block_hash and t.reported_at <= s.reported_at
+          and exists (select from collections.unsettled_transfers u where u.transfer_id = t.id)
+      end`);
   const applied = Math.min(rowCount ?? 0, rows.length);
   return { applied, unchanged: rows.length - applied };
 }

@@ -1,50 +1,78 @@
 import sql from 'sql-template-tag';
-import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
 import type { Run } from '../../shared/jobs/job.ts';
 import { isDue, processUnits } from '../../shared/jobs/quarantine.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { runSync } from '../../shared/jobs/sync.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
-import { pagesOf } from '../../shared/upstream/pages.ts';
+import { type Page, pagesOf } from '../../shared/upstream/pages.ts';
 import { jobs } from './jobs.ts';
-import { recordTransfers } from './record-transfers.ts';
+import { type BlockRange, getHeads, readTransfers } from './read-transfers.ts';
+import { recordTransfers, type TransferRecord } from './record-transfers.ts';
+import { settleTransfers } from './settle-transfers.ts';
 import { getAlchemy } from './sources/alchemy.ts';
 
-/** How many blocks before the last synced block are read again, because a reorg may have changed them. */
-const overlapBlocks = 64;
+/** What a sync reads, from its first page to its last. */
+interface Position extends BlockRange {
+  key: string | null;
+}
 
 /**
- * Syncs the new transfers of one collection, starting 64 blocks before the last synced block.
+ * Syncs the new transfers of one collection: those after the block that was finalized when its last sync began.
+ *
+ * A sync that resumes first completes the range that it began with, then goes on to the present head.
  *
  * @source Alchemy alchemy_getAssetTransfers
  */
 export async function syncCollectionTransfers(address: string, run: Run): Promise<'done' | 'continue'> {
+  for (;;) {
+    const { outcome, resumed } = await syncRange(address, run);
+    if (outcome === 'continue' || !resumed) return outcome;
+  }
+}
+
+async function syncRange(address: string, run: Run): Promise<{ outcome: 'done' | 'continue'; resumed: boolean }> {
   const alchemy = await getAlchemy();
-  const latestBlock = await alchemy.getBlockNumber();
-  const [stored] = await query<{ transfers_block: string | null }>(
-    sql`select transfers_block::text from collections.collections where address = ${toBytes(address)}`,
-    'sync',
-  );
-  const from = stored?.transfers_block ? Math.max(0, Number(stored.transfers_block) - overlapBlocks) : 0;
+  let resumed = false;
+  let finalized = 0;
+  const fetchPage = async (position: string | null): Promise<Page<TransferRecord>> => {
+    const range: Position = position === null ? await nextRange(address) : JSON.parse(position);
+    finalized = range.finalized;
+    const { head, next, ...page } = await readTransfers(alchemy, address, range, range.key);
+    return { ...page, next: next === null ? null : JSON.stringify({ ...range, head, key: next } satisfies Position) };
+  };
   const outcome = await runSync(
     {
       name: `collections.transfers:${address}`,
-      read: (position) => pagesOf(position, (key) => alchemy.getTransfers(address, from, latestBlock, key)),
+      read(position) {
+        resumed = position !== null;
+        return pagesOf(position, fetchPage);
+      },
       apply: recordTransfers,
+      async finish(tx) {
+        await tx.query(
+          `update collections.collections set transfers_block = greatest(transfers_block, $2), transfers_synced_at = now()
+           where address = $1`,
+          [toBytes(address), finalized],
+        );
+        return undefined;
+      },
     },
     run,
   );
-  if (outcome === 'done') {
-    await commit((tx) =>
-      tx.query(
-        `update collections.collections set transfers_block = greatest(transfers_block, $2), transfers_synced_at = now()
-         where address = $1`,
-        [toBytes(address), latestBlock],
-      ),
-    );
-  }
-  return outcome;
+  return { outcome, resumed };
+}
+
+async function nextRange(address: string): Promise<Position> {
+  const [alchemy, [stored]] = await Promise.all([
+    getAlchemy(),
+    query<{ from: number }>(
+      sql`select (transfers_block + 1)::float8 as from from collections.collections where address = ${toBytes(address)}`,
+      'sync',
+    ),
+  ]);
+  const [finalized, head] = await getHeads(alchemy);
+  return { from: stored?.from ?? 0, head, finalized: finalized.number, key: null };
 }
 
 /** At this many, a run's requests take a fifth of the upstream's budget until the next run. */
@@ -56,6 +84,7 @@ const maxCollections = 1_500;
  * @source Alchemy alchemy_getAssetTransfers
  */
 export const syncTransfers = handleJob(jobs.syncTransfers, async ({ step, ...run }) => {
+  await settleTransfers();
   const rows = await query<{ address: string }>(
     sql`select collections.name_of(address, slug) as address from collections.collections
         where address is not null and completeness = 'complete' and deployed_block is not null

@@ -31,6 +31,10 @@ export const tables = {
     summary: 'Logs that a reorg removed, so that an older report of one has no effect when it arrives late.',
     announces: { nothing: 'Never cached: no view reads it.' },
   },
+  unsettled_transfers: {
+    summary: 'Transfers in blocks that a reorg can still replace. A job compares their blocks with the chain.',
+    announces: { nothing: 'Never cached: no view reads it.' },
+  },
   nft_ownership: {
     summary: 'Owners: one row per token for ERC-721, one per token and holder for ERC-1155.',
     announces: [

@@ -1,18 +1,45 @@
 /** The responses of Alchemy's stand-in: NFT API v3 and Transfers, over its world. */
-import { type Collection, type Transfer, timeOf, type World } from './world.ts';
+import { randomUUID } from 'node:crypto';
+import { type Collection, hashOf, type Transfer, timeOf, type World } from './world.ts';
 
 const nftsPerPage = 100;
-const ownersPerPage = 1_000;
-const maxTransfers = 1_000;
+
+/** What responses are made from. */
+export interface Source {
+  world: World;
+  /** Owners or transfers. */
+  pageSize: number;
+  /** What each page key stands for: its query, and where the page begins. */
+  pageKeys: Map<string, { query: Record<string, unknown>; after: string | number }>;
+}
+
+/** A page key was not issued here, or has expired. */
+export class UnknownPageKey extends Error {
+  override readonly message = 'pageKey is invalid or has expired';
+}
+
+function issueKey({ pageKeys }: Source, query: Record<string, unknown>, after: string | number): string {
+  const key = randomUUID();
+  pageKeys.set(key, { query, after });
+  return key;
+}
+
+/** As upstream does, ignores the query of a request with a key: the key's own counts. */
+function continued({ pageKeys }: Source, key: unknown) {
+  const found = pageKeys.get(String(key));
+  if (!found) throw new UnknownPageKey();
+  return found;
+}
 
 export const hex = (number: number | bigint) => `0x${number.toString(16)}`;
 
-/** The response to a call of the NFT API; undefined if there is no such operation. */
+/** The response to a call of the NFT API; undefined if there is no such operation. @throws UnknownPageKey */
 export function answerNft(
-  world: World,
+  source: Source,
   operation: string,
   query: URLSearchParams,
 ): Record<string, unknown> | undefined {
+  const { world } = source;
   const contract = (query.get('contractAddress') ?? '').toLowerCase();
   const collection = world.collections.find(({ address }) => address === contract);
   switch (operation) {
@@ -21,7 +48,7 @@ export function answerNft(
     case 'getNFTsForContract':
       return collection ? nftsOf(collection, Number(query.get('startToken') ?? 0)) : { nfts: [] };
     case 'getOwnersForContract':
-      return collection ? ownersOf(world, collection, Number(query.get('pageKey') ?? 0)) : { owners: [] };
+      return collection ? ownersOf(source, collection, query.get('pageKey')) : { owners: [] };
     case 'getContractsForOwner':
       return contractsOf(world, (query.get('owner') ?? '').toLowerCase());
     default:
@@ -92,7 +119,9 @@ function nftsOf(collection: Collection, start: number): Record<string, unknown> 
   return { nfts, ...(end < collection.totalSupply ? { pageKey: String(end) } : {}) };
 }
 
-function ownersOf(world: World, { address, totalSupply }: Collection, start: number): Record<string, unknown> {
+function ownersOf(source: Source, { address, totalSupply }: Collection, key: string | null): Record<string, unknown> {
+  const { world, pageSize } = source;
+  const after = key === null ? '' : continued(source, key).after;
   const held = new Map<string, { tokenId: string; balance: number }[]>();
   for (let tokenId = 0; tokenId < totalSupply; tokenId++) {
     for (const [wallet, amount] of world.owners.get(`${address}:${tokenId}`) ?? []) {
@@ -100,11 +129,13 @@ function ownersOf(world: World, { address, totalSupply }: Collection, start: num
         held.set(wallet, [...(held.get(wallet) ?? []), { tokenId: String(tokenId), balance: Number(amount) }]);
     }
   }
-  const all = [...held]
+  const rest = [...held]
+    .filter(([wallet]) => wallet > after)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([ownerAddress, tokenBalances]) => ({ ownerAddress, tokenBalances }));
-  const end = start + ownersPerPage;
-  return { owners: all.slice(start, end), ...(end < all.length ? { pageKey: String(end) } : {}) };
+  const owners = rest.slice(0, pageSize);
+  const more = rest.length > pageSize;
+  return { owners, ...(more ? { pageKey: issueKey(source, { address }, owners.at(-1)!.ownerAddress) } : {}) };
 }
 
 function contractsOf(world: World, owner: string): Record<string, unknown> {
@@ -128,42 +159,55 @@ function contractsOf(world: World, owner: string): Record<string, unknown> {
 export interface Rpc {
   id: number;
   method: string;
-  params: Record<string, unknown>[];
+  params: unknown[];
 }
 
 /** The response to a JSON-RPC call. */
-export function answerRpc(world: World, { id, method, params }: Rpc): Record<string, unknown> {
-  const result =
-    method === 'eth_blockNumber'
-      ? hex(world.head)
-      : method === 'alchemy_getAssetTransfers'
-        ? transfersOf(world, params[0]!)
-        : undefined;
-  return result === undefined
-    ? { jsonrpc: '2.0', id, error: { code: -32_601, message: `Unsupported method: ${method}` } }
-    : { jsonrpc: '2.0', id, result };
+export function answerRpc(source: Source, { id, method, params }: Rpc): Record<string, unknown> {
+  const reply = { jsonrpc: '2.0', id };
+  try {
+    switch (method) {
+      case 'eth_getBlockByNumber':
+        return { ...reply, result: blockOf(source.world, String(params[0])) };
+      case 'alchemy_getAssetTransfers':
+        return { ...reply, result: transfersOf(source, params[0] as Record<string, unknown>) };
+      default:
+        return { ...reply, error: { code: -32_601, message: `Unsupported method: ${method}` } };
+    }
+  } catch (error) {
+    if (!(error instanceof UnknownPageKey)) throw error;
+    return { ...reply, error: { code: -32_602, message: error.message } };
+  }
 }
 
-function transfersOf(world: World, filter: Record<string, unknown>): Record<string, unknown> {
-  const contracts = new Set((filter.contractAddresses as string[]).map((one) => one.toLowerCase()));
+function blockOf(world: World, name: string): Record<string, unknown> | null {
+  const number = name === 'latest' ? world.head : name === 'finalized' ? world.finalized : Number(name);
+  if (number > world.head) return null;
+  return { number: hex(number), hash: hashOf(world, number), parentHash: hashOf(world, number - 1), transactions: [] };
+}
+
+function transfersOf(source: Source, asked: Record<string, unknown>): Record<string, unknown> {
+  const { query, after } = asked.pageKey === undefined ? { query: asked, after: 0 } : continued(source, asked.pageKey);
+  const { world, pageSize } = source;
+  const contracts = new Set((query.contractAddresses as string[]).map((one) => one.toLowerCase()));
   const [from, to] = [
-    Number(filter.fromBlock ?? 0),
-    filter.toBlock === undefined || filter.toBlock === 'latest' ? world.head : Number(filter.toBlock),
+    Number(query.fromBlock ?? 0),
+    query.toBlock === undefined || query.toBlock === 'latest' ? world.head : Number(query.toBlock),
   ];
   const matching = world.transfers.filter(
     ({ contract, block }) => contracts.has(contract) && block >= from && block <= to,
   );
-  if (filter.order === 'desc') matching.reverse();
-  const start = Number(filter.pageKey ?? 0);
-  const end = start + Math.min(Number(filter.maxCount ?? maxTransfers), maxTransfers);
+  if (query.order === 'desc') matching.reverse();
+  const start = Number(after);
+  const end = start + Math.min(Number(query.maxCount ?? pageSize), pageSize);
   return {
     transfers: matching.slice(start, end).map(toAssetTransfer),
-    ...(end < matching.length ? { pageKey: String(end) } : {}),
+    ...(end < matching.length ? { pageKey: issueKey(source, query, end) } : {}),
   };
 }
 
-function toAssetTransfer({ block, logIndex, hash, contract, from, to, tokens }: Transfer) {
-  const isBatch = tokens.length > 1 || tokens[0]!.amount > 1n;
+function toAssetTransfer({ block, logIndex, hash, contract, tokenType, from, to, tokens }: Transfer) {
+  const isShared = tokenType === 'ERC1155';
   const tokenId = hex(BigInt(tokens[0]!.tokenId));
   return {
     blockNum: hex(block),
@@ -172,13 +216,13 @@ function toAssetTransfer({ block, logIndex, hash, contract, from, to, tokens }: 
     from,
     to,
     value: null,
-    erc721TokenId: isBatch ? null : tokenId,
-    erc1155Metadata: isBatch
+    erc721TokenId: isShared ? null : tokenId,
+    erc1155Metadata: isShared
       ? tokens.map((one) => ({ tokenId: hex(BigInt(one.tokenId)), value: hex(one.amount) }))
       : null,
-    tokenId: isBatch ? null : tokenId,
+    tokenId: isShared ? null : tokenId,
     asset: null,
-    category: isBatch ? 'erc1155' : 'erc721',
+    category: isShared ? 'erc1155' : 'erc721',
     rawContract: { value: null, address: contract, decimal: null },
     metadata: { blockTimestamp: timeOf(block) },
   };

@@ -2,15 +2,18 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { answerNft, answerRpc, hex, type Rpc } from './alchemy-responses.ts';
+import { answerNft, answerRpc, hex, type Rpc, type Source, UnknownPageKey } from './alchemy-responses.ts';
 import { createFaultSwitch, type FaultSwitch, type Faults, readJson, respond } from './faults.ts';
 import type { StandIn } from './stand-in.ts';
 import {
-  apply,
+  addTransfer,
   type Collection,
   createRandom,
   createWorld,
+  hashOf,
+  mine,
   nextTransfer,
+  orphan,
   type Transfer,
   type World,
   worldSeed,
@@ -23,10 +26,12 @@ export interface AlchemyStandIn {
   world: World;
   collections: Collection[];
   faults: FaultSwitch;
-  /** Makes a transfer and returns it. */
+  /** Makes a transfer in a new block and returns it. */
   transfer(): Transfer;
-  /** Removes the last such transfer from the chain and returns it. */
-  reorg(): Transfer | undefined;
+  /** Replaces the last blocks by empty ones. Returns the transfers that were in them, the last first. */
+  reorg(blocks?: number): Transfer[];
+  /** Forgets the page keys that it has issued, as upstream does after ten minutes. */
+  expirePageKeys(): void;
   /** Posts transfers to a webhook, signed; returns the response's status. */
   notify(options: WebhookOptions, transfers: readonly Transfer[], removed?: boolean): Promise<number>;
   /** Makes transfers and reports them to a webhook. Returns what stops it. */
@@ -44,6 +49,10 @@ export interface AlchemyOptions {
   /** Default: random. */
   webhookSigningKey?: string;
   seed?: number;
+  /** Default: the world of the seed. */
+  world?: World;
+  /** The owners or transfers of a page. Default: 1,000. */
+  pageSize?: number;
   /** Keeps the transfers made here between runs. */
   statePath?: string;
 }
@@ -60,14 +69,16 @@ export async function startAlchemy({
   apiKey,
   webhookSigningKey = randomKey(),
   seed = worldSeed,
+  world = createWorld(seed),
+  pageSize = 1_000,
   statePath,
 }: AlchemyOptions): Promise<AlchemyStandIn> {
-  const world = createWorld(seed);
+  const source: Source = { world, pageSize, pageKeys: new Map() };
   const made = await remember(world, statePath);
   const faults = createFaultSwitch();
   const random = createRandom(world.head);
   const server = createServer((request, response) => {
-    handle(request, response, { world, apiKey, faults }).catch((error: unknown) => {
+    handle(request, response, { source, apiKey, faults }).catch((error: unknown) => {
       response.writeHead(500).end(String(error));
     });
   });
@@ -82,20 +93,17 @@ export async function startAlchemy({
         )
       : undefined;
   const transfer = () => {
-    const one = nextTransfer(world, random);
-    world.transfers.push(one);
-    made.push(one);
-    apply(world, one, 1n);
+    const [one] = mine(world, [nextTransfer(world, random)]);
+    made.push(one!);
     void keep();
-    return one;
+    return one!;
   };
-  const reorg = () => {
-    const one = made.pop();
-    if (!one) return undefined;
-    world.transfers.splice(world.transfers.indexOf(one), 1);
-    apply(world, one, -1n);
+  const reorg = (blocks = 1) => {
+    const orphaned = orphan(world, blocks);
+    for (let i = 0; i < blocks; i++) mine(world, []);
+    for (const one of orphaned) made.splice(made.indexOf(one), 1);
     void keep();
-    return one;
+    return orphaned;
   };
   const alchemy: AlchemyStandIn = {
     url: `http://127.0.0.1:${port}`,
@@ -105,6 +113,7 @@ export async function startAlchemy({
     faults,
     transfer,
     reorg,
+    expirePageKeys: () => source.pageKeys.clear(),
     notify,
     startTrickle: (options) => trickle(alchemy, options, random),
     stop: () =>
@@ -126,9 +135,9 @@ async function remember(world: World, statePath: string | undefined): Promise<Tr
     tokens: one.tokens.map(({ tokenId, amount }) => ({ tokenId, amount: BigInt(amount) })),
   }));
   for (const one of made) {
-    world.transfers.push(one);
-    apply(world, one, 1n);
-    world.head = Math.max(world.head, one.block);
+    while (world.head < one.block) mine(world, []);
+    if (one.blockHash) world.hashes.set(one.block, one.blockHash);
+    addTransfer(world, one);
   }
   return made;
 }
@@ -142,7 +151,7 @@ function trickle(
   const timer = setInterval(async () => {
     if (random() < 0.05) {
       const removed = alchemy.reorg();
-      if (removed) await alchemy.notify(options, [removed], true).catch(() => 0);
+      if (removed.length > 0) await alchemy.notify(options, removed, true).catch(() => 0);
     }
     const transfer = alchemy.transfer();
     for (let attempt = 0; attempt < 5; attempt++) {
@@ -171,15 +180,15 @@ async function notify(
   return status;
 }
 
-function toActivity({ block, logIndex, hash, contract, from, to, tokens }: Transfer, removed: boolean) {
-  const isBatch = tokens.length > 1 || tokens[0]!.amount > 1n;
+export function toActivity(transfer: Transfer, removed: boolean) {
+  const { block, logIndex, hash, contract, tokenType, from, to, tokens } = transfer;
   return {
     fromAddress: from,
     toAddress: to,
     contractAddress: contract,
     blockNum: hex(block),
     hash,
-    ...(isBatch
+    ...(tokenType === 'ERC1155'
       ? {
           category: 'erc1155',
           erc1155Metadata: tokens.map(({ tokenId, amount }) => ({ tokenId: hex(BigInt(tokenId)), value: hex(amount) })),
@@ -192,7 +201,7 @@ function toActivity({ block, logIndex, hash, contract, from, to, tokens }: Trans
       blockNumber: hex(block),
       transactionHash: hash,
       transactionIndex: '0x0',
-      blockHash: hash,
+      blockHash: transfer.blockHash ?? hashOf({ hashes: new Map() }, block),
       logIndex: hex(logIndex),
       removed,
     },
@@ -200,7 +209,7 @@ function toActivity({ block, logIndex, hash, contract, from, to, tokens }: Trans
 }
 
 interface State {
-  world: World;
+  source: Source;
   apiKey: string;
   faults: FaultSwitch;
 }
@@ -215,8 +224,18 @@ async function handle(request: IncomingMessage, response: ServerResponse, state:
   const key = first === 'v2' ? rest[0] : rest[1];
   if (key !== state.apiKey) return respond(response, 401, { error: { message: 'Must be authenticated!' } }, undefined);
   const fault = state.faults.next();
-  if (first === 'v2') return respond(response, 200, answerRpc(state.world, (await readJson(request)) as Rpc), fault);
-  const answer = answerNft(state.world, rest[2] ?? '', searchParams);
+  if (first === 'v2') {
+    const calls = (await readJson(request)) as Rpc | Rpc[];
+    const answerCall = (call: Rpc) => answerRpc(state.source, call);
+    return respond(response, 200, Array.isArray(calls) ? calls.map(answerCall) : answerCall(calls), fault);
+  }
+  let answer: ReturnType<typeof answerNft>;
+  try {
+    answer = answerNft(state.source, rest[2] ?? '', searchParams);
+  } catch (error) {
+    if (!(error instanceof UnknownPageKey)) throw error;
+    return respond(response, 400, { error: { message: error.message } }, fault);
+  }
   if (fault?.kind === 'garbage' && answer) spoil(answer);
   return answer
     ? respond(response, 200, answer, fault)

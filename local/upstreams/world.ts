@@ -11,9 +11,12 @@ export interface Trait {
 
 export interface Transfer {
   block: number;
+  /** Of transfers made after the history. */
+  blockHash?: string;
   logIndex: number;
   hash: string;
   contract: string;
+  tokenType: Collection['tokenType'];
   from: string;
   to: string;
   /** One token for ERC-721; several with amounts for an ERC-1155 batch. */
@@ -47,6 +50,10 @@ export interface World {
   users: User[];
   transfers: Transfer[];
   head: number;
+  /** The last block that no reorg replaces. */
+  finalized: number;
+  /** The hashes of the blocks made after the history. */
+  hashes: Map<number, string>;
   /** Owner → amount, for each token of each contract: `0x…:12`. */
   owners: Map<string, Map<string, bigint>>;
 }
@@ -57,6 +64,8 @@ export const worldSeed = 7;
 const zero = `0x${'0'.repeat(40)}`;
 const firstBlock = 17_000_000;
 const blocksOfHistory = 5_256_000;
+/** How far the last finalized block is behind the head. */
+const blocksToFinality = 64;
 
 const catalogue: [name: string, symbol: string, type: Collection['tokenType'], size: number, words: string[]][] = [
   ['Harbour Lights', 'HRBR', 'ERC721', 5_000, ['Fog', 'Lantern', 'Keeper', 'Tide']],
@@ -119,6 +128,8 @@ export function createWorld(seed: number): World {
     users,
     transfers: [],
     head: firstBlock + blocksOfHistory,
+    finalized: firstBlock + blocksOfHistory - blocksToFinality,
+    hashes: new Map(),
     owners: new Map(),
   };
   for (const collection of collections) writeHistory(world, collection, random);
@@ -167,6 +178,7 @@ function writeHistory(
           transferOf(
             world,
             address,
+            tokenType,
             at(random() * 0.5),
             zero,
             pickWallet(world, random),
@@ -178,11 +190,11 @@ function writeHistory(
     }
     let owner = pickWallet(world, random);
     let when = random() * 0.2;
-    world.transfers.push(transferOf(world, address, at(when), zero, owner, tokenId, 1n));
+    world.transfers.push(transferOf(world, address, tokenType, at(when), zero, owner, tokenId, 1n));
     for (let sales = Math.floor(random() ** 2 * 4); sales > 0; sales--) {
       const buyer = pickWallet(world, random);
       when += (1 - when) * random();
-      world.transfers.push(transferOf(world, address, at(when), owner, buyer, tokenId, 1n));
+      world.transfers.push(transferOf(world, address, tokenType, at(when), owner, buyer, tokenId, 1n));
       owner = buyer;
     }
   }
@@ -191,6 +203,7 @@ function writeHistory(
 function transferOf(
   world: World,
   contract: string,
+  tokenType: Collection['tokenType'],
   block: number,
   from: string,
   to: string,
@@ -203,6 +216,7 @@ function transferOf(
     logIndex: number % 400,
     hash: `0x${digest(`${contract} ${number}`)}`,
     contract,
+    tokenType,
     from,
     to,
     tokens: [{ tokenId: String(tokenId), amount }],
@@ -227,27 +241,57 @@ export function apply({ owners }: World, { contract, from, to, tokens }: Transfe
   }
 }
 
-/** A transfer in the next block: of a token from its holder to another wallet. */
-export function nextTransfer(world: World, random: () => number): Transfer {
-  const collection = world.collections[Math.floor(random() * world.collections.length)]!;
-  const tokenId = String(Math.floor(random() * collection.totalSupply));
-  const holders = [...(world.owners.get(`${collection.address}:${tokenId}`) ?? new Map<string, bigint>())].filter(
+/** A transfer before it is in a block. */
+export type PendingTransfer = Omit<Transfer, 'block' | 'blockHash'>;
+
+/** A transfer of a token from its holder to another wallet. */
+export function nextTransfer(world: World, random: () => number): PendingTransfer {
+  const { address, tokenType, totalSupply } = world.collections[Math.floor(random() * world.collections.length)]!;
+  const tokenId = String(Math.floor(random() * totalSupply));
+  const holders = [...(world.owners.get(`${address}:${tokenId}`) ?? new Map<string, bigint>())].filter(
     ([, amount]) => amount > 0n,
   );
   const from = holders[Math.floor(random() * holders.length)]?.[0] ?? zero;
   let to = pickWallet(world, random);
   while (to === from) to = pickWallet(world, random);
-  world.head++;
-  const hash = `0x${digest(`${world.head} ${collection.address} ${tokenId} ${random()}`)}`;
-  return {
-    block: world.head,
-    logIndex: 0,
-    hash,
-    contract: collection.address,
-    from,
-    to,
-    tokens: [{ tokenId, amount: 1n }],
-  };
+  const hash = `0x${digest(`${world.head} ${address} ${tokenId} ${random()}`)}`;
+  return { logIndex: 0, hash, contract: address, tokenType, from, to, tokens: [{ tokenId, amount: 1n }] };
+}
+
+let blocksMade = 0;
+
+/** Adds a block with these transfers to the chain. */
+export function mine(world: World, pending: readonly PendingTransfer[]): Transfer[] {
+  const block = ++world.head;
+  const blockHash = `0x${digest(`block ${block} ${++blocksMade} ${process.pid}`)}`;
+  world.hashes.set(block, blockHash);
+  world.finalized = Math.max(world.finalized, block - blocksToFinality);
+  const transfers = pending.map((one) => ({ ...one, block, blockHash }));
+  for (const one of transfers) addTransfer(world, one);
+  return transfers;
+}
+
+/** Adds a transfer that is in a block. */
+export function addTransfer(world: World, transfer: Transfer): void {
+  world.transfers.push(transfer);
+  apply(world, transfer, 1n);
+}
+
+/** Takes the last blocks from the chain, as a reorg does before others follow. Returns their transfers, the last first. */
+export function orphan(world: World, blocks: number): Transfer[] {
+  const orphaned: Transfer[] = [];
+  world.head -= blocks;
+  while ((world.transfers.at(-1)?.block ?? 0) > world.head) {
+    const transfer = world.transfers.pop()!;
+    apply(world, transfer, -1n);
+    orphaned.push(transfer);
+  }
+  return orphaned;
+}
+
+/** The hash of a block of the chain. */
+export function hashOf(world: Pick<World, 'hashes'>, block: number): string {
+  return world.hashes.get(block) ?? `0x${digest(`block ${block}`)}`;
 }
 
 /** The time of a block: one every twelve seconds from May 1, 2023. */

@@ -51,6 +51,7 @@ const seed = `
     ${transfer(tokenOf('Shared', 1), 13, nobody, bytes(alice), '5, null, null')},
     ${transfer(tokenOf('Shared', 1), 14, bytes(alice), bytes(bob), '2, null, null')};
   update collections.transfers set block_hash = ${hash('77')}, reported_at = '2026-01-15Z' where block_number = 11;
+  insert into collections.unsettled_transfers select id from collections.transfers where block_number = 11;
   update collections.nft_ownership set last_verified_at = '2026-01-20Z' where owner = ${bytes(bob)};
   update collections.nft_ownership set verified_block = 9, verified_owner = ${bytes(alice)}
   where nft_id = ${tokenOf('Single', 1)};
@@ -119,6 +120,7 @@ export const world: World = {
       `(select array_agg(id) from collections.collection_traits where trait_value = 'Red' and collection_id = t.collection_id)`,
       `(select array_agg(id) from collections.collection_traits where trait_value = 'None' and collection_id = t.collection_id)`,
     ],
+    'unsettled_transfers.transfer_id': ['(select id from collections.transfers where block_number = 12)'],
     'transfers.to_address': [bytes('a1'), bytes('b2'), bytes('c3'), nobody],
     'nft_ownership.owner': [bytes('a1'), bytes('c3'), bytes('ee')],
     'nft_ownership.amount': ['0', 't.amount + 1'],

@@ -5,7 +5,7 @@ import { address, transactionHash } from '../../../shared/kernel/address.ts';
 import { InvalidInput, Unauthorized } from '../../../shared/kernel/errors.ts';
 import type { TransferRecord } from '../record-transfers.ts';
 import type { RemovalRecord } from '../revert-transfers.ts';
-import { hexNumber, tokenNumber } from './alchemy-fields.ts';
+import { erc1155Metadata, hexNumber, logIndex, wholeNumber } from './alchemy-fields.ts';
 
 export interface NftActivity {
   recorded: TransferRecord[];
@@ -20,12 +20,12 @@ const activity = z.object({
   contractAddress: address,
   blockNum: hexNumber.optional(),
   blockNumber: hexNumber.optional(),
-  erc721TokenId: tokenNumber.nullish(),
-  erc1155Metadata: z.array(z.object({ tokenId: tokenNumber, value: z.string() })).nullish(),
+  erc721TokenId: wholeNumber.nullish(),
+  erc1155Metadata,
   log: z.object({
     transactionHash,
     blockHash: transactionHash,
-    logIndex: hexNumber,
+    logIndex: hexNumber.pipe(logIndex),
     blockNumber: hexNumber.optional(),
     removed: z.boolean().default(false),
   }),
@@ -107,7 +107,7 @@ function toTransfers(one: Activity, reportedAt: Date): TransferRecord[] {
       tokenId,
       tokenType: 'ERC1155' as const,
       batchIndex,
-      amount: BigInt(value).toString(),
+      amount: value,
     }));
   }
   return one.erc721TokenId == null ? [] : [{ ...common, tokenId: one.erc721TokenId }];

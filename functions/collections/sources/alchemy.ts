@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { address, transactionHash, zeroAddress } from '../../../shared/kernel/address.ts';
-import { NotFound, Upstream } from '../../../shared/kernel/errors.ts';
+import { InvalidInput, NotFound, PositionExpired, Upstream } from '../../../shared/kernel/errors.ts';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import type { Page } from '../../../shared/upstream/pages.ts';
 import { alchemy } from '../../upstreams/alchemy.ts';
@@ -13,10 +13,20 @@ import type { CollectionRecord } from '../record-collection.ts';
 import type { NftRecord } from '../record-nfts.ts';
 import type { OwnerRecord } from '../record-owners.ts';
 import type { TransferRecord } from '../record-transfers.ts';
-import { hexNumber, tokenNumber } from './alchemy-fields.ts';
+import { erc1155Metadata, hexNumber, logIndex, wholeNumber } from './alchemy-fields.ts';
 
+export interface Block {
+  number: number;
+  hash: string;
+}
+
+/** `finalized`: the last block that no reorg can replace. */
+export type BlockName = number | 'latest' | 'finalized';
+
+/** A page key that is no longer known throws `PositionExpired` (retryable): read again from the start. */
 export interface Alchemy {
-  getBlockNumber(): Promise<number>;
+  /** Blocks of the chain as it is now, in the order asked for. Undefined for a number that the chain has not reached. */
+  getBlocks(names: readonly BlockName[]): Promise<(Block | undefined)[]>;
   /** @throws NotFound  the address is not an NFT contract */
   getContractMetadata(contract: string): Promise<CollectionRecord>;
   getNfts(contract: string, pageKey: string | null): Promise<Page<NftRecord>>;
@@ -49,7 +59,7 @@ const contractMetadata = z.object({
 const attribute = z.object({ trait_type: z.string(), value: z.union([z.string(), z.number()]).transform(String) });
 
 const nft = z.object({
-  tokenId: tokenNumber,
+  tokenId: wholeNumber,
   name: text,
   description: text,
   tokenUri: text,
@@ -59,23 +69,31 @@ const nft = z.object({
 
 const owner = z.object({
   ownerAddress: address,
-  tokenBalances: z.array(z.object({ tokenId: tokenNumber, balance: z.coerce.string().regex(/^\d+$/) })),
+  tokenBalances: z.array(z.object({ tokenId: wholeNumber, balance: z.coerce.string().pipe(wholeNumber) })),
 });
 
 const transfer = z.object({
   blockNum: hexNumber,
-  uniqueId: z.string(),
+  uniqueId: z
+    .string()
+    .transform((id) => /:log:(\d+)$/.exec(id)?.[1])
+    .transform((index) => (index === undefined ? undefined : Number(index)))
+    .pipe(logIndex.optional()),
   hash: transactionHash,
   from: address,
   to: address.nullish(),
-  tokenId: tokenNumber.nullish(),
-  erc721TokenId: tokenNumber.nullish(),
-  erc1155Metadata: z.array(z.object({ tokenId: tokenNumber, value: z.string() })).nullish(),
+  tokenId: wholeNumber.nullish(),
+  erc721TokenId: wholeNumber.nullish(),
+  erc1155Metadata,
   rawContract: z.object({ address: address.nullish() }).nullish(),
   metadata: z.object({ blockTimestamp: z.iso.datetime() }).nullish(),
 });
 
+const block = z.object({ number: hexNumber, hash: transactionHash });
+
 const pageSize = 100;
+/** A batch counts as one request of the budget, but each of its blocks costs 20 compute units. */
+const blocksPerBatch = 50;
 const transfersPerPage = '0x3e8';
 
 /** The Alchemy client of this container. */
@@ -90,19 +108,29 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
     const url = `${baseUrl}/nft/v3/${await apiKey()}/${operation}?${new URLSearchParams(query)}`;
     return parse(operation, schema, await request({ operation, url }));
   };
-  const rpc = async <T>(method: string, params: unknown[], result: z.ZodType<T>): Promise<T> => {
-    const url = `${baseUrl}/v2/${await apiKey()}`;
-    const response = await request({ operation: method, url, body: { jsonrpc: '2.0', id: 1, method, params } });
-    const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(response);
-    if (failed.success)
-      throw new Upstream(`alchemy ${method}: failed with ${failed.data.error.code}: ${failed.data.error.message}`);
-    return parse(method, z.object({ result }), response).result;
-  };
+  const post = async (operation: string, body: unknown) =>
+    request({ operation, url: `${baseUrl}/v2/${await apiKey()}`, body });
+  const rpc = async <T>(method: string, params: unknown[], result: z.ZodType<T>): Promise<T> =>
+    resultOf(method, result, await post(method, { jsonrpc: '2.0', id: 1, method, params }));
   const withPageKey = (query: Record<string, string>, name: string, key: string | null) =>
     key === null ? query : { ...query, [name]: key };
 
   return {
-    getBlockNumber: () => rpc('eth_blockNumber', [], hexNumber),
+    async getBlocks(names) {
+      const method = 'eth_getBlockByNumber';
+      const found: (Block | undefined)[] = [];
+      for (let start = 0; start < names.length; start += blocksPerBatch) {
+        const batch = names.slice(start, start + blocksPerBatch).map((name, id) => {
+          const params = [typeof name === 'number' ? `0x${name.toString(16)}` : name, false];
+          return { jsonrpc: '2.0', id, method, params };
+        });
+        const replies = parse(method, z.array(z.looseObject({ id: z.number() })), await post(method, batch));
+        // replies come in any order
+        const byId = new Map(replies.map((reply) => [reply.id, reply]));
+        found.push(...batch.map(({ id }) => resultOf(method, block.nullable(), byId.get(id)) ?? undefined));
+      }
+      return found;
+    },
 
     async getContractMetadata(contract) {
       const found = await nftApi('getContractMetadata', { contractAddress: contract }, contractMetadata);
@@ -123,10 +151,8 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
 
     async getOwners(contract, pageKey) {
       const query = withPageKey({ contractAddress: contract, withTokenBalances: 'true' }, 'pageKey', pageKey);
-      const page = await nftApi(
-        'getOwnersForContract',
-        query,
-        z.object({ owners: z.array(z.unknown()), pageKey: text }),
+      const page = await withKnownKey(pageKey, () =>
+        nftApi('getOwnersForContract', query, z.object({ owners: z.array(z.unknown()), pageKey: text })),
       );
       return toPage(page.owners, page.pageKey, owner, ({ ownerAddress, tokenBalances }) =>
         tokenBalances.map(({ tokenId, balance }) => ({ tokenId, owner: ownerAddress, amount: balance })),
@@ -135,10 +161,8 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
 
     async getContractsForOwner(holder, pageKey) {
       const query = withPageKey({ owner: holder, pageSize: String(pageSize) }, 'pageKey', pageKey);
-      const page = await nftApi(
-        'getContractsForOwner',
-        query,
-        z.object({ contracts: z.array(z.unknown()), pageKey: text }),
+      const page = await withKnownKey(pageKey, () =>
+        nftApi('getContractsForOwner', query, z.object({ contracts: z.array(z.unknown()), pageKey: text })),
       );
       const held = z.object({ address, isSpam: z.boolean().nullish() });
       return toPage(page.contracts, page.pageKey, held, (one) => (one.isSpam ? [] : [one.address]));
@@ -156,14 +180,31 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
         maxCount: transfersPerPage,
         ...(pageKey === null ? {} : { pageKey }),
       };
-      const page = await rpc(
-        'alchemy_getAssetTransfers',
-        [filter],
-        z.object({ transfers: z.array(z.unknown()), pageKey: text }),
+      const page = await withKnownKey(pageKey, () =>
+        rpc('alchemy_getAssetTransfers', [filter], z.object({ transfers: z.array(z.unknown()), pageKey: text })),
       );
       return toPage(page.transfers, page.pageKey, transfer, (one) => toTransfers(contract, one));
     },
   };
+}
+
+/** What a request with a page key returns. @throws PositionExpired  the upstream rejected the key */
+function withKnownKey<T>(pageKey: string | null, read: () => Promise<T>): Promise<T> {
+  return read().catch((error: unknown) => {
+    if (pageKey === null || !(error instanceof InvalidInput)) throw error;
+    throw new PositionExpired(`${error.message} The page key has probably expired. Read again from the start.`);
+  });
+}
+
+const invalidParams = -32_602;
+
+/** The result in a JSON-RPC reply. @throws InvalidInput  the parameters were rejected; other errors are Upstream's */
+function resultOf<T>(method: string, result: z.ZodType<T>, reply: unknown): T {
+  const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(reply);
+  if (!failed.success) return parse(method, z.object({ result }), reply).result;
+  const { code, message } = failed.data.error;
+  const text = `alchemy ${method}: failed with ${code}: ${message}`;
+  throw code === invalidParams ? new InvalidInput(text) : new Upstream(text);
 }
 
 function parse<T>(operation: string, schema: z.ZodType<T>, response: unknown): T {
@@ -225,11 +266,10 @@ function toNft(contract: string, one: z.output<typeof nft>): NftRecord {
 
 /** One transfer for ERC-721, one per token of a batch for ERC-1155. */
 function toTransfers(contract: string, one: z.output<typeof transfer>): TransferRecord[] {
-  const logIndex = /:log:(\d+)$/.exec(one.uniqueId)?.[1];
   const common = {
     collection: one.rawContract?.address ?? contract,
     blockNumber: one.blockNum,
-    logIndex: logIndex === undefined ? undefined : Number(logIndex),
+    logIndex: one.uniqueId,
     transactionHash: one.hash,
     from: one.from,
     to: one.to ?? zeroAddress,
@@ -241,7 +281,7 @@ function toTransfers(contract: string, one: z.output<typeof transfer>): Transfer
       tokenId,
       tokenType: 'ERC1155' as const,
       batchIndex,
-      amount: BigInt(value).toString(),
+      amount: value,
     }));
   }
   const tokenId = one.erc721TokenId ?? one.tokenId;
