@@ -85,7 +85,8 @@ export async function settleHolders(tx: Transaction, jobId: string): Promise<voi
     update collections.collections c
     set token_count = held.tokens, completeness = 'complete', refreshed_at = greatest(c.refreshed_at, held.seen_at)
     from (
-      select collection_id, sum(token_count)::integer as tokens, max(last_owned_at) as seen_at
+      -- a list may claim more tokens than the column counts; held_count has them all
+      select collection_id, least(sum(token_count), 2147483647)::integer as tokens, max(last_owned_at) as seen_at
       from collections.user_collections where collection_id = any (${ids}::integer[]) group by collection_id
     ) held
     where c.id = held.collection_id and c.address is null`);

@@ -52,7 +52,7 @@ export const quarantined = z
   .strictObject({
     /** The job or operation. */
     source: z.string(),
-    /** An address, a user's id, or a log as `transaction:index`. */
+    /** An address, a user's id, or a digest of what upstream sent. */
     unit: z.string(),
     reason: z.string(),
     attempts: count,

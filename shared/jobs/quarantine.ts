@@ -101,17 +101,18 @@ function reasonOf(error: unknown): string {
  * Quarantines units, each for twice as long as the time before. Returns how many were not quarantined yet.
  *
  * @param source  the name of the job or operation
+ * @param jobId   the run that tried them. Null: nothing tries them again by itself
  */
 export async function quarantine(source: string, jobId: string | null, failures: readonly Failure[]): Promise<number> {
   if (failures.length === 0) return 0;
   const { rows } = await inTransaction((tx) =>
     tx.query<{ attempts: number }>(
       `insert into platform.quarantine as q (source, unit, reason, data, job_id, retry_at)
-       select distinct on (unit) $1, unit, reason, data, $2, now() + make_interval(secs => $6)
+       select distinct on (unit) $1, unit, reason, data, $2::text, case when $2 is not null then now() + make_interval(secs => $6) end
        from unnest($3::text[], $4::text[], $5::jsonb[]) as f (unit, reason, data) order by unit
        on conflict (source, unit) do update set reason = excluded.reason, data = excluded.data, job_id = excluded.job_id,
          attempts = q.attempts + 1, failed_at = now(),
-         retry_at = now() + make_interval(secs => least($6 * 2 ^ least(q.attempts, 20), $7))
+         retry_at = case when $2 is not null then now() + make_interval(secs => least($6 * 2 ^ least(q.attempts, 20), $7)) end
        returning attempts`,
       [
         source,

@@ -14,27 +14,35 @@ export interface NftActivity {
   rejected: { reason: string; row: unknown }[];
 }
 
-const activity = z.object({
-  fromAddress: address,
-  toAddress: address,
-  contractAddress: address,
-  blockNum: hexNumber.optional(),
-  blockNumber: hexNumber.optional(),
-  erc721TokenId: wholeNumber.nullish(),
-  erc1155Metadata,
-  log: z.object({
-    transactionHash,
-    blockHash: transactionHash,
-    logIndex: hexNumber.pipe(logIndex),
-    blockNumber: hexNumber.optional(),
-    removed: z.boolean().default(false),
-  }),
-});
+export const activity = z
+  .object({
+    fromAddress: address,
+    toAddress: address,
+    contractAddress: address,
+    blockNum: hexNumber.nullish(),
+    blockNumber: hexNumber.nullish(),
+    erc721TokenId: wholeNumber.nullish(),
+    erc1155Metadata,
+    log: z.object({
+      transactionHash,
+      blockHash: transactionHash,
+      logIndex: hexNumber.pipe(logIndex),
+      blockNumber: hexNumber.nullish(),
+      removed: z.boolean().nullish(),
+    }),
+  })
+  .transform((one, context) => {
+    const block = one.log.blockNumber ?? one.blockNum ?? one.blockNumber;
+    if (block != null) return { ...one, block };
+    context.addIssue('must have a block number');
+    return z.NEVER;
+  });
 
 const webhook = z.object({
   id: z.string(),
   type: z.string(),
-  createdAt: z.iso.datetime({ offset: true }).transform((text) => new Date(text)),
+  // a report from the future would outdate all later ones
+  createdAt: z.iso.datetime({ offset: true }).transform((text) => new Date(Math.min(Date.parse(text), Date.now()))),
   event: z.union([z.object({ activity: z.array(z.unknown()).max(5_000) }), z.object({ error: z.string() })]),
 });
 
@@ -76,8 +84,6 @@ export function parseActivity(body: unknown): NftActivity {
 
 type Activity = z.output<typeof activity>;
 
-const blockOf = (one: Activity) => one.log.blockNumber ?? one.blockNum ?? one.blockNumber ?? 0;
-
 function toRemoval(one: Activity, reportedAt: Date): RemovalRecord {
   const { transactionHash, logIndex, blockHash } = one.log;
   return {
@@ -85,7 +91,7 @@ function toRemoval(one: Activity, reportedAt: Date): RemovalRecord {
     transactionHash,
     logIndex,
     blockHash,
-    blockNumber: blockOf(one),
+    blockNumber: one.block,
     reportedAt,
   };
 }
@@ -93,7 +99,7 @@ function toRemoval(one: Activity, reportedAt: Date): RemovalRecord {
 function toTransfers(one: Activity, reportedAt: Date): TransferRecord[] {
   const common = {
     collection: one.contractAddress,
-    blockNumber: blockOf(one),
+    blockNumber: one.block,
     blockHash: one.log.blockHash,
     reportedAt,
     logIndex: one.log.logIndex,

@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { address, transactionHash, zeroAddress } from '../../../shared/kernel/address.ts';
 import { InvalidInput, NotFound, PositionExpired, Upstream } from '../../../shared/kernel/errors.ts';
+import { storable, upstreamText } from '../../../shared/kernel/text.ts';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import type { Page } from '../../../shared/upstream/pages.ts';
 import { alchemy } from '../../upstreams/alchemy.ts';
@@ -41,38 +42,50 @@ export interface Alchemy {
   ): Promise<Page<TransferRecord>>;
 }
 
-const text = z.string().nullish();
+const text = upstreamText;
+const pageKeyText = z.string().nullish();
 
-const contractMetadata = z.object({
+/** What a contract says of itself and its tokens may be anything: a field that makes no sense counts as left out. */
+const odd = <T>(schema: z.ZodType<T>) => schema.nullish().catch(undefined);
+
+export const contractMetadata = z.object({
   address,
   name: text,
   symbol: text,
-  totalSupply: text,
+  totalSupply: odd(z.string().regex(/^\d{1,78}$/)),
   tokenType: z.string().nullish(),
-  contractDeployer: address.nullish(),
-  deployedBlockNumber: z.number().int().nonnegative().nullish(),
-  openSeaMetadata: z
-    .object({ floorPrice: z.number().nullish(), imageUrl: text, description: text, externalUrl: text })
-    .nullish(),
+  contractDeployer: odd(address),
+  deployedBlockNumber: odd(z.number().int().nonnegative()),
+  openSeaMetadata: odd(
+    z.object({ floorPrice: odd(z.number().nonnegative()), imageUrl: text, description: text, externalUrl: text }),
+  ),
 });
 
-const attribute = z.object({ trait_type: z.string(), value: z.union([z.string(), z.number()]).transform(String) });
+/** Shortened to what the columns of traits take, because an index has both. */
+const shortened = (max: number) => (value: string) => {
+  const characters = [...storable(value)];
+  return characters.length <= max ? characters.join('') : `${characters.slice(0, max - 1).join('')}…`;
+};
+const attribute = z.object({
+  trait_type: z.string().transform(shortened(100)),
+  value: z.union([z.string(), z.number()]).transform(String).transform(shortened(500)),
+});
 
-const nft = z.object({
+export const nft = z.object({
   tokenId: wholeNumber,
   name: text,
   description: text,
   tokenUri: text,
-  image: z.object({ cachedUrl: text, originalUrl: text }).nullish(),
-  raw: z.object({ metadata: z.object({ attributes: z.array(z.unknown()).nullish() }).nullish() }).nullish(),
+  image: odd(z.object({ cachedUrl: text, originalUrl: text })),
+  raw: odd(z.object({ metadata: odd(z.object({ attributes: odd(z.array(z.unknown())) })) })),
 });
 
-const owner = z.object({
+export const owner = z.object({
   ownerAddress: address,
   tokenBalances: z.array(z.object({ tokenId: wholeNumber, balance: z.coerce.string().pipe(wholeNumber) })),
 });
 
-const transfer = z.object({
+export const transfer = z.object({
   blockNum: hexNumber,
   uniqueId: z
     .string()
@@ -86,12 +99,14 @@ const transfer = z.object({
   erc721TokenId: wholeNumber.nullish(),
   erc1155Metadata,
   rawContract: z.object({ address: address.nullish() }).nullish(),
-  metadata: z.object({ blockTimestamp: z.iso.datetime() }).nullish(),
+  metadata: odd(z.object({ blockTimestamp: z.iso.datetime() })),
 });
 
 const block = z.object({ number: hexNumber, hash: transactionHash });
 
 const pageSize = 100;
+/** JSON-RPC's code for parameters that the server rejects. */
+const invalidParams = -32_602;
 /** A batch counts as one request of the budget, but each of its blocks costs 20 compute units. */
 const blocksPerBatch = 50;
 const transfersPerPage = '0x3e8';
@@ -102,16 +117,24 @@ export function getAlchemy(): Promise<Alchemy> {
 }
 
 /** Creates an Alchemy client for one network. */
-export function createAlchemy({ baseUrl, credentials, request }: Connection<typeof alchemy>): Alchemy {
+export function createAlchemy({ baseUrl, credentials, request, expect }: Connection<typeof alchemy>): Alchemy {
   const apiKey = async () => (await credentials()).apiKey;
   const nftApi = async <T>(operation: string, query: Record<string, string>, schema: z.ZodType<T>): Promise<T> => {
     const url = `${baseUrl}/nft/v3/${await apiKey()}/${operation}?${new URLSearchParams(query)}`;
-    return parse(operation, schema, await request({ operation, url }));
+    return expect(operation, schema, await request({ operation, url }));
   };
   const post = async (operation: string, body: unknown) =>
     request({ operation, url: `${baseUrl}/v2/${await apiKey()}`, body });
   const rpc = async <T>(method: string, params: unknown[], result: z.ZodType<T>): Promise<T> =>
     resultOf(method, result, await post(method, { jsonrpc: '2.0', id: 1, method, params }));
+  /** The result in a JSON-RPC reply. @throws InvalidInput  the parameters were rejected; other errors are Upstream's */
+  const resultOf = <T>(method: string, result: z.ZodType<T>, reply: unknown): T => {
+    const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(reply);
+    if (!failed.success) return expect(method, z.object({ result }), reply).result;
+    const { code, message } = failed.data.error;
+    const reason = `alchemy ${method}: failed with ${code}: ${message}`;
+    throw code === invalidParams ? new InvalidInput(reason) : new Upstream(reason);
+  };
   const withPageKey = (query: Record<string, string>, name: string, key: string | null) =>
     key === null ? query : { ...query, [name]: key };
 
@@ -124,7 +147,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
           const params = [typeof name === 'number' ? `0x${name.toString(16)}` : name, false];
           return { jsonrpc: '2.0', id, method, params };
         });
-        const replies = parse(method, z.array(z.looseObject({ id: z.number() })), await post(method, batch));
+        const replies = expect(method, z.array(z.looseObject({ id: z.number() })), await post(method, batch));
         // replies come in any order
         const byId = new Map(replies.map((reply) => [reply.id, reply]));
         found.push(...batch.map(({ id }) => resultOf(method, block.nullable(), byId.get(id)) ?? undefined));
@@ -145,14 +168,18 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
         'startToken',
         pageKey,
       );
-      const page = await nftApi('getNFTsForContract', query, z.object({ nfts: z.array(z.unknown()), pageKey: text }));
+      const page = await nftApi(
+        'getNFTsForContract',
+        query,
+        z.object({ nfts: z.array(z.unknown()), pageKey: pageKeyText }),
+      );
       return toPage(page.nfts, page.pageKey, nft, (one) => [toNft(contract, one)]);
     },
 
     async getOwners(contract, pageKey) {
       const query = withPageKey({ contractAddress: contract, withTokenBalances: 'true' }, 'pageKey', pageKey);
       const page = await withKnownKey(pageKey, () =>
-        nftApi('getOwnersForContract', query, z.object({ owners: z.array(z.unknown()), pageKey: text })),
+        nftApi('getOwnersForContract', query, z.object({ owners: z.array(z.unknown()), pageKey: pageKeyText })),
       );
       return toPage(page.owners, page.pageKey, owner, ({ ownerAddress, tokenBalances }) =>
         tokenBalances.map(({ tokenId, balance }) => ({ tokenId, owner: ownerAddress, amount: balance })),
@@ -162,7 +189,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
     async getContractsForOwner(holder, pageKey) {
       const query = withPageKey({ owner: holder, pageSize: String(pageSize) }, 'pageKey', pageKey);
       const page = await withKnownKey(pageKey, () =>
-        nftApi('getContractsForOwner', query, z.object({ contracts: z.array(z.unknown()), pageKey: text })),
+        nftApi('getContractsForOwner', query, z.object({ contracts: z.array(z.unknown()), pageKey: pageKeyText })),
       );
       const held = z.object({ address, isSpam: z.boolean().nullish() });
       return toPage(page.contracts, page.pageKey, held, (one) => (one.isSpam ? [] : [one.address]));
@@ -181,7 +208,7 @@ export function createAlchemy({ baseUrl, credentials, request }: Connection<type
         ...(pageKey === null ? {} : { pageKey }),
       };
       const page = await withKnownKey(pageKey, () =>
-        rpc('alchemy_getAssetTransfers', [filter], z.object({ transfers: z.array(z.unknown()), pageKey: text })),
+        rpc('alchemy_getAssetTransfers', [filter], z.object({ transfers: z.array(z.unknown()), pageKey: pageKeyText })),
       );
       return toPage(page.transfers, page.pageKey, transfer, (one) => toTransfers(contract, one));
     },
@@ -194,24 +221,6 @@ function withKnownKey<T>(pageKey: string | null, read: () => Promise<T>): Promis
     if (pageKey === null || !(error instanceof InvalidInput)) throw error;
     throw new PositionExpired(`${error.message} The page key has probably expired. Read again from the start.`);
   });
-}
-
-const invalidParams = -32_602;
-
-/** The result in a JSON-RPC reply. @throws InvalidInput  the parameters were rejected; other errors are Upstream's */
-function resultOf<T>(method: string, result: z.ZodType<T>, reply: unknown): T {
-  const failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) }).safeParse(reply);
-  if (!failed.success) return parse(method, z.object({ result }), reply).result;
-  const { code, message } = failed.data.error;
-  const text = `alchemy ${method}: failed with ${code}: ${message}`;
-  throw code === invalidParams ? new InvalidInput(text) : new Upstream(text);
-}
-
-function parse<T>(operation: string, schema: z.ZodType<T>, response: unknown): T {
-  const parsed = schema.safeParse(response);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  throw new Upstream(`alchemy ${operation}: unexpected response: ${path.join('.')} ${message}`);
 }
 
 function toPage<Item, Row>(
@@ -243,7 +252,7 @@ function toCollection(contract: string, found: z.output<typeof contractMetadata>
     description: market?.description ?? null,
     imageUrl: market?.imageUrl ?? null,
     externalUrl: market?.externalUrl ?? null,
-    totalSupply: /^\d+$/.test(found.totalSupply ?? '') ? found.totalSupply! : null,
+    totalSupply: found.totalSupply ?? null,
     floorPriceEth: market?.floorPrice == null ? null : String(market.floorPrice),
     deployer: found.contractDeployer ?? null,
     deployedBlock: found.deployedBlockNumber ?? null,
@@ -251,8 +260,7 @@ function toCollection(contract: string, found: z.output<typeof contractMetadata>
 }
 
 function toNft(contract: string, one: z.output<typeof nft>): NftRecord {
-  const attributes = one.raw?.metadata?.attributes ?? [];
-  const traits = attributes.flatMap((raw) => attribute.safeParse(raw).data ?? []);
+  const traits = one.raw?.metadata?.attributes?.flatMap((raw) => attribute.safeParse(raw).data ?? []);
   return {
     collection: contract,
     tokenId: one.tokenId,
@@ -260,7 +268,7 @@ function toNft(contract: string, one: z.output<typeof nft>): NftRecord {
     description: one.description ?? undefined,
     imageUrl: one.image?.cachedUrl ?? one.image?.originalUrl ?? undefined,
     tokenUri: one.tokenUri ?? undefined,
-    traits: traits.map(({ trait_type, value }) => ({ type: trait_type, value })),
+    traits: traits?.map(({ trait_type, value }) => ({ type: trait_type, value })),
   };
 }
 

@@ -21,7 +21,7 @@ export interface Neynar {
   getUsers(fids: readonly number[]): Promise<Users>;
 }
 
-const user = z.object({
+export const user = z.object({
   fid: z.number().int().positive(),
   username: upstreamText,
   display_name: upstreamText,
