@@ -5,6 +5,7 @@ const benches: Record<string, () => Promise<void>> = {
   fence: async () => (await import('./fence.ts')).benchFence(),
   sync: async () => (await import('./sync.ts')).benchSync(),
   lanes: async () => (await import('./lanes.ts')).benchLanes(),
+  soak: async () => (await import('./soak.ts')).benchSoak(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 
