@@ -2,7 +2,7 @@ import sql from 'sql-template-tag';
 import { read } from '../../shared/http/endpoint.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { operations } from './contract.ts';
-import { countEditions, summarize } from './summaries.ts';
+import { countEditions, heldBy, summarize } from './summaries.ts';
 
 /**
  * The moments that a wallet holds, counted and valued. Values are decimal strings in USD.
@@ -15,7 +15,7 @@ import { countEditions, summarize } from './summaries.ts';
 export const getWalletSummary = read(operations.getWalletSummary, {
   statement: ({ path }) => {
     const wallet = toBytes(path.address);
-    const live = summarize(countEditions(sql`select ${wallet}::bytea as wallet_address`));
+    const live = summarize(countEditions(heldBy(sql`select ${wallet}::bytea as wallet_address`)));
     return sql`
       with snapshot as (
         select * from wallets.wallet_summary_snapshot

@@ -6,7 +6,7 @@ import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
 import { decodeCursor } from '../../shared/kernel/cursor.ts';
 import { decimal } from '../../shared/kernel/decimal.ts';
 import { operations } from './contract.ts';
-import { countEditions, countTeams, everyWallet, summarize } from './summaries.ts';
+import { countEditions, countTeams, everyWallet, heldBy, summarize } from './summaries.ts';
 
 const position = z.tuple([decimal, flowAddress, z.int().positive()]);
 
@@ -81,7 +81,7 @@ function columnStandings(column: string): [snapshot: Sql, live: Sql] {
       from wallets.wallet_summary_snapshot where ${value} > 0`,
     sql`
       select wallet_address, display_name, ${value} as value, null::timestamptz as updated_at, true as live
-      from (${summarize(countEditions(everyWallet))}) as counted
+      from (${summarize(countEditions(heldBy(everyWallet)))}) as counted
       where ${value} > 0 and not exists (select 1 from wallets.wallet_summary_snapshot)`,
   ];
 }
@@ -94,7 +94,7 @@ function teamStandings(team: string): [snapshot: Sql, live: Sql] {
       where t.team_name = ${team}`,
     sql`
       select counted.wallet_address, p.display_name, counted.moments as value, null::timestamptz as updated_at, true as live
-      from (${countTeams(countEditions(everyWallet))}) as counted
+      from (${countTeams(countEditions(heldBy(everyWallet)))}) as counted
         left join wallets.wallet_profiles p on p.wallet_address = counted.wallet_address
       where counted.team_name = ${team} and not exists (select 1 from wallets.wallet_summary_snapshot)`,
   ];

@@ -1,32 +1,27 @@
-import sql from 'sql-template-tag';
+import sql, { raw, type Sql } from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
+import { Deadline } from '../../shared/kernel/errors.ts';
 import { count } from '../../shared/observability/metrics.ts';
-import { countedEditions, statColumns } from './edition-stats.ts';
+import { countedInEditions } from './counted-moments.ts';
+import { countStats, statColumns } from './edition-stats.ts';
 import { jobs } from './jobs.ts';
+import { refreshUntil, roundSize } from './refresh-snapshots.ts';
+import { walletEditions } from './round-tables.ts';
+import { countTeams, summarize } from './summaries.ts';
+import { collectChanges, lockReadModels } from './take-changes.ts';
 import {
   assertNotEmptied,
   counted,
   countWallets,
   priceColumns,
-  takeChanges,
-  writePrices,
   writeWallets,
   writtenColumns,
-} from './refresh-snapshots.ts';
-import {
-  countedHoldings,
-  refreshedWallets,
-  takenEditions,
-  takenHoldings,
-  takenMoments,
-  takenSales,
-} from './round-tables.ts';
-import { countTeams, summarize } from './summaries.ts';
+} from './write-snapshots.ts';
 
 /** The number of keys whose snapshot differed from a recount although no refresh was pending. Each should be zero. */
 export interface Drift {
@@ -35,115 +30,180 @@ export interface Drift {
   editions: number;
 }
 
-/**
- * Recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
- * It is one transaction, so readers see the snapshots either before or after it.
- *
- * @throws Integrity  no wallet holds any moments; nothing changes
- */
-export const rebuildSnapshots = handleJob(jobs.rebuildSnapshots, async ({ step, ...run }) => {
-  await step('counting');
-  const result = await commit(rebuild, 'repeatable read');
-  const checked = result.checked.wallets + result.checked.editions;
-  const applied = result.drift.wallets + result.drift.editions;
-  await inTransaction((tx) =>
-    addProgress(tx, run, { read: checked, applied, unchanged: checked - applied, rejected: 0 }),
-  );
-  for (const [snapshot, keys] of Object.entries(result.drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
-  return { result };
-});
-
-const allWallets = new TemporaryTable('all_wallets');
-const recountedEditions = new TemporaryTable('counted_snapshots');
-const driftedWallets = new TemporaryTable('drifted_wallets');
-const driftedPrices = new TemporaryTable('drifted_prices');
-
-/** The work of the job, in a REPEATABLE READ transaction. */
-export async function rebuild(
-  tx: Transaction,
-): Promise<{ checked: { wallets: number; editions: number }; drift: Drift }> {
-  await takeChanges(tx);
-  await assertNotEmptied(tx);
-  await allWallets.createAs(
-    tx,
-    sql`select wallet_address from wallets.wallet_holdings where wallet_address is not null
-        union select wallet_address from wallets.wallet_summary_snapshot`,
-  );
-  const scope = sql`select wallet_address from ${allWallets}`;
-  await countWallets(tx, scope);
-  await recountedEditions.createAs(tx, countedEditions);
-  const drift = await measureDrift(tx);
-  const wallets = await writeWallets(tx, scope);
-  const editions = await writeEditions(tx);
-  await writePrices(tx, sql`select edition_id from ${driftedPrices} union select edition_id from ${takenEditions}`);
-  await announceHoldersOfDriftedPrices(tx);
-  await tx.query(sql`
-    select platform.announce('snapshots_refreshed', array_agg(entity))
-    from (
-      select 'wallets:' || wallets.wallet_name(wallet_address) as entity from ${refreshedWallets}
-      union all select 'wallets:' || wallets.wallet_name(wallet_address) from ${driftedWallets}
-      union all select 'editions:' || wallets.edition_name(set_id, play_id) from wallets.editions
-      union all select unnest(array['wallet-leaderboards:all', 'edition-list:all'])
-    ) as refreshed`);
-  return { checked: { wallets, editions }, drift };
+/** What a round compared. */
+export interface Audit {
+  checked: number;
+  drift: Partial<Drift>;
+  /** The key after which the next round begins, as SQL; null at the end. */
+  next: Sql | null;
 }
 
-async function measureDrift(tx: Transaction): Promise<Drift> {
-  await driftedWallets.createAs(
+/**
+ * Recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
+ *
+ * It goes through the wallets, then through the editions, in rounds of bounded size. Each is a transaction that expects
+ * what `counted-moments.ts` says, so changes that wait for a refresh, or arrive meanwhile, are no drift.
+ *
+ * @throws Integrity  no wallet holds any moments; nothing changes
+ * @throws Deadline   there are more of them than one run can compare
+ */
+export const rebuildSnapshots = handleJob(jobs.rebuildSnapshots, async ({ step, ...run }) => {
+  const drift: Drift = { wallets: 0, teamCounts: 0, editions: 0 };
+  const checked = { wallets: 0, editions: 0 };
+  for (const [name, audit] of [
+    ['wallets', auditWallets],
+    ['editions', auditEditions],
+  ] as const) {
+    await step(`comparing ${name}`);
+    for (let after: Sql | null | undefined; after !== null; ) {
+      if (Date.now() >= run.deadline.getTime()) throw new Deadline('The read models are too large for one run.');
+      const round = await commit((tx) => audit(tx, after ?? undefined), 'repeatable read');
+      for (const [key, keys] of Object.entries(round.drift)) drift[key as keyof Drift] += keys;
+      const applied = Object.values(round.drift).reduce((sum, keys) => sum + keys, 0);
+      checked[name] += round.checked;
+      await inTransaction((tx) =>
+        addProgress(tx, run, {
+          read: round.checked,
+          applied,
+          unchanged: Math.max(0, round.checked - applied),
+          rejected: 0,
+        }),
+      );
+      after = round.next;
+    }
+  }
+  await step('refreshing drifted prices');
+  await refreshUntil(run.deadline.getTime(), run);
+  for (const [snapshot, keys] of Object.entries(drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
+  return { result: { checked, drift } };
+});
+
+const auditedWallets = new TemporaryTable('audited_wallets');
+const driftedSummaries = new TemporaryTable('drifted_summaries');
+const driftedTeams = new TemporaryTable('drifted_teams');
+const auditedEditions = new TemporaryTable('audited_editions');
+const recountedEditions = new TemporaryTable('recounted_editions');
+const pendingEditions = new TemporaryTable('pending_editions');
+const driftedEditions = new TemporaryTable('drifted_editions');
+const driftedPrices = new TemporaryTable('drifted_prices');
+
+/** True if the read models can be compared; false if this transaction has to leave that to another one. */
+async function startAudit(tx: Transaction): Promise<boolean> {
+  await lockReadModels(tx);
+  await assertNotEmptied(tx);
+  return collectChanges(tx, roundSize);
+}
+
+/** Compares and repairs the wallets after an address, until they hold `size` moments, in a REPEATABLE READ transaction. */
+export async function auditWallets(tx: Transaction, after: Sql = sql`''::bytea`, size = roundSize): Promise<Audit> {
+  if (!(await startAudit(tx))) return { checked: 0, drift: {}, next: after };
+  const { rows } = await tx.query<{ last: Buffer | null }>(sql`
+    select wallet_address as last from wallets.wallet_holdings
+    where wallet_address > ${after} order by wallet_address offset ${raw(String(size))} limit 1`);
+  const last = rows[0]?.last ?? null;
+  const next = last && raw(`'\\x${last.toString('hex')}'::bytea`);
+  const inRange = next ? sql`wallet_address > ${after} and wallet_address <= ${next}` : sql`wallet_address > ${after}`;
+  const inTable = (table: string) => sql`select wallet_address from ${raw(table)} where ${inRange}`;
+  await auditedWallets.createAs(
+    tx,
+    sql`${inTable('wallets.wallet_holdings')} union ${inTable('wallets.outdated_moments')}
+        union ${inTable('wallets.wallet_summary_snapshot')} union ${inTable('wallets.wallet_team_counts')}`,
+  );
+  await countWallets(tx, sql`select wallet_address from ${auditedWallets}`);
+  const isUpToDate = (wallet: Sql) => sql`
+    not exists (select 1 from wallets.dirty_wallets d where d.wallet_address = ${wallet})
+    and not exists (select 1 from ${walletEditions} c join wallets.dirty_editions d on d.edition_id = c.edition_id
+                    where c.wallet_address = ${wallet})`;
+  await driftedSummaries.createAs(
     tx,
     sql`select wallet_address
-        from (${summarize(counted)}) as n full join wallets.wallet_summary_snapshot s using (wallet_address)
-        where ${differ(writtenColumns, 's', 'n')} and not exists (
-          select 1 from ${refreshedWallets} r where r.wallet_address = coalesce(n.wallet_address, s.wallet_address))`,
+        from (${summarize(counted)}) as n
+          full join (select * from wallets.wallet_summary_snapshot where ${inRange}) as s using (wallet_address)
+        where ${differ(writtenColumns, 's', 'n')} and ${isUpToDate(sql`coalesce(n.wallet_address, s.wallet_address)`)}`,
+  );
+  await driftedTeams.createAs(
+    tx,
+    sql`select wallet_address, team_name
+        from (${countTeams(counted)}) as n
+          full join (select * from wallets.wallet_team_counts where ${inRange}) as t using (wallet_address, team_name)
+        where n.moments is distinct from t.moments
+          and ${isUpToDate(sql`coalesce(n.wallet_address, t.wallet_address)`)}`,
+  );
+  const { rows: counts } = await tx.query<{ checked: number; wallets: number; teamCounts: number }>(sql`
+    select (select count(*)::integer from ${auditedWallets}) as checked,
+      (select count(*)::integer from ${driftedSummaries}) as wallets,
+      (select count(*)::integer from ${driftedTeams}) as "teamCounts"`);
+  const { checked, ...drift } = counts[0]!;
+  if (drift.wallets + drift.teamCounts > 0) await repairWallets(tx);
+  return { checked, drift, next };
+}
+
+async function repairWallets(tx: Transaction): Promise<void> {
+  const drifted = sql`select wallet_address from ${driftedSummaries} union select wallet_address from ${driftedTeams}`;
+  await tx.query(sql`delete from ${walletEditions} where wallet_address not in (${drifted})`);
+  await writeWallets(tx, drifted);
+  await tx.query(sql`
+    select platform.announce('snapshots_refreshed', 'wallet-leaderboards:all'::text
+      || (select array_agg('wallets:' || wallets.wallet_name(wallet_address)) from (${drifted}) as drifted))`);
+}
+
+/** Compares and repairs the editions after an id, until they have `size` moments, in a REPEATABLE READ transaction. */
+export async function auditEditions(tx: Transaction, after: Sql = sql`0`, size = roundSize): Promise<Audit> {
+  if (!(await startAudit(tx))) return { checked: 0, drift: {}, next: after };
+  const { rows } = await tx.query<{ last: number | null }>(sql`
+    select edition_id as last from wallets.nft_core_metadata
+    where edition_id > ${after} order by edition_id offset ${raw(String(size))} limit 1`);
+  const last = rows[0]?.last ?? null;
+  const next = last === null ? null : raw(String(last));
+  const inRange = (key: string) =>
+    next ? sql`${raw(key)} > ${after} and ${raw(key)} <= ${next}` : sql`${raw(key)} > ${after}`;
+  const scope = sql`select id as edition_id from wallets.editions where ${inRange('id')}`;
+  await auditedEditions.createAs(tx, countedInEditions(scope));
+  await recountedEditions.createAs(tx, countStats(scope, sql`select * from ${auditedEditions}`));
+  await pendingEditions.createAs(
+    tx,
+    sql`select edition_id from wallets.dirty_editions
+        union
+        select a.edition_id from wallets.new_sales s join ${auditedEditions} a on a.nft_id = s.nft_id`,
+  );
+  const isUpToDate = sql`edition_id not in (select edition_id from ${pendingEditions})`;
+  await driftedEditions.createAs(
+    tx,
+    sql`select edition_id
+        from ${recountedEditions} n
+          full join (select * from wallets.editions_snapshot where ${inRange('edition_id')}) as s using (edition_id)
+        where ${differ(statColumns, 'n', 's')} and ${isUpToDate}`,
   );
   await driftedPrices.createAs(
     tx,
     sql`select edition_id
-        from wallets.edition_prices p full join wallets.edition_prices_snapshot s using (edition_id)
-        where ((p.edition_id is null) <> (s.edition_id is null) or ${differ(priceColumns, 'p', 's')})
-          and edition_id not in (select edition_id from ${takenEditions})`,
+        from (select * from wallets.edition_prices where ${inRange('edition_id')}) as p
+          full join (select * from wallets.edition_prices_snapshot where ${inRange('edition_id')}) as s using (edition_id)
+        where ((p.edition_id is null) <> (s.edition_id is null) or ${differ(priceColumns, 'p', 's')}) and ${isUpToDate}`,
   );
-  const { rows } = await tx.query<Drift>(sql`
-    select (select count(*)::integer from ${driftedWallets}) as wallets,
-      (select count(*)::integer
-       from (${countTeams(counted)}) as n
-         full join wallets.wallet_team_counts t using (wallet_address, team_name)
-       where n.moments is distinct from t.moments
-         and not exists (select 1 from ${refreshedWallets} r where r.wallet_address = coalesce(n.wallet_address, t.wallet_address))
-      ) as "teamCounts",
+  const { rows: counts } = await tx.query<{ checked: number; editions: number }>(sql`
+    select (select count(*)::integer from ${recountedEditions}) as checked,
       (select count(*)::integer from (
-        select edition_id
-        from ${recountedEditions} n full join wallets.editions_snapshot s using (edition_id)
-        where ${differ(statColumns, 'n', 's')}
-          and edition_id not in (
-            select edition_id from ${takenEditions}
-            union all
-            select m.edition_id from wallets.nft_core_metadata m
-            where m.nft_id in (select nft_id from ${takenHoldings} union all select nft_id from ${takenSales}
-                               union all select nft_id from ${takenMoments})
-            union all
-            select edition_id from ${takenMoments} where edition_id is not null)
-        union
-        select edition_id from ${driftedPrices}) as drifted
-      ) as editions`);
-  return rows[0]!;
+        select edition_id from ${driftedEditions} union select edition_id from ${driftedPrices}) as drifted) as editions`);
+  const { checked, editions } = counts[0]!;
+  if (editions > 0) await repairEditions(tx);
+  return { checked, drift: { editions }, next };
 }
 
-/** Announces the wallets that hold editions with drifted prices. Holders of `taken_editions` are announced already. */
-async function announceHoldersOfDriftedPrices(tx: Transaction): Promise<void> {
+/** Drifted prices are left to the refresh: they change what all holders see. */
+async function repairEditions(tx: Transaction): Promise<void> {
   await tx.query(sql`
-    insert into ${refreshedWallets}
-    select c.wallet_address from ${countedHoldings} c
-    where c.edition_id in (select edition_id from ${driftedPrices})`);
-}
+    insert into wallets.dirty_editions select edition_id from ${driftedPrices};
 
-async function writeEditions(tx: Transaction): Promise<number> {
-  await tx.query(sql`
+    delete from wallets.editions_snapshot s using ${driftedEditions} d
+    where s.edition_id = d.edition_id and not exists (select 1 from ${recountedEditions} n where n.edition_id = d.edition_id);
+
     insert into wallets.editions_snapshot
-    select n.*, now() from ${recountedEditions} n left join wallets.editions_snapshot s using (edition_id)
-    where ${differ(statColumns, 'n', 's')}
-    order by edition_id
-    on conflict (edition_id) do update set ${setExcluded([...statColumns, 'updated_at'])}`);
-  const { rows } = await tx.query<{ n: number }>(sql`select count(*)::integer as n from ${recountedEditions}`);
-  return rows[0]!.n;
+    select n.*, now() from ${recountedEditions} n join ${driftedEditions} d on d.edition_id = n.edition_id
+    order by n.edition_id
+    on conflict (edition_id) do update set ${setExcluded([...statColumns, 'updated_at'])};
+
+    select platform.announce('snapshots_refreshed', 'edition-list:all'::text
+      || (select array_agg('editions:' || wallets.edition_name(e.set_id, e.play_id))
+          from ${driftedEditions} d join wallets.editions e on e.id = d.edition_id))`);
 }

@@ -1,15 +1,14 @@
 /** The temporary tables of a round of `refresh-snapshots` or `rebuild-snapshots`. */
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 
-/** Changed holdings, as of the last round. */
-export const takenHoldings = new TemporaryTable('taken_holdings', {
-  nft_id: 'bigint',
-  wallet_address: 'bytea',
-  is_locked: 'boolean',
-});
+/**
+ * The changed moments that the round applies: `nft_id`, and `wallet`, `locked`, and `edition`, each with `_before` (as
+ * counted) and `_after` (now).
+ */
+export const movedMoments = new TemporaryTable('moved_moments');
 
-/** Moments whose edition changed, with their edition as of the last round. */
-export const takenMoments = new TemporaryTable('taken_moments', { nft_id: 'bigint', edition_id: 'integer' });
+/** Editions whose sales the round recounts, because they lost a moment. */
+export const formerEditions = new TemporaryTable('former_editions');
 
 /** Sales since the last round. */
 export const takenSales = new TemporaryTable('taken_sales', {
@@ -19,19 +18,16 @@ export const takenSales = new TemporaryTable('taken_sales', {
 });
 
 /** Editions whose price or names changed. */
-export const takenEditions = new TemporaryTable('taken_editions', { edition_id: 'integer' });
+export const takenEditions = new TemporaryTable('taken_editions');
 
-/** The wallets that the round announces. */
-export const refreshedWallets = new TemporaryTable('refreshed_wallets', { wallet_address: 'bytea' });
+/** The wallets that hold `takenEditions`. */
+export const editionHolders = new TemporaryTable('edition_holders');
+
+/** The wallets that the round recounts. */
+export const recountedWallets = new TemporaryTable('recounted_wallets');
 
 /** The moments of each edition that the round's wallets hold, from `countEditions`. */
-export const countedHoldings = new TemporaryTable('counted_editions', {
-  wallet_address: 'bytea',
-  edition_id: 'integer',
-  moments: 'integer',
-  locked: 'integer',
-  last_synced_at: 'timestamptz',
-});
+export const walletEditions = new TemporaryTable('wallet_editions');
 
 /** The difference that the round adds to the counters of each edition. */
 export const editionChanges = new TemporaryTable('edition_changes');

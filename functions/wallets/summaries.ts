@@ -1,17 +1,25 @@
 /** Counts and values the holdings of wallets, both for the snapshots and to compute responses on demand. */
 import sql, { type Sql } from 'sql-template-tag';
 
-/**
- * The moments of each edition that each wallet of a relation `scope(wallet_address)` holds: `wallet_address`, `edition_id`
- * (null for moments whose edition is unknown), `moments`, `locked`, `last_synced_at`.
- */
-export function countEditions(scope: Sql): Sql {
+/** The moments that the wallets of a relation `scope(wallet_address)` hold now, for `countEditions`. */
+export function heldBy(scope: Sql): Sql {
   return sql`
-    select h.wallet_address, m.edition_id, count(*)::integer as moments,
-      (count(*) filter (where h.is_locked))::integer as locked, max(h.last_synced_at) as last_synced_at
+    select h.wallet_address, m.edition_id, h.is_locked, h.last_synced_at
     from (${scope}) as scope join wallets.wallet_holdings h on h.wallet_address = scope.wallet_address
-      left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
-    group by h.wallet_address, m.edition_id`;
+      left join wallets.nft_core_metadata m on m.nft_id = h.nft_id`;
+}
+
+/**
+ * The moments of each edition in each wallet, from a relation `moments(wallet_address, edition_id, is_locked,
+ * last_synced_at)`: `wallet_address`, `edition_id` (null for moments whose edition is unknown), `moments`, `locked`,
+ * `last_synced_at`.
+ */
+export function countEditions(moments: Sql): Sql {
+  return sql`
+    select wallet_address, edition_id, count(*)::integer as moments,
+      (count(*) filter (where is_locked))::integer as locked, max(last_synced_at) as last_synced_at
+    from (${moments}) as moments
+    group by wallet_address, edition_id`;
 }
 
 /** The columns of `wallet_summary_snapshot` without its key and timestamps. */

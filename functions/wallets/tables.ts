@@ -67,6 +67,10 @@ export const tables = {
   },
   dirty_wallets: { summary: 'Wallets whose summary is out of date.', announces: ['wallets:{address}'] },
   dirty_editions: { summary: 'Editions whose price or names changed.', announces: dirtySet },
+  outdated_moments: {
+    summary: 'Moments that the read models still count as they were before a change, and how.',
+    announces: dirtySet,
+  },
   changed_holdings: { summary: 'Holdings as they were before a change.', announces: dirtySet },
   changed_moments: { summary: 'Moments as they were before a change.', announces: dirtySet },
   new_sales: { summary: 'Sales not yet applied to the counters of editions.', announces: dirtySet },

@@ -1,42 +1,33 @@
 /**
  * The counters of editions. A round does not recount editions, because 1% of the wallets hold moments of most editions.
- * Instead, it adds the difference between each changed moment's state at the last round (`changed_holdings`,
- * `changed_moments`) and its current state. A wallet becomes a holder of an edition when its count for that edition rises
- * from zero.
+ * Instead, it adds the difference between each moved moment's state as it was counted and its current state. A wallet
+ * becomes a holder of an edition when its count for that edition rises from zero.
  */
 import sql from 'sql-template-tag';
 import { setExcluded } from '../../shared/db/column-lists.ts';
-import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { statColumns } from './edition-stats.ts';
+import { countedInEditions } from './counted-moments.ts';
+import { countStats, statColumns } from './edition-stats.ts';
 import {
-  countedHoldings,
   editionChanges,
+  formerEditions,
+  movedMoments,
   takenEditions,
-  takenHoldings,
-  takenMoments,
   takenSales,
+  walletEditions,
 } from './round-tables.ts';
 
-const moved = new TemporaryTable('moved');
-
-/** Adds a round's changes to the counters, under its snapshot, and returns the number of changed editions. */
+/**
+ * Adds a round's changes to the counters, and returns the number of changed editions. It has to follow the count of the
+ * round's wallets, under the same snapshot.
+ */
 export async function updateEditionCounters(tx: Transaction): Promise<number> {
   await tx.query(sql`
-    create temporary table ${moved} on commit drop as
-    select case when h.nft_id is not null then h.wallet_address else s.wallet_address end as wallet_before,
-      case when h.nft_id is not null then h.is_locked else s.is_locked end as locked_before,
-      case when t.nft_id is not null then t.edition_id else m.edition_id end as edition_before,
-      s.wallet_address as wallet_after, s.is_locked as locked_after, m.edition_id as edition_after
-    from ${takenHoldings} h full join ${takenMoments} t on t.nft_id = h.nft_id
-      left join wallets.wallet_holdings s on s.nft_id = coalesce(h.nft_id, t.nft_id)
-      left join wallets.nft_core_metadata m on m.nft_id = coalesce(h.nft_id, t.nft_id);
-
     create temporary table ${editionChanges} on commit drop as
     with sides as (
-      select edition_before as edition_id, wallet_before as wallet_address, locked_before as is_locked, -1 as sign from ${moved}
+      select edition_before as edition_id, wallet_before as wallet_address, locked_before as is_locked, -1 as sign from ${movedMoments}
       union all
-      select edition_after, wallet_after, locked_after, 1 from ${moved}
+      select edition_after, wallet_after, locked_after, 1 from ${movedMoments}
     ), pairs as (
       select edition_id, wallet_address, sum(sign) as net from sides
       where edition_id is not null and wallet_address is not null
@@ -45,24 +36,27 @@ export async function updateEditionCounters(tx: Transaction): Promise<number> {
       select p.edition_id,
         sum((coalesce(c.moments, 0) > 0)::integer - (coalesce(c.moments, 0) - p.net > 0)::integer) as holders
       from pairs p
-        left join ${countedHoldings} c on c.wallet_address = p.wallet_address and c.edition_id = p.edition_id
+        left join ${walletEditions} c on c.wallet_address = p.wallet_address and c.edition_id = p.edition_id
       group by p.edition_id
     ), counts as (
       select edition_id, sum(sign) as supply, coalesce(sum(sign) filter (where wallet_address is not null), 0) as held,
         coalesce(sum(sign) filter (where wallet_address is not null and is_locked), 0) as locked
       from sides where edition_id is not null group by edition_id
+    ), redescribed as (
+      select nft_id, edition_after from ${movedMoments} where edition_before is distinct from edition_after
     ), sales as (
       select edition_id, count(*) as sale_count, sum(price_usd) as sale_sum_usd, max(purchased_at) as last_sale_at,
         (array_agg(price_usd order by purchased_at desc, price_usd desc))[1] as last_sale_usd
       from (
-        select m.edition_id, s.price_usd, s.purchased_at
-        from ${takenSales} s join wallets.nft_core_metadata m on m.nft_id = s.nft_id
-        where not exists (select 1 from ${takenMoments} t where t.nft_id = s.nft_id)
+        select case when o.edition_change is null then m.edition_id else o.edition_id end as edition_id,
+          s.price_usd, s.purchased_at
+        from ${takenSales} s left join wallets.nft_core_metadata m on m.nft_id = s.nft_id
+          left join wallets.outdated_moments o on o.nft_id = s.nft_id
+        where not exists (select 1 from redescribed r where r.nft_id = s.nft_id)
         union all
-        select m.edition_id, p.price_usd, p.purchased_at
-        from ${takenMoments} t join wallets.nft_core_metadata m on m.nft_id = t.nft_id
-          join wallets.purchases p on p.nft_id = t.nft_id
-      ) as sold group by edition_id
+        select r.edition_after, p.price_usd, p.purchased_at
+        from redescribed r join wallets.purchases p on p.nft_id = r.nft_id
+      ) as sold where edition_id is not null group by edition_id
     ), touched as (
       select edition_id from counts where supply <> 0 or held <> 0 or locked <> 0
       union select edition_id from holders where holders <> 0
@@ -86,6 +80,8 @@ export async function updateEditionCounters(tx: Transaction): Promise<number> {
       case when is_later then c.last_sale_usd else e.last_sale_usd end,
       case when is_later then c.last_sale_at else e.last_sale_at end, now()
     from ${editionChanges} c
+      -- an edition deleted since then has left nothing to count
+      join wallets.editions known on known.id = c.edition_id
       left join wallets.editions_snapshot e on e.edition_id = c.edition_id
       left join wallets.edition_prices ep on ep.edition_id = c.edition_id,
       lateral (select coalesce((c.last_sale_at, c.last_sale_usd) >= (e.last_sale_at, e.last_sale_usd),
@@ -101,18 +97,7 @@ async function recountSalesOfFormerEditions(tx: Transaction): Promise<void> {
   await tx.query(sql`
     update wallets.editions_snapshot e
     set sale_count = s.sale_count, sale_sum_usd = s.sale_sum_usd, last_sale_usd = s.last_sale_usd,
-      last_sale_at = s.last_sale_at,
-      average_sale_usd = coalesce(
-        (select p.average_sale_usd from wallets.edition_prices p where p.edition_id = e.edition_id),
-        round(s.sale_sum_usd / nullif(s.sale_count, 0), 2))
-    from (
-      select lost.edition_id, count(p.nft_id) as sale_count, coalesce(sum(p.price_usd), 0) as sale_sum_usd,
-        max(p.purchased_at) as last_sale_at,
-        (array_agg(p.price_usd order by p.purchased_at desc, p.price_usd desc) filter (where p.nft_id is not null))[1] as last_sale_usd
-      from (select distinct edition_id from ${takenMoments} where edition_id is not null) as lost
-        left join wallets.nft_core_metadata m on m.edition_id = lost.edition_id
-        left join wallets.purchases p on p.nft_id = m.nft_id
-      group by lost.edition_id
-    ) as s
+      last_sale_at = s.last_sale_at, average_sale_usd = s.average_sale_usd
+    from (${countStats(sql`select edition_id from ${formerEditions}`, countedInEditions(sql`select edition_id from ${formerEditions}`))}) as s
     where s.edition_id = e.edition_id`);
 }

@@ -23,7 +23,8 @@ export async function commit<T>(
   isolation: Isolation = 'read committed',
 ): Promise<T> {
   const [result, announced] = await inTransaction(async (tx) => {
-    await tx.query(`select set_config('tributary.correlation_id', $1, true)`, [correlationId()]);
+    // not a SELECT: the snapshot of REPEATABLE READ is taken by the first statement of `write` that needs one
+    await tx.query(`set local tributary.correlation_id = ${tx.escapeLiteral(correlationId())}`);
     const written = await write(tx);
     return [written, await announcedEntities(tx)] as const;
   }, isolation);

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { recordHoldings } from '../../functions/wallets/record-holdings.ts';
 import { recordMoments } from '../../functions/wallets/record-moments.ts';
 import { recordEditionPrices } from '../../functions/wallets/record-prices.ts';
-import { refreshOnce } from '../../functions/wallets/refresh-snapshots.ts';
+import { refreshRound } from '../../functions/wallets/refresh-snapshots.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { createTestDomain } from '../support/test-domain.ts';
@@ -69,7 +69,7 @@ test.each(concurrentChanges)(
       await change();
       // cached after the change, but before the refresh publishes its prices
       expect(await holdings(2)).toEqual(['miss', expect.arrayContaining(['5'])]);
-      return refreshOnce(tx);
+      return refreshRound(tx);
     }, 'repeatable read');
     await runJob('refreshSnapshots');
     expect(await holdings(2)).toEqual(['miss', expect.arrayContaining(['6'])]);

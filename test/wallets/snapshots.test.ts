@@ -41,7 +41,7 @@ const truncateAll = () =>
       wallets.purchases, wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot,
       wallets.edition_prices_snapshot,
       wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings, wallets.changed_moments,
-      wallets.new_sales cascade`);
+      wallets.new_sales, wallets.outdated_moments cascade`);
 
 beforeEach(async () => {
   await truncateAll();

@@ -1,6 +1,6 @@
 /** The wallets domain's world for the oracle of announcements: moments, their holders, prices, and up-to-date read models. */
-import { rebuild } from '../../functions/wallets/rebuild-snapshots.ts';
-import { refreshOnce } from '../../functions/wallets/refresh-snapshots.ts';
+import { auditEditions, auditWallets } from '../../functions/wallets/rebuild-snapshots.ts';
+import { refreshRound } from '../../functions/wallets/refresh-snapshots.ts';
 import { inFunction, type World } from '../support/world.ts';
 
 const address = (byte: string) => `0x${byte.repeat(8)}`;
@@ -36,7 +36,7 @@ const seed = `
 const isDirty = `
   select exists (select 1 from wallets.dirty_wallets) or exists (select 1 from wallets.dirty_editions)
     or exists (select 1 from wallets.changed_holdings) or exists (select 1 from wallets.changed_moments)
-    or exists (select 1 from wallets.new_sales) as dirty`;
+    or exists (select 1 from wallets.new_sales) or exists (select 1 from wallets.outdated_moments) as dirty`;
 
 const wallets = [ada, bo, cy, dee].map((one) => ({ path: { address: address(one) } }));
 const editions = ['1-1', '1-2', '1-3', '1-4'].map((id) => ({ path: { id } }));
@@ -97,11 +97,12 @@ export const world: World = {
     changed_holdings: queue,
     changed_moments: queue,
     new_sales: queue,
+    outdated_moments: 'only the refresh writes it; no read shows it',
   },
   settle: async (tx) => {
     const { rows } = await tx.query<{ dirty: boolean }>(isDirty);
     if (!rows[0]!.dirty) return false;
-    await refreshOnce(tx);
+    await refreshRound(tx);
     await dropTemporary(tx);
     return true;
   },
@@ -113,8 +114,10 @@ export const world: World = {
       edition_prices_snapshot: {},
     },
     repair: async (tx) => {
-      await rebuild(tx);
-      await dropTemporary(tx);
+      for (const round of [auditWallets, auditEditions, refreshRound]) {
+        await round(tx);
+        await dropTemporary(tx);
+      }
     },
   },
   derived: {
