@@ -6,6 +6,7 @@ const benches: Record<string, () => Promise<void>> = {
   sync: async () => (await import('./sync.ts')).benchSync(),
   lanes: async () => (await import('./lanes.ts')).benchLanes(),
   soak: async () => (await import('./soak.ts')).benchSoak(),
+  'snapshots-10m': async () => (await import('./rounds.ts')).benchTenMillion(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

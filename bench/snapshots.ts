@@ -1,17 +1,18 @@
 /**
  * Updating the read models, by the share of wallets that changed: applying the changes, compared with TRUNCATE + INSERT of
  * the same tables and with REFRESH MATERIALIZED VIEW CONCURRENTLY of the same queries with the same indexes. And reading
- * the read models, compared with computing the answer.
+ * the read models, compared with computing the answer. At the largest size, the rounds of each kind of change.
  */
 import type pg from 'pg';
 import sql from 'sql-template-tag';
-import { countedEditions } from '../functions/wallets/edition-stats.ts';
+import { currentStats } from '../functions/wallets/edition-stats.ts';
 import { getWalletSummary } from '../functions/wallets/get-wallet-summary.ts';
 import { listTopWallets } from '../functions/wallets/list-top-wallets.ts';
-import { refreshOnce } from '../functions/wallets/refresh-snapshots.ts';
-import { countEditions, countTeams, everyWallet, summarize } from '../functions/wallets/summaries.ts';
+import { refreshRound } from '../functions/wallets/refresh-snapshots.ts';
+import { countEditions, countTeams, everyWallet, heldBy, summarize } from '../functions/wallets/summaries.ts';
 import type { Transaction } from '../shared/db/transaction.ts';
 import type { Endpoint } from '../shared/http/endpoint.ts';
+import { benchRounds } from './rounds.ts';
 import { fillHoldings, median, spread, startBenchDatabase, timeMs } from './world.ts';
 
 const sizes = [100_000, 300_000, 1_000_000];
@@ -26,7 +27,7 @@ export async function benchSnapshots(): Promise<void> {
   const sameChange: number[] = [];
   for (const size of sizes) {
     const { wallets } = await fillHoldings(client, size);
-    await truncateAndInsert(client);
+    await fillReadModels(client);
     await createViews(client);
     console.log(`\n${size} holdings, ${wallets} wallets`);
     for (const share of shares) {
@@ -36,6 +37,7 @@ export async function benchSnapshots(): Promise<void> {
       console.log(`    the better of the other two takes ${(best / ours).toFixed(1)} times as long`);
     }
     await benchReads(client);
+    if (size === sizes.at(-1)) await benchRounds(client, wallets);
   }
   console.log(
     `\n100 changed wallets, ms at ${sizes.filter((_, i) => i !== 1).join(' and ')} holdings: ${sameChange.map((one) => one.toFixed(1)).join(' and ')}, ${(sameChange.at(-1)! / sameChange[0]!).toFixed(2)} times`,
@@ -46,13 +48,13 @@ export async function benchSnapshots(): Promise<void> {
 async function benchShare(client: pg.Client, share: number, changed: number): Promise<{ ours: number; best: number }> {
   const times = { ours: [] as number[], truncate: [] as number[], view: [] as number[] };
   for (let round = 0; round < rounds; round++) {
-    await change(client, changed, round);
+    await changeHoldings(client, changed, round);
     times.ours.push(await refresh(client));
     times.view.push(await timeMs(() => client.query(refreshViews)));
     // three rounds are enough: its time depends only on the size of the table
-    if (round < 3) times.truncate.push(await timeMs(() => truncateAndInsert(client)));
+    if (round < 3) times.truncate.push(await timeMs(() => fillReadModels(client)));
     await client.query(
-      'vacuum wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot, wallets.wallet_holdings, wallets.changed_holdings, wallets.dirty_wallets, summary_view, teams_view, editions_view',
+      'vacuum wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot, wallets.wallet_holdings, wallets.changed_holdings, wallets.dirty_wallets, wallets.outdated_moments, summary_view, teams_view, editions_view',
     );
   }
   const [ours, truncate, view] = [times.ours, times.truncate, times.view].map(median) as [number, number, number];
@@ -66,7 +68,7 @@ async function benchShare(client: pg.Client, share: number, changed: number): Pr
 }
 
 /** Locks or unlocks one moment of each of `wallets` wallets, and moves half of them to another of these wallets. */
-async function change(client: pg.Client, wallets: number, round: number): Promise<void> {
+export async function changeHoldings(client: pg.Client, wallets: number, round: number): Promise<void> {
   await client.query(
     `with chosen as (
        select wallet_address, row_number() over () as n from wallets.wallet_summary_snapshot
@@ -85,23 +87,26 @@ async function change(client: pg.Client, wallets: number, round: number): Promis
 
 async function refresh(client: pg.Client): Promise<number> {
   const elapsedMs = await timeMs(async () => {
-    await client.query('begin isolation level repeatable read');
-    await refreshOnce(client as unknown as Transaction);
-    await client.query('commit');
+    for (let isDone = false; !isDone; ) {
+      await client.query('begin isolation level repeatable read');
+      ({ isDone } = await refreshRound(client as unknown as Transaction));
+      await client.query('commit');
+    }
   });
   await client.query('delete from platform.outbox');
   return elapsedMs;
 }
 
-const everything = countEditions(everyWallet).text;
+const everything = countEditions(heldBy(everyWallet)).text;
 
-async function truncateAndInsert(client: pg.Client): Promise<void> {
+/** TRUNCATE + INSERT. */
+export async function fillReadModels(client: pg.Client): Promise<void> {
   await client.query(`
     begin;
     truncate wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot;
-    insert into wallets.wallet_summary_snapshot select n.*, now() from (${summarize(countEditions(everyWallet)).text}) as n;
-    insert into wallets.wallet_team_counts ${countTeams(countEditions(everyWallet)).text};
-    insert into wallets.editions_snapshot select n.*, now() from (${countedEditions.text}) as n;
+    insert into wallets.wallet_summary_snapshot select n.*, now() from (${summarize(countEditions(heldBy(everyWallet))).text}) as n;
+    insert into wallets.wallet_team_counts ${countTeams(countEditions(heldBy(everyWallet))).text};
+    insert into wallets.editions_snapshot select n.*, now() from (${currentStats.text}) as n;
     commit;
     analyze wallets.wallet_summary_snapshot, wallets.wallet_team_counts, wallets.editions_snapshot`);
 }
@@ -121,7 +126,7 @@ async function createViews(client: pg.Client): Promise<void> {
     create materialized view teams_view as ${countTeams(sql([everything])).text};
     create unique index on teams_view (wallet_address, team_name);
     create index on teams_view (team_name, moments, wallet_address);
-    create materialized view editions_view as ${countedEditions.text};
+    create materialized view editions_view as ${currentStats.text};
     create unique index on editions_view (edition_id)`);
 }
 

@@ -42,7 +42,7 @@ export async function fillHoldings(client: pg.Client, holdings: number): Promise
     truncate wallets.editions, wallets.nft_core_metadata, wallets.wallet_holdings, wallets.edition_prices,
       wallets.edition_price_scrape, wallets.wallet_summary_snapshot, wallets.wallet_team_counts,
       wallets.editions_snapshot, wallets.edition_prices_snapshot, wallets.dirty_wallets, wallets.dirty_editions, wallets.changed_holdings,
-      wallets.changed_moments, wallets.new_sales, platform.outbox restart identity cascade;
+      wallets.changed_moments, wallets.new_sales, wallets.outdated_moments, platform.outbox restart identity cascade;
     select setseed(0.5);
     set session_replication_role = replica;
     insert into wallets.editions (set_id, play_id, set_name, tier, player_name, team_name)

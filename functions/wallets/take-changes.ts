@@ -104,8 +104,9 @@ export async function chooseWallets(tx: Transaction, limit: number): Promise<voi
       sql`
         select wallet_address as key, min(place) as place
         from (
-          select side.wallet_address, row_number() over (order by o.changed_at, o.nft_id) as place
-          from (${oldestMoments(limit)}) as o left join wallets.wallet_holdings h on h.nft_id = o.nft_id,
+          select side.wallet_address, o.place
+          from (select *, row_number() over (order by changed_at, nft_id) as place from (${oldestMoments(limit)}) as oldest) as o
+            left join wallets.wallet_holdings h on h.nft_id = o.nft_id,
             lateral (values (o.wallet_address), (h.wallet_address)) as side (wallet_address)
           where side.wallet_address is not null
           union all
