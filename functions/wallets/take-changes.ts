@@ -88,8 +88,7 @@ export async function takeEditions(tx: Transaction, limit: number): Promise<void
   await tx.query(sql`
     delete from wallets.dirty_editions d using ${takenEditions} t where d.edition_id = t.edition_id;
     insert into wallets.dirty_wallets
-    select wallet_address from ${editionHolders} e
-    where not exists (select 1 from wallets.dirty_wallets d where d.wallet_address = e.wallet_address)`);
+    select wallet_address from ${editionHolders} except select wallet_address from wallets.dirty_wallets`);
 }
 
 /**
@@ -210,15 +209,15 @@ function deleteSome(table: string, limit: number): Sql {
 
 /**
  * The candidates of a round, as `column`: those in the first place, whatever their size, then the others in the order of
- * their place until their rows number `limit`. One with more than a quarter of them is left to the round in which it has
+ * their place until their rows number `limit`. One with more than a sixteenth of them is left to the round in which it has
  * the first place; to stop at it would leave everything behind it to that round as well.
  *
  * @param candidates  `key`, `place`
  * @param rows        the rows of `candidate.key`
  */
 function firstThatFit(candidates: Sql, rows: Sql, limit: number, column: string): Sql {
-  const largest = Math.ceil(limit / 4);
-  const maxRead = 8 * limit;
+  const largest = Math.ceil(limit / 16);
+  const maxRead = 2 * limit;
   return sql`
     with candidates as materialized (${candidates}),
       others as materialized (

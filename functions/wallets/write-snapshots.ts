@@ -25,7 +25,7 @@ export async function countWallets(tx: Transaction, scope: Sql): Promise<void> {
 /** The counts of `countWallets`, for `summarize` and `countTeams`. */
 export const counted = sql`select * from ${walletEditions}`;
 
-const countedTeams = new TemporaryTable('counted_teams');
+const teamChanges = new TemporaryTable('team_changes');
 
 /** The columns of `wallet_summary_snapshot` that a refresh updates if they differ. */
 export const writtenColumns = [...summaryColumns, 'last_synced_at'];
@@ -34,35 +34,34 @@ export const writtenColumns = [...summaryColumns, 'last_synced_at'];
 export async function writeWallets(tx: Transaction, scope: Sql): Promise<void> {
   await tx.query(sql`
     insert into wallets.wallet_summary_snapshot
-    select n.*, now()
-    from (
-        -- a wallet whose moments have all left, but still count, has no time of its own
-        select c.wallet_address, ${columnList(summaryColumns, 'c')}, coalesce(c.last_synced_at, s.last_synced_at, now()) as last_synced_at
-        from (${summarize(counted)}) as c
-          left join wallets.wallet_summary_snapshot s on s.wallet_address = c.wallet_address
-      ) as n
-      left join wallets.wallet_summary_snapshot s on s.wallet_address = n.wallet_address
-    where s.wallet_address is null
-      or ${differ(writtenColumns, 's', 'n')}
+    select n.wallet_address, ${columnList(summaryColumns, 'n')}, synced.at, now()
+    from (${summarize(counted)}) as n
+      left join wallets.wallet_summary_snapshot s on s.wallet_address = n.wallet_address,
+      -- a wallet whose moments have all left, but still count, has no time of its own
+      lateral (select coalesce(n.last_synced_at, s.last_synced_at, now()) as at) as synced
+    where s.wallet_address is null or ${differ(summaryColumns, 's', 'n')} or s.last_synced_at <> synced.at
     order by n.wallet_address
     on conflict (wallet_address) do update set ${setExcluded([...writtenColumns, 'updated_at'])}`);
   await tx.query(sql`
     delete from wallets.wallet_summary_snapshot s using (${scope}) as scope
     where s.wallet_address = scope.wallet_address
       and not exists (select 1 from ${walletEditions} c where c.wallet_address = s.wallet_address)`);
-  await countedTeams.createAs(tx, countTeams(counted));
+  await teamChanges.createAs(
+    tx,
+    sql`select wallet_address, team_name, n.moments
+        from (${countTeams(counted)}) as n
+          full join (
+            select t.* from (${scope}) as scope join wallets.wallet_team_counts t on t.wallet_address = scope.wallet_address
+          ) as t using (wallet_address, team_name)
+        where t.moments is distinct from n.moments`,
+  );
   await tx.query(sql`
-    delete from wallets.wallet_team_counts t using (${scope}) as scope
-    where t.wallet_address = scope.wallet_address
-      and not exists (select 1 from ${countedTeams} n
-                      where n.wallet_address = t.wallet_address and n.team_name = t.team_name)`);
+    delete from wallets.wallet_team_counts t using ${teamChanges} c
+    where c.moments is null and t.wallet_address = c.wallet_address and t.team_name = c.team_name`);
   await tx.query(sql`
     insert into wallets.wallet_team_counts (wallet_address, team_name, moments)
-    select n.wallet_address, n.team_name, n.moments
-    from ${countedTeams} n
-      left join wallets.wallet_team_counts t on t.wallet_address = n.wallet_address and t.team_name = n.team_name
-    where t.moments is distinct from n.moments
-    order by n.wallet_address, n.team_name
+    select wallet_address, team_name, moments from ${teamChanges} where moments is not null
+    order by wallet_address, team_name
     on conflict (wallet_address, team_name) do update set moments = excluded.moments`);
 }
 
