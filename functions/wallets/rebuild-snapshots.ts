@@ -1,11 +1,12 @@
-import sql, { raw, type Sql } from 'sql-template-tag';
+import sql, { empty, raw, type Sql } from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import { inTransaction, type Transaction } from '../../shared/db/transaction.ts';
-import { addProgress } from '../../shared/jobs/job.ts';
+import { addProgress, enqueueJob, type Run } from '../../shared/jobs/job.ts';
+import { type Lease, moveCheckpoint, releaseLease, takeLease } from '../../shared/jobs/lease.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
-import { Deadline } from '../../shared/kernel/errors.ts';
+import { TributaryError } from '../../shared/kernel/errors.ts';
 import { count } from '../../shared/observability/metrics.ts';
 import { countedInEditions } from './counted-moments.ts';
 import { countStats, statColumns } from './edition-stats.ts';
@@ -34,49 +35,82 @@ export interface Drift {
 export interface Audit {
   checked: number;
   drift: Partial<Drift>;
-  /** The key after which the next round begins, as SQL; null at the end. */
-  next: Sql | null;
+  /** The last compared key, after which the next round begins; null at the end. */
+  next: string | null;
 }
+
+/** How far a run has come. Stored in its checkpoint. */
+interface Progress {
+  comparing: 'wallets' | 'editions';
+  after: string | null;
+  checked: { wallets: number; editions: number };
+  drift: Drift;
+}
+
+const start: Progress = {
+  comparing: 'wallets',
+  after: null,
+  checked: { wallets: 0, editions: 0 },
+  drift: { wallets: 0, teamCounts: 0, editions: 0 },
+};
 
 /**
  * Recounts every wallet and edition, compares the counts with the read models, reports the drift, and repairs it.
  *
- * It goes through the wallets, then through the editions, in rounds of bounded size. Each is a transaction that expects
- * what `counted-moments.ts` says, so changes that wait for a refresh, or arrive meanwhile, are no drift.
+ * It goes through the wallets, then through the editions, in rounds of bounded size. Each expects what `counted-moments.ts`
+ * says, so changes that wait for a refresh, or arrive meanwhile, are no drift. Drifted prices are repaired by a refresh.
  *
  * @throws Integrity  no wallet holds any moments; nothing changes
- * @throws Deadline   there are more of them than one run can compare
  */
 export const rebuildSnapshots = handleJob(jobs.rebuildSnapshots, async ({ step, ...run }) => {
-  const drift: Drift = { wallets: 0, teamCounts: 0, editions: 0 };
-  const checked = { wallets: 0, editions: 0 };
-  for (const [name, audit] of [
-    ['wallets', auditWallets],
-    ['editions', auditEditions],
-  ] as const) {
-    await step(`comparing ${name}`);
-    for (let after: Sql | null | undefined; after !== null; ) {
-      if (Date.now() >= run.deadline.getTime()) throw new Deadline('The read models are too large for one run.');
-      const round = await commit((tx) => audit(tx, after ?? undefined), 'repeatable read');
-      for (const [key, keys] of Object.entries(round.drift)) drift[key as keyof Drift] += keys;
-      const applied = Object.values(round.drift).reduce((sum, keys) => sum + keys, 0);
-      checked[name] += round.checked;
-      await inTransaction((tx) =>
-        addProgress(tx, run, {
-          read: round.checked,
-          applied,
-          unchanged: Math.max(0, round.checked - applied),
-          rejected: 0,
-        }),
-      );
-      after = round.next;
+  const lease = await takeLease('wallets.rebuildSnapshots');
+  let keeps = true;
+  try {
+    let progress = (lease.position as Progress | null) ?? start;
+    for (let isDone = false; !isDone; ) {
+      if (Date.now() >= run.deadline.getTime()) return 'continue';
+      await step(`comparing ${progress.comparing}`);
+      [progress, isDone] = await compareNext(progress, lease, run);
     }
+    await step('refreshing prices');
+    if (!(await refreshUntil(run.deadline.getTime(), run)).isDone)
+      await enqueueJob(jobs.refreshSnapshots, {}, 'rebuild');
+    keeps = false;
+    const { checked, drift } = progress;
+    for (const [snapshot, keys] of Object.entries(drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
+    return { result: { checked, drift } };
+  } catch (error) {
+    // a retry resumes from the checkpoint; after any other error the next run starts over
+    keeps = !(error instanceof TributaryError) || error.retryable;
+    throw error;
+  } finally {
+    await releaseLease(lease, keeps ? 'keep' : 'forget');
   }
-  await step('refreshing drifted prices');
-  await refreshUntil(run.deadline.getTime(), run);
-  for (const [snapshot, keys] of Object.entries(drift)) count('SnapshotDrift', 'Count', keys, { snapshot });
-  return { result: { checked, drift } };
 });
+
+async function compareNext(progress: Progress, lease: Lease, run: Run): Promise<[Progress, isDone: boolean]> {
+  const { comparing, after } = progress;
+  const audit = comparing === 'wallets' ? auditWallets : auditEditions;
+  const [{ checked, drift }, moved] = await commit(async (tx) => {
+    const round = await audit(tx, after ?? undefined);
+    const next = {
+      comparing: round.next === null ? 'editions' : comparing,
+      after: round.next,
+      checked: { ...progress.checked, [comparing]: progress.checked[comparing] + round.checked },
+      drift: Object.fromEntries(
+        Object.entries(progress.drift).map(([key, keys]) => [key, keys + (round.drift[key as keyof Drift] ?? 0)]),
+      ) as unknown as Drift,
+    } satisfies Progress;
+    await moveCheckpoint(tx, lease, next);
+    return [round, next] as const;
+  }, 'repeatable read');
+  const applied = Math.min(checked, (drift.wallets ?? 0) + (drift.editions ?? 0));
+  // outside the round: a concurrent update of the job's row would fail a REPEATABLE READ transaction that updates it too
+  await inTransaction((tx) =>
+    addProgress(tx, run, { read: checked, applied, unchanged: checked - applied, rejected: 0 }),
+  );
+  return [moved, comparing === 'editions' && moved.after === null];
+}
 
 const auditedWallets = new TemporaryTable('audited_wallets');
 const driftedSummaries = new TemporaryTable('drifted_summaries');
@@ -95,14 +129,15 @@ async function startAudit(tx: Transaction): Promise<boolean> {
 }
 
 /** Compares and repairs the wallets after an address, until they hold `size` moments, in a REPEATABLE READ transaction. */
-export async function auditWallets(tx: Transaction, after: Sql = sql`''::bytea`, size = roundSize): Promise<Audit> {
+export async function auditWallets(tx: Transaction, after = '', size = roundSize): Promise<Audit> {
   if (!(await startAudit(tx))) return { checked: 0, drift: {}, next: after };
-  const { rows } = await tx.query<{ last: Buffer | null }>(sql`
-    select wallet_address as last from wallets.wallet_holdings
-    where wallet_address > ${after} order by wallet_address offset ${raw(String(size))} limit 1`);
-  const last = rows[0]?.last ?? null;
-  const next = last && raw(`'\\x${last.toString('hex')}'::bytea`);
-  const inRange = next ? sql`wallet_address > ${after} and wallet_address <= ${next}` : sql`wallet_address > ${after}`;
+  const first = raw(`'\\x${after}'::bytea`);
+  const { rows } = await tx.query<{ last: string }>(sql`
+    select encode(wallet_address, 'hex') as last from wallets.wallet_holdings
+    where wallet_address > ${first} order by wallet_address offset ${raw(String(size))} limit 1`);
+  const next = rows[0]?.last ?? null;
+  const isBefore = next === null ? empty : sql`and wallet_address <= ${raw(`'\\x${next}'::bytea`)}`;
+  const inRange = sql`wallet_address > ${first} ${isBefore}`;
   const inTable = (table: string) => sql`select wallet_address from ${raw(table)} where ${inRange}`;
   await auditedWallets.createAs(
     tx,
@@ -148,15 +183,13 @@ async function repairWallets(tx: Transaction): Promise<void> {
 }
 
 /** Compares and repairs the editions after an id, until they have `size` moments, in a REPEATABLE READ transaction. */
-export async function auditEditions(tx: Transaction, after: Sql = sql`0`, size = roundSize): Promise<Audit> {
+export async function auditEditions(tx: Transaction, after = '0', size = roundSize): Promise<Audit> {
   if (!(await startAudit(tx))) return { checked: 0, drift: {}, next: after };
-  const { rows } = await tx.query<{ last: number | null }>(sql`
-    select edition_id as last from wallets.nft_core_metadata
-    where edition_id > ${after} order by edition_id offset ${raw(String(size))} limit 1`);
-  const last = rows[0]?.last ?? null;
-  const next = last === null ? null : raw(String(last));
-  const inRange = (key: string) =>
-    next ? sql`${raw(key)} > ${after} and ${raw(key)} <= ${next}` : sql`${raw(key)} > ${after}`;
+  const { rows } = await tx.query<{ last: string }>(sql`
+    select edition_id::text as last from wallets.nft_core_metadata
+    where edition_id > ${raw(after)} order by edition_id offset ${raw(String(size))} limit 1`);
+  const next = rows[0]?.last ?? null;
+  const inRange = (key: string) => raw(`${key} > ${after} ${next === null ? '' : `and ${key} <= ${next}`}`);
   const scope = sql`select id as edition_id from wallets.editions where ${inRange('id')}`;
   await auditedEditions.createAs(tx, countedInEditions(scope));
   await recountedEditions.createAs(tx, countStats(scope, sql`select * from ${auditedEditions}`));
