@@ -8,6 +8,7 @@ import { recordPurchases } from '../../functions/wallets/record-purchases.ts';
 import { refreshRound } from '../../functions/wallets/refresh-snapshots.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import { createTestDomain } from '../support/test-domain.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const { call, runMessage, drainJobs, database } = await createTestDomain('wallets');
 const { pool } = database;
@@ -256,4 +257,50 @@ test('a change that waits for a later round shows in the summary at once, and is
   );
   expect(rows[0].result).toMatchObject({ isDone: true, remainingLagSeconds: 0 });
   expect(Math.floor(rows[0].result.lagSeconds / 60)).toBe(60);
+});
+
+test('a round waits for the one before it, and sees what that one wrote', async () => {
+  await describeMoments([[0, 0]]);
+  await hold([[0, 0]]);
+  const gate = Promise.withResolvers<void>();
+  const taken = Promise.withResolvers<void>();
+  const first = commit(async (tx) => {
+    const result = await refreshRound(tx);
+    taken.resolve();
+    await gate.promise;
+    return result;
+  }, 'repeatable read');
+  await taken.promise;
+  await hold([[0, 1]]);
+  const second = round(100);
+  await waitFor('the second round to wait', async () => {
+    const { rows } = await pool.query(
+      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'lock table%'`,
+    );
+    return rows.length === 1;
+  });
+  gate.resolve();
+  expect(await first).toMatchObject({ wallets: 1, isDone: true });
+  expect(await second).toMatchObject({ wallets: 2, isDone: true });
+  expect(await audit(100)).toEqual(none);
+});
+
+test('a rebuild that runs out of time goes on where it stopped', async () => {
+  const all = Array.from({ length: 12 }, (_, one) => one);
+  await describeMoments(all.map((one) => [one, one % 3] as const));
+  await hold(all.map((one) => [one, one] as const));
+  await refresh(100);
+  await pool.query('update wallets.wallet_summary_snapshot set moments_total = 5');
+  const message = { job: 'wallets.rebuildSnapshots', requestedBy: 'test' };
+  await runMessage(message, 0);
+  const { rows: stopped } = await pool.query(
+    `select status, result from platform.jobs where job = 'wallets.rebuildSnapshots'`,
+  );
+  expect(stopped).toEqual([{ status: 'running', result: null }]);
+  await drainJobs();
+  const { rows } = await pool.query(`select status, result from platform.jobs where job = 'wallets.rebuildSnapshots'`);
+  expect(rows).toEqual([
+    { status: 'succeeded', result: { checked: { wallets: 12, editions: 3 }, drift: { ...none, wallets: 12 } } },
+  ]);
+  expect(await audit(100)).toEqual(none);
 });

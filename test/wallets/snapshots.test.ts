@@ -243,3 +243,47 @@ test('a wallet that has sold everything has no summary and is on no leaderboard'
   expect((await call(`/v1/wallets/${wallet(1)}/summary`)).status).toBe(404);
   expect((await call('/v1/leaderboards/wallets')).json.wallets).toMatchObject([{ address: wallet(2), value: '2' }]);
 });
+
+test('a moment that is unlocked leaves the locked ones of its edition, also if it moves at once', async () => {
+  const locked = async () => (await call('/v1/editions/1-1')).json.locked;
+  for (const n of [1, 2]) {
+    await commit(describeMoment(n, 1));
+    await commit(hold(n, n, 1, true));
+  }
+  await runJob('refreshSnapshots');
+  expect(await locked()).toBe(2);
+  await commit(hold(1, 1, 2, false));
+  await runJob('refreshSnapshots');
+  expect(await locked()).toBe(1);
+  await commit(hold(2, 3, 2, false));
+  await runJob('refreshSnapshots');
+  expect(await locked()).toBe(0);
+});
+
+test('a wallet that has sold its last moment of a team leaves the board of that team, and no other', async () => {
+  const board = async (team: string) =>
+    (await call(`/v1/leaderboards/wallets?by=team.${team}`)).json.wallets.map(
+      ({ address }: { address: string }) => address,
+    );
+  for (const n of [1, 2]) {
+    await commit(describeMoment(n, n));
+    await commit(hold(n, 1, n));
+  }
+  await apply({ kind: 'play', play: 1, team: 'Gulls' });
+  await apply({ kind: 'play', play: 2, team: 'Foxes' });
+  await runJob('refreshSnapshots');
+  expect([await board('Gulls'), await board('Foxes')]).toEqual([[wallet(1)], [wallet(1)]]);
+  await commit(hold(1, 2, 5));
+  await runJob('refreshSnapshots');
+  expect([await board('Gulls'), await board('Foxes')]).toEqual([[wallet(2)], [wallet(1)]]);
+});
+
+test('an edition that is deleted before the refresh of its last change does not stop the refresh', async () => {
+  await commit(describeMoment(1, 1));
+  await commit(hold(1, 1, 1));
+  await runJob('refreshSnapshots');
+  await commit(describeMoment(1, 2));
+  await commit((tx) => tx.query('delete from wallets.editions where set_id = 1 and play_id = 1'));
+  expect((await runJob('refreshSnapshots')).error).toBeNull();
+  expect((await runJob('rebuildSnapshots')).result.drift).toEqual({ wallets: 0, teamCounts: 0, editions: 0 });
+});
