@@ -3,6 +3,9 @@
  * counts as it is. Each moment therefore counts in one wallet and in one edition, whichever changes a round applies.
  *
  * These relations are right only in a transaction in which `collectChanges` has collected every change that it sees.
+ *
+ * The number of outdated moments goes from none to millions and back before any statistics notice. So they are always
+ * looked up: OFFSET keeps the planner from reading all of them.
  */
 import sql, { type Sql } from 'sql-template-tag';
 
@@ -13,11 +16,12 @@ export function countedInWallets(scope: Sql): Sql {
       h.is_locked, h.last_synced_at
     from (${scope}) as scope join wallets.wallet_holdings h on h.wallet_address = scope.wallet_address
       left join wallets.nft_core_metadata m on m.nft_id = h.nft_id
-      left join wallets.outdated_moments o on o.nft_id = h.nft_id
+      left join lateral (${outdated(sql`nft_id = h.nft_id`)}) as o on true
     where o.holding_change is null
     union all
     select o.wallet_address, case when o.edition_change is null then m.edition_id else o.edition_id end, o.is_locked, null
-    from (${scope}) as scope join wallets.outdated_moments o on o.wallet_address = scope.wallet_address
+    from (${scope}) as scope
+      cross join lateral (${outdated(sql`wallet_address = scope.wallet_address`)}) as o
       left join wallets.nft_core_metadata m on m.nft_id = o.nft_id`;
 }
 
@@ -30,12 +34,17 @@ export function countedInEditions(scope: Sql): Sql {
     from (
         select m.nft_id, m.edition_id
         from (${scope}) as scope join wallets.nft_core_metadata m on m.edition_id = scope.edition_id
-          left join wallets.outdated_moments o on o.nft_id = m.nft_id
+          left join lateral (${outdated(sql`nft_id = m.nft_id`)}) as o on true
         where o.edition_change is null
         union all
         select o.nft_id, o.edition_id
-        from (${scope}) as scope join wallets.outdated_moments o on o.edition_id = scope.edition_id
+        from (${scope}) as scope cross join lateral (${outdated(sql`edition_id = scope.edition_id`)}) as o
       ) as counted
-      left join wallets.outdated_moments o on o.nft_id = counted.nft_id
+      left join lateral (${outdated(sql`nft_id = counted.nft_id`)}) as o on true
       left join wallets.wallet_holdings h on h.nft_id = counted.nft_id`;
+}
+
+/** Looks up outdated moments by an index, in a lateral join. */
+export function outdated(condition: Sql): Sql {
+  return sql`select * from wallets.outdated_moments where ${condition} offset 0`;
 }

@@ -7,6 +7,7 @@
  */
 import sql, { raw, type Sql } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';
+import { outdated } from './counted-moments.ts';
 import {
   editionHolders,
   formerEditions,
@@ -22,8 +23,8 @@ import {
  */
 export async function lockReadModels(tx: Transaction): Promise<void> {
   await tx.query('lock table wallets.dirty_editions in share update exclusive mode');
-  // there are few changes compared with the tables, so index lookups beat scans
-  await tx.query('set local random_page_cost = 1');
+  // there are few changes compared with the tables, so index lookups beat scans; each key is looked up once
+  await tx.query('set local random_page_cost = 1; set local jit = off; set local enable_memoize = off');
 }
 
 /**
@@ -140,11 +141,12 @@ export async function takeMoments(tx: Transaction, limit: number): Promise<void>
             union
             select h.nft_id from ${recountedWallets} w join wallets.wallet_holdings h on h.wallet_address = w.wallet_address
             union
-            select o.nft_id from ${recountedWallets} w join wallets.outdated_moments o on o.wallet_address = w.wallet_address
+            select o.nft_id
+            from ${recountedWallets} w cross join lateral (${outdated(sql`wallet_address = w.wallet_address`)}) as o
           ) as near
-          join wallets.outdated_moments o on o.nft_id = near.nft_id
-          left join wallets.wallet_holdings h on h.nft_id = o.nft_id
-          left join wallets.nft_core_metadata m on m.nft_id = o.nft_id
+          cross join lateral (${outdated(sql`nft_id = near.nft_id`)}) as o
+          left join lateral (select * from wallets.wallet_holdings where nft_id = o.nft_id offset 0) as h on true
+          left join lateral (select * from wallets.nft_core_metadata where nft_id = o.nft_id offset 0) as m on true
       ) as changed
       where ${isRecounted('wallet_before')} and ${isRecounted('wallet_after')}
       order by changed_at, nft_id limit ${raw(String(limit))}`,
@@ -188,11 +190,11 @@ export async function cleanWallets(tx: Transaction): Promise<void> {
     with still_changed as (
       select h.wallet_address
       from ${recountedWallets} w join wallets.wallet_holdings h on h.wallet_address = w.wallet_address
-        join wallets.outdated_moments o on o.nft_id = h.nft_id
+        cross join lateral (${outdated(sql`nft_id = h.nft_id`)}) as o
       where exists (select 1 from wallets.outdated_moments)
       union
       select o.wallet_address
-      from ${recountedWallets} w join wallets.outdated_moments o on o.wallet_address = w.wallet_address
+      from ${recountedWallets} w cross join lateral (${outdated(sql`wallet_address = w.wallet_address`)}) as o
     )
     delete from wallets.dirty_wallets d using ${recountedWallets} w
     where d.wallet_address = w.wallet_address and d.wallet_address not in (select wallet_address from still_changed)`);
