@@ -48,7 +48,7 @@ const maxRunMs = 3_000;
 export const roundSize = 25_000;
 
 /** New prices of editions with this many times as many moments fit into a round: it only has to find their holders. */
-const editionsShare = 4;
+const editionsShare = 2;
 
 export const refreshSnapshots = handleJob(jobs.refreshSnapshots, async (run) => {
   const lagSeconds = await reportLag();

@@ -75,6 +75,7 @@ export async function takeEditions(tx: Transaction, limit: number): Promise<void
       sql`select edition_id as key, edition_id as place from wallets.dirty_editions group by edition_id`,
       sql`select 1 from wallets.nft_core_metadata m where m.edition_id = candidate.key`,
       limit,
+      Math.ceil(limit / 2),
       'edition_id',
     ),
   );
@@ -82,8 +83,10 @@ export async function takeEditions(tx: Transaction, limit: number): Promise<void
     tx,
     sql`select distinct h.wallet_address
         from ${takenEditions} t
-          join wallets.nft_core_metadata m on m.edition_id = t.edition_id
-          join wallets.wallet_holdings h on h.nft_id = m.nft_id
+          cross join lateral (
+            select nft_id from wallets.nft_core_metadata where edition_id = t.edition_id offset 0) as m
+          cross join lateral (
+            select wallet_address from wallets.wallet_holdings where nft_id = m.nft_id offset 0) as h
         where h.wallet_address is not null`,
   );
   await tx.query(sql`
@@ -117,6 +120,8 @@ export async function chooseWallets(tx: Transaction, limit: number): Promise<voi
         group by wallet_address`,
       sql`select 1 from wallets.wallet_holdings h where h.wallet_address = candidate.key`,
       limit,
+      // many changes of large wallets are among the oldest, so few rows of each are read before it is left
+      Math.ceil(limit / 16),
       'wallet_address',
     ),
   );
@@ -165,6 +170,7 @@ async function leaveLargeCorrections(tx: Transaction, limit: number): Promise<vo
           group by edition_before`,
       sql`select 1 from wallets.nft_core_metadata m where m.edition_id = candidate.key`,
       limit,
+      Math.ceil(limit / 2),
       'edition_id',
     ),
   );
@@ -211,14 +217,13 @@ function deleteSome(table: string, limit: number): Sql {
 
 /**
  * The candidates of a round, as `column`: those in the first place, whatever their size, then the others in the order of
- * their place until their rows number `limit`. One with more than a sixteenth of them is left to the round in which it has
- * the first place; to stop at it would leave everything behind it to that round as well.
+ * their place until their rows number `limit`; none if that is 0. One with more than `largest` rows is left to the round in
+ * which it has the first place; to stop at it would leave everything behind it to that round as well.
  *
  * @param candidates  `key`, `place`
  * @param rows        the rows of `candidate.key`
  */
-function firstThatFit(candidates: Sql, rows: Sql, limit: number, column: string): Sql {
-  const largest = Math.ceil(limit / 16);
+function firstThatFit(candidates: Sql, rows: Sql, limit: number, largest: number, column: string): Sql {
   const maxRead = 2 * limit;
   return sql`
     with candidates as materialized (${candidates}),
