@@ -45,7 +45,7 @@ const maxRunMs = 3_000;
  * The size of a round: how many changes it takes, and how many moments the wallets hold that it recounts. The wallets on the
  * two sides of the oldest change are recounted whatever their size.
  */
-export const roundSize = 25_000;
+export const roundSize = 20_000;
 
 /** New prices of editions with this many times as many moments fit into a round: it only has to find their holders. */
 const editionsShare = 2;

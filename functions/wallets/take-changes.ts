@@ -142,7 +142,10 @@ export async function takeMoments(tx: Transaction, limit: number): Promise<void>
           case when o.edition_change is null then m.edition_id else o.edition_id end as edition_before,
           h.wallet_address as wallet_after, h.is_locked as locked_after, m.edition_id as edition_after
         from (
+            -- those of no wallet, neither before nor now
             select nft_id from (${oldestMoments(limit)}) as oldest
+            where wallet_address is null and not exists (
+              select 1 from wallets.wallet_holdings h where h.nft_id = oldest.nft_id and h.wallet_address is not null)
             union
             select h.nft_id from ${recountedWallets} w join wallets.wallet_holdings h on h.wallet_address = w.wallet_address
             union
