@@ -74,11 +74,12 @@ export async function changeHoldings(client: pg.Client, wallets: number, round: 
        select wallet_address, row_number() over () as n from wallets.wallet_summary_snapshot
        order by hashtextextended(wallet_address::text, $2) limit $1
      ), moment as (
-       select c.n, c.wallet_address, min(h.nft_id) as nft_id from chosen c join wallets.wallet_holdings h using (wallet_address) group by 1, 2
+       select c.n, c.wallet_address, min(h.nft_id) as nft_id, lag(c.wallet_address) over (order by c.n) as previous
+       from chosen c join wallets.wallet_holdings h using (wallet_address) group by 1, 2
      )
      update wallets.wallet_holdings h
      set is_locked = not h.is_locked, last_event_ts = now(), last_synced_at = now(),
-       wallet_address = case when m.n % 2 = 0 then coalesce((select o.wallet_address from moment o where o.n = m.n - 1), h.wallet_address) else h.wallet_address end
+       wallet_address = case when m.n % 2 = 0 then coalesce(m.previous, h.wallet_address) else h.wallet_address end
      from moment m where h.nft_id = m.nft_id`,
     [wallets, round],
   );
