@@ -49,7 +49,7 @@ export async function syncCollectionOwners(address: string, run: Run): Promise<'
       },
       async apply(tx, rows) {
         const transfers = rows.filter(isTransfer);
-        const moved = new Set(transfers.map(({ tokenId }) => tokenId));
+        const moved = new Set(transfers.filter(({ amount }) => amount !== '0').map(({ tokenId }) => tokenId));
         // not even if a removal has voided the transfer: the page was read before
         const owners = rows.filter(isOwner).filter(({ tokenId }) => !moved.has(tokenId));
         const stored = await recordTransfers(tx, transfers);

@@ -102,6 +102,13 @@ test('a reorg whose webhook was missed is found by the hash of its block', async
   expect(await ownersOf(single, '8')).toEqual(truthOf(single, '8'));
 });
 
+test('a transfer of nothing does not keep its token out of a list of owners', async () => {
+  mine(world, [{ ...moveOf(shared, '1', wallet(0xfeed), 0n), logIndex: 1 }]);
+  await q('update collections.collections set token_count = 1');
+  expect(await run('verifyOwnership')).toEqual(succeeded);
+  expect(await ownersOf(shared, '1')).toEqual(truthOf(shared, '1').filter((owned) => !owned.endsWith(' 0')));
+});
+
 test('a transfer is unsettled until its block is finalized', async () => {
   const unsettled = async () => (await q('select count(*)::int as n from collections.unsettled_transfers'))[0].n;
   mine(world, [moveOf(single, '9', wallet(0xfeed))]);
