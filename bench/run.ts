@@ -7,6 +7,7 @@ const benches: Record<string, () => Promise<void>> = {
   lanes: async () => (await import('./lanes.ts')).benchLanes(),
   soak: async () => (await import('./soak.ts')).benchSoak(),
   'snapshots-10m': async () => (await import('./rounds.ts')).benchTenMillion(),
+  reads: async () => (await import('./reads.ts')).benchReads(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

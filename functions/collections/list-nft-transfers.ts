@@ -2,11 +2,11 @@ import sql from 'sql-template-tag';
 import * as z from 'zod';
 import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
-import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import { decodeCursor, listId } from '../../shared/kernel/cursor.ts';
 import { collectionNamed } from './collection-named.ts';
 import { operations } from './contract.ts';
 
-const position = z.tuple([z.int(), z.int(), z.int(), z.string().regex(/^\d{1,18}$/)]);
+const position = z.tuple([z.int(), z.int32(), z.int().min(0).max(32_767), z.string().regex(/^\d{1,18}$/)]);
 
 /**
  * A token's transfers by position in the chain, latest first. `logIndex` is null if the source omits it.
@@ -17,8 +17,10 @@ const position = z.tuple([z.int(), z.int(), z.int(), z.string().regex(/^\d{1,18}
  * @throws InvalidInput  the cursor belongs to another list
  */
 export const listNftTransfers = read(operations.listNftTransfers, {
-  statement: ({ path, query: { limit, cursor } }) => {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
+  statement: ({ path, query }) => {
+    const { limit, cursor } = query;
+    const list = listId(operations.listNftTransfers, { path, query });
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, list, position);
     const afterCursor = after
       ? sql`and (t.block_number, t.log_index, t.batch_index, t.id) < (${after[0]}::bigint, ${after[1]}::integer, ${after[2]}::smallint, ${after[3]}::bigint)`
       : sql``;
@@ -34,7 +36,7 @@ export const listNftTransfers = read(operations.listNftTransfers, {
       from collections.nfts n join collections.collections c on c.id = n.collection_id
         left join lateral (
           select *, row_number() over () as n, count(*) over () as total,
-            ${cursorSql(sql`to_jsonb(block_number)`, sql`to_jsonb(log_index)`, sql`to_jsonb(batch_index)`, sql`to_jsonb(id::text)`)} as next
+            ${cursorSql(list, sql`to_jsonb(block_number)`, sql`to_jsonb(log_index)`, sql`to_jsonb(batch_index)`, sql`to_jsonb(id::text)`)} as next
           from (
             select * from collections.transfers t where t.nft_id = n.id ${afterCursor}
             order by t.block_number desc, t.log_index desc, t.batch_index desc, t.id desc limit ${limit + 1}

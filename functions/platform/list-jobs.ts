@@ -2,7 +2,7 @@ import sql, { empty } from 'sql-template-tag';
 import * as z from 'zod';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import { decodeCursor, encodeCursor } from '../../shared/kernel/cursor.ts';
+import { decodeCursor, encodeCursor, listId } from '../../shared/kernel/cursor.ts';
 import type { OperationResponse } from '../../shared/kernel/operation.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
 import { operations } from './contract.ts';
@@ -13,8 +13,10 @@ import { jobJson } from './job-json.ts';
  *
  * @throws InvalidInput  the cursor belongs to another list
  */
-export const listJobs = respond(operations.listJobs, async ({ query: { job, status, limit, cursor } }) => {
-  const [before] = cursor === undefined ? [undefined] : decodeCursor(cursor, z.tuple([ulidText]));
+export const listJobs = respond(operations.listJobs, async ({ query: parameters }) => {
+  const { job, status, limit, cursor } = parameters;
+  const list = listId(operations.listJobs, { query: parameters });
+  const [before] = cursor === undefined ? [undefined] : decodeCursor(cursor, list, z.tuple([ulidText]));
   const rows = await query<{ job: OperationResponse<typeof operations.getJob> }>(
     sql`select ${jobJson} as job from platform.jobs j
         where true ${job === undefined ? empty : sql`and j.job = ${job}`}
@@ -25,5 +27,5 @@ export const listJobs = respond(operations.listJobs, async ({ query: { job, stat
   );
   const jobs = rows.slice(0, limit).map((row) => row.job);
   const last = jobs.at(-1);
-  return { jobs, nextCursor: rows.length > limit && last ? encodeCursor([last.id]) : null };
+  return { jobs, nextCursor: rows.length > limit && last ? encodeCursor(list, [last.id]) : null };
 });

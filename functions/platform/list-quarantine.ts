@@ -2,7 +2,7 @@ import sql, { empty } from 'sql-template-tag';
 import * as z from 'zod';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import { decodeCursor, encodeCursor } from '../../shared/kernel/cursor.ts';
+import { decodeCursor, encodeCursor, listId } from '../../shared/kernel/cursor.ts';
 import type { OperationResponse } from '../../shared/kernel/operation.ts';
 import { operations } from './contract.ts';
 
@@ -12,8 +12,10 @@ import { operations } from './contract.ts';
  *
  * @throws InvalidInput  the cursor belongs to another list
  */
-export const listQuarantine = respond(operations.listQuarantine, async ({ query: { source, limit, cursor } }) => {
-  const after = cursor === undefined ? undefined : decodeCursor(cursor, z.tuple([z.string(), z.string()]));
+export const listQuarantine = respond(operations.listQuarantine, async ({ query: parameters }) => {
+  const { source, limit, cursor } = parameters;
+  const list = listId(operations.listQuarantine, { query: parameters });
+  const after = cursor === undefined ? undefined : decodeCursor(cursor, list, z.tuple([z.string(), z.string()]));
   const rows = await query<OperationResponse<typeof operations.listQuarantine>['quarantine'][number]>(
     sql`select q.source, q.unit, q.reason, q.attempts, q.data, platform.iso(q.since) as since,
           platform.iso(q.failed_at) as "failedAt", platform.iso(q.retry_at) as "retryAt", q.job_id as "jobId"
@@ -25,5 +27,5 @@ export const listQuarantine = respond(operations.listQuarantine, async ({ query:
   );
   const quarantine = rows.slice(0, limit);
   const last = quarantine.at(-1);
-  return { quarantine, nextCursor: rows.length > limit && last ? encodeCursor([last.source, last.unit]) : null };
+  return { quarantine, nextCursor: rows.length > limit && last ? encodeCursor(list, [last.source, last.unit]) : null };
 });

@@ -2,7 +2,7 @@ import sql from 'sql-template-tag';
 import * as z from 'zod';
 import { query } from '../../shared/db/read.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import { decodeCursor, encodeCursor } from '../../shared/kernel/cursor.ts';
+import { decodeCursor, encodeCursor, listId } from '../../shared/kernel/cursor.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
 import { operations } from './contract.ts';
 
@@ -13,7 +13,8 @@ import { operations } from './contract.ts';
  * @throws InvalidInput  the cursor belongs to another list
  */
 export const listRejectedRows = respond(operations.listRejectedRows, async ({ path, query: { limit, cursor } }) => {
-  const [after] = cursor === undefined ? [-1] : decodeCursor(cursor, z.tuple([z.int()]));
+  const list = listId(operations.listRejectedRows, { path });
+  const [after] = cursor === undefined ? [-1] : decodeCursor(cursor, list, z.tuple([z.int()]));
   const [job] = await query(sql`select 1 from platform.jobs where id = ${path.id}`, 'sync');
   if (!job) throw new NotFound(`Unknown job ${path.id}. List jobs with GET /v1/jobs.`);
   const rows = await query<{ position: string; reason: string; row: unknown }>(
@@ -23,5 +24,5 @@ export const listRejectedRows = respond(operations.listRejectedRows, async ({ pa
   );
   const rejectedRows = rows.slice(0, limit).map((one) => ({ ...one, position: Number(one.position) }));
   const last = rejectedRows.at(-1);
-  return { rejectedRows, nextCursor: rows.length > limit && last ? encodeCursor([last.position]) : null };
+  return { rejectedRows, nextCursor: rows.length > limit && last ? encodeCursor(list, [last.position]) : null };
 });

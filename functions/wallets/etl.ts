@@ -1,5 +1,6 @@
 import { createEtl } from '../../shared/jobs/etl.ts';
 import * as datasets from './apply-datasets.ts';
+import { copyLargeWallets } from './copy-large-wallets.ts';
 import { wallets } from './domain.ts';
 import { rebuildSnapshots } from './rebuild-snapshots.ts';
 import { refreshSnapshots } from './refresh-snapshots.ts';
@@ -15,6 +16,7 @@ const jobs = {
   syncProfiles,
   refreshSnapshots,
   rebuildSnapshots,
+  copyLargeWallets,
 };
 
 export const handler = createEtl(wallets, jobs, datasets);

@@ -60,6 +60,12 @@ export const jobs = defineJobs('wallets', {
     lane: 'bulk',
     schedule: 'cron(20 3 ? * SUN *)',
   },
+  copyLargeWallets: {
+    summary: 'Copies the holdings of wallets that became large to where their lists are read.',
+    lane: 'bulk',
+    schedule: 'rate(1 hour)',
+    keepsDatabaseAwake: true,
+  },
 });
 
 export type SyncParams = z.output<typeof syncParams>;

@@ -2,7 +2,7 @@ import sql, { empty, join, raw, type Sql } from 'sql-template-tag';
 import * as z from 'zod';
 import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
-import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import { decodeCursor, listId } from '../../shared/kernel/cursor.ts';
 import type { OperationInput } from '../../shared/kernel/operation.ts';
 import { operations } from './contract.ts';
 import { editionJson, editionStats } from './edition-stats.ts';
@@ -18,7 +18,7 @@ const orders = {
   '-lockedShare': { key: 'coalesce(s.locked, 0)::numeric / greatest(s.held, 1)', direction: 'desc' },
 } as const;
 
-const position = z.tuple([z.string().regex(/^(-?\d+(\.\d+)?|Infinity)$/), z.int(), z.int()]);
+const position = z.tuple([z.string().regex(/^(-?\d+(\.\d+)?|Infinity)$/), z.int32(), z.int32()]);
 
 /**
  * Editions with supply, holders, and prices, sorted by id, floor price, last sale, holders, supply, or locked share.
@@ -30,7 +30,8 @@ const position = z.tuple([z.string().regex(/^(-?\d+(\.\d+)?|Infinity)$/), z.int(
 export const listEditions = read(operations.listEditions, {
   statement: ({ query }) => {
     const { key, direction } = orders[query.sort];
-    const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, position);
+    const list = listId(operations.listEditions, { query });
+    const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, list, position);
     const compare = raw(direction === 'asc' ? '>' : '<');
     const afterCursor = after
       ? [sql`((${raw(key)})::numeric, e.set_id, e.play_id) ${compare} (${after[0]}::numeric, ${after[1]}, ${after[2]})`]
@@ -44,7 +45,7 @@ export const listEditions = read(operations.listEditions, {
         )::text as body, max(updated_at) as as_of, bool_or(live) as live
       from (
         select row_number() over (order by ${order}) as n, count(*) over () as total, s.updated_at, s.live,
-          ${cursorSql(sql`((${raw(key)})::numeric)::text`, sql`e.set_id`, sql`e.play_id`)} as next,
+          ${cursorSql(list, sql`((${raw(key)})::numeric)::text`, sql`e.set_id`, sql`e.play_id`)} as next,
           ${editionJson} as item
         from wallets.editions e left join stats s on s.edition_id = e.id
         ${where([...conditions(query), ...afterCursor])}

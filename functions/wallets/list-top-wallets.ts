@@ -3,12 +3,12 @@ import * as z from 'zod';
 import { cursorSql } from '../../shared/http/cursor-sql.ts';
 import { read } from '../../shared/http/endpoint.ts';
 import { flowAddress, toBytes } from '../../shared/kernel/address.ts';
-import { decodeCursor } from '../../shared/kernel/cursor.ts';
+import { decodeCursor, listId } from '../../shared/kernel/cursor.ts';
 import { decimal } from '../../shared/kernel/decimal.ts';
 import { operations } from './contract.ts';
 import { countEditions, countTeams, everyWallet, heldBy, summarize } from './summaries.ts';
 
-const position = z.tuple([decimal, flowAddress, z.int().positive()]);
+const position = z.tuple([decimal, flowAddress, z.int32().positive()]);
 
 /** The summary column of each leaderboard. Each column has an index. */
 const columns: Record<string, string> = {
@@ -34,7 +34,9 @@ export const listTopWallets = read(operations.listTopWallets, {
     const [snapshot, live] = by.startsWith('team.')
       ? teamStandings(by.slice('team.'.length))
       : columnStandings(columns[by]!);
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, position);
+    // `wallet` adds to the answer, but does not change the list
+    const list = listId(operations.listTopWallets, { query: { by } });
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, list, position);
     const afterCursor = after
       ? sql`where (s.value, s.wallet_address) < (${after[0]}::${raw(by === 'floorValue' ? 'numeric' : 'integer')}, ${toBytes(after[1])})`
       : empty;
@@ -63,7 +65,7 @@ export const listTopWallets = read(operations.listTopWallets, {
             select jsonb_build_object('rank', 1 + ${countAhead(snapshot)} + ${countAhead(live)},
               'address', wallets.wallet_name(o.wallet_address), 'value', o.value::text)
             from own o),
-          'nextCursor', (select ${cursorSql(sql`value::text`, sql`wallets.wallet_name(wallet_address)`, sql`rank`)}
+          'nextCursor', (select ${cursorSql(list, sql`value::text`, sql`wallets.wallet_name(wallet_address)`, sql`rank`)}
                          from numbered where rank = ${start + limit} and total > ${limit})
         )::text as body, (select max(updated_at) from page) as as_of, (select bool_or(live) from page) as live`;
   },

@@ -68,7 +68,7 @@ export async function recordHoldings(tx: Transaction, records: readonly HoldingR
 
 /** Blocks every other writer of holdings until the transaction ends. */
 export async function lockHoldings(tx: Transaction): Promise<void> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('wallets.wallet_holdings', 0))`);
+  await tx.query('select wallets.lock_holdings()');
 }
 
 /** The record that counts for each moment, in order of arrival. */

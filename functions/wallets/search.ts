@@ -4,9 +4,15 @@ import { operations } from './contract.ts';
 
 const addressDigits = 16;
 
+/** Of more similar names than this, only so many are compared, and those that begin with the query. */
+const maxCandidates = 1_000;
+
 /**
  * Wallets with a display name similar to the query, or an address that starts with it (`0x` and at least two hex digits);
  * players and teams with a similar name. Most similar first, then by name. At most 50 of each kind.
+ *
+ * A name that contains the query is found too, if the query has three letters or digits in a row: shorter ones match the
+ * beginnings of words.
  *
  * A new or changed name shows at once.
  */
@@ -29,10 +35,21 @@ export const search = read(operations.search, {
       )::text as body`,
 });
 
+/** The key of the index of names by their beginnings. */
+const beginning = sql`left(lower(display_name), 100) collate "C"`;
+
 function matchingWallets(text: string, limit: number): Sql {
   const byName = sql`
-    (select wallet_address, public.word_similarity(${text}, display_name) as likeness from wallets.wallet_profiles
-     where display_name operator(public.%>) ${text} or display_name ilike ${likePattern(text)}
+    (with alike as materialized (
+       select wallet_address, display_name from wallets.wallet_profiles where ${isLike(sql`display_name`, text)}
+     ), candidates as (
+       (select * from alike limit ${maxCandidates})
+       union
+       (select wallet_address, display_name from wallets.wallet_profiles
+        where ${beginning} >= lower(${text}) collate "C" and ${beginning} < lower(${text}) || U&'\\+10FFFF' collate "C"
+        order by ${beginning} limit ${limit})
+     )
+     select wallet_address, public.word_similarity(${text}, display_name) as likeness from candidates
      order by likeness desc, display_name limit ${limit})`;
   const digits = /^0x([0-9a-f]{2,16})$/i.exec(text)?.[1]?.toLowerCase();
   if (digits === undefined) return byName;
@@ -49,9 +66,18 @@ function matchingNames(column: 'player_name' | 'team_name', text: string, limit:
     from (
       select ${name} as name, count(*) as editions, public.word_similarity(${text}, ${name}) as likeness
       from wallets.editions e
-      where ${name} operator(public.%>) ${text} or ${name} ilike ${likePattern(text)}
+      where ${isLike(name, text)}
       group by ${name} order by likeness desc, ${name} limit ${limit}
     ) as best), '[]')`;
+}
+
+/**
+ * Whether a name matches a text. The index finds both by three letters in a row. Of a shorter text it has the beginnings
+ * of words, which are similar to it, but not what only contains it.
+ */
+function isLike(name: Sql, text: string): Sql {
+  const isSimilar = sql`${name} operator(public.%>) ${text}`;
+  return /[\p{L}\p{N}]{3}/u.test(text) ? sql`(${isSimilar} or ${name} ilike ${likePattern(text)})` : isSimilar;
 }
 
 /** The LIKE pattern that matches strings containing a text. */

@@ -9,6 +9,14 @@ export const tables = {
     summary: 'The holder of each moment as of its last event, one row per moment.',
     announces: ['wallets:{address}', 'editions:{id}', 'edition-list:all', 'wallet-leaderboards:all'],
   },
+  large_wallets: {
+    summary: 'Wallets whose holdings are copied to `large_wallet_holdings`, and how far.',
+    announces: ['wallets:{address}'],
+  },
+  large_wallet_holdings: {
+    summary: 'The holdings of large wallets with their sort keys, in the order of each list. Maintained by triggers.',
+    announces: ['wallets:{address}'],
+  },
   nft_core_metadata: {
     summary: 'Moments, each with its edition and serial number.',
     announces: [

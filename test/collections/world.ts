@@ -171,6 +171,13 @@ export const world: World = {
         on u.user_address = e.owner and u.collection_id = e.collection_id
       where (u.token_count, u.amount) is distinct from (e.tokens, e.amount)`,
     },
+    'collections.held_count': {
+      unless: [],
+      wrong: `
+      select c.name, c.held_count, sum(u.token_count) from collections.collections c
+        left join collections.user_collections u on u.collection_id = c.id
+      group by c.id having c.held_count <> coalesce(sum(u.token_count), 0)`,
+    },
     'collections.holder_count': {
       unless: [],
       wrong: `

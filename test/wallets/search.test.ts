@@ -59,6 +59,33 @@ test('treats LIKE wildcards as plain characters', async () => {
     expect([q, await find(q)]).toEqual([q, { wallets: [], players: [], teams: [] }]);
 });
 
+test('finds words that begin with two letters', async () => {
+  await profile(0xd1, 'Wendy quill');
+  await profile(0xd2, 'aqua');
+  expect((await find('qu')).wallets).toEqual([
+    { address: wallet(0xd1), displayName: 'Wendy quill', momentsTotal: null },
+  ]);
+  expect((await find('qua')).wallets).toEqual([{ address: wallet(0xd2), displayName: 'aqua', momentsTotal: null }]);
+});
+
+test('finds the first by name of more similar names than it compares', async () => {
+  const names = Array.from({ length: 1_500 }, (_, i) => `yak ${String(1_499 - i).padStart(4, '0')}`);
+  await commit((tx) =>
+    recordProfiles(
+      tx,
+      names.map((displayName, i) => ({ wallet: wallet(0x1000 + i), displayName })),
+    ),
+  );
+  for (const q of ['yak', 'ya']) {
+    const { json } = await call(`/v1/search?q=${q}&limit=3`);
+    expect(json.wallets.map((one: { displayName: string }) => one.displayName)).toEqual([
+      'yak 0000',
+      'yak 0001',
+      'yak 0002',
+    ]);
+  }
+});
+
 test('applies the limit to each kind', async () => {
   const { json } = await call('/v1/search?q=ada&limit=1');
   expect([json.wallets.length, json.players]).toEqual([1, [{ name: 'Ada Amsel', editions: 2 }]]);

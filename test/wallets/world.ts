@@ -21,6 +21,7 @@ const seed = `
     (1, 3, null, null, 'Cleo Castor', null, null, null, null), (1, 4, null, null, null, null, null, null, null);
   insert into wallets.nft_core_metadata
   values (1, ${edition(1)}, 11), (2, ${edition(1)}, 12), (3, ${edition(2)}, 13), (5, ${edition(2)}, 15);
+  insert into wallets.large_wallets (wallet_address, is_complete) values (${bytes(ada)}, true);
   insert into wallets.wallet_holdings (nft_id, wallet_address, is_locked, last_event_ts)
   values (1, ${bytes(ada)}, false, ${at(1)}), (2, ${bytes(bo)}, true, ${at(2)}), (3, ${bytes(ada)}, false, ${at(3)}),
     (4, ${bytes(bo)}, false, ${at(4)}), (6, null, false, ${at(5)});
@@ -92,6 +93,9 @@ export const world: World = {
   },
   internal: {
     edition_prices: 'a trigger on edition_price_scrape updates it, in the transaction of the change that it announces',
+    large_wallets: 'decides from which of two equal tables a list is read',
+    large_wallet_holdings:
+      'triggers on wallet_holdings and nft_core_metadata update it, in the transaction of the change that they announce',
     dirty_wallets: queue,
     dirty_editions: queue,
     changed_holdings: queue,
@@ -129,6 +133,18 @@ export const world: World = {
           ) as latest using (edition_id)
         where (p.scraped_at, p.floor_usd, p.average_sale_usd)
           is distinct from (latest.scraped_at, latest.floor_usd, latest.average_sale_usd)`,
+    },
+    large_wallet_holdings: {
+      unless: ['large_wallets'],
+      wrong: `
+        select * from wallets.large_wallet_holdings l full join (
+            select h.wallet_address, h.is_locked, h.nft_id, h.last_event_ts,
+              coalesce(m.edition_id, 0) as edition_id, coalesce(m.serial_number, 2147483647) as serial_number
+            from wallets.wallet_holdings h join wallets.large_wallets w using (wallet_address)
+              left join wallets.nft_core_metadata m using (nft_id)
+          ) as held using (wallet_address, is_locked, nft_id)
+        where (l.edition_id, l.serial_number, l.last_event_ts)
+          is distinct from (held.edition_id, held.serial_number, held.last_event_ts)`,
     },
     edition_prices_snapshot: {
       unless: ['edition_prices'],
