@@ -31,6 +31,7 @@ test('lists what failed by source and unit, with the reason and the next attempt
         data: null,
         jobId: null,
         ...common,
+        retryAt: null,
       },
       { source: users, unit: '5', reason: 'is odd', attempts: 2, data: null, jobId, ...common },
       {

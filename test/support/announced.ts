@@ -301,4 +301,5 @@ const neighbors: Record<string, [instead: string, insteadOfNull: string]> = {
   bytea: ['set_byte($, 0, 255 - get_byte($, 0))', `decode(repeat('ee', 20), 'hex')`],
   jsonb: [`$ || '{"x": 1}'`, `'{"x": 1}'`],
   'integer[]': ['$ || 1', `'{1}'`],
+  'text[]': ["$ || 'x'::text", `'{x}'`],
 };

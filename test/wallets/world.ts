@@ -32,7 +32,8 @@ const seed = `
   insert into wallets.player_price_scrape values ('Cleo Castor', ${at(1)}, 3, 4, 5), ('Cleo Castor', ${at(2)}, 6, 7, 8);
   insert into wallets.purchases (nft_id, purchased_at, seller, buyer, price_usd, block_height)
   values (1, ${at(1)}, ${bytes(bo)}, ${bytes(ada)}, 4, 100), (3, ${at(2)}, ${bytes(bo)}, ${bytes(ada)}, 9, null);
-  insert into wallets.missing_rows values ('run', 'key')`;
+  insert into wallets.missing_rows values ('run', 'key', 'stored');
+  insert into wallets.seen_rows values ('run', '{key}')`;
 
 const isDirty = `
   select exists (select 1 from wallets.dirty_wallets) or exists (select 1 from wallets.dirty_editions)
