@@ -1,17 +1,15 @@
-import { createHash } from 'node:crypto';
 import { commit } from '../../shared/changes/commit.ts';
-import { toJsonb } from '../../shared/db/json.ts';
 import { findRefused, isRefusal } from '../../shared/db/refused-rows.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { upstreamSettings } from '../../shared/env.ts';
 import { respond } from '../../shared/http/endpoint.ts';
-import { type Failure, quarantine } from '../../shared/jobs/quarantine.ts';
+import { digestOf, type Failure, quarantine } from '../../shared/jobs/quarantine.ts';
 import { secret } from '../../shared/secrets.ts';
 import { alchemy } from '../upstreams/alchemy.ts';
 import { operations } from './contract.ts';
 import { lockCollections } from './record-collection.ts';
-import { recordTransfers, type TransferRecord } from './record-transfers.ts';
-import { type RemovalRecord, revertTransfers } from './revert-transfers.ts';
+import { recordTransfers } from './record-transfers.ts';
+import { revertTransfers } from './revert-transfers.ts';
 import { type NftActivity, parseActivity, verifySignature } from './sources/alchemy-webhook.ts';
 
 const source = `collections.${operations.receiveAlchemyWebhook.operationId}`;
@@ -42,22 +40,57 @@ export const receiveAlchemyWebhook = respond(
   },
 );
 
-async function apply({ recorded, removed }: NftActivity) {
+interface Rejected {
+  row: unknown;
+  reason: string;
+}
+
+type Stored = Awaited<ReturnType<typeof write>> & { refused: Rejected[] };
+
+/** Stores all at once, or if a table refuses something, each collection by itself, without what is refused. */
+async function apply(activity: NftActivity): Promise<Stored> {
   try {
-    return { ...(await commit((tx) => write(tx, removed, recorded))), refused: [] };
+    return { ...(await commit((tx) => write(tx, activity))), refused: [] };
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const refused = await findRefused(recorded, recordTransfers);
-    if (refused.size === 0) throw error;
-    const others = recorded.filter((one) => !refused.has(one));
-    return {
-      ...(await commit((tx) => write(tx, removed, others))),
-      refused: [...refused].map(([row, reason]) => ({ row, reason })),
-    };
+    const all: Stored = { reverted: { applied: 0, unchanged: 0 }, stored: { applied: 0, unchanged: 0 }, refused: [] };
+    for (const part of byCollection(activity)) {
+      const { reverted, stored, refused } = await applyPart(part);
+      all.reverted.applied += reverted.applied;
+      all.stored.applied += stored.applied;
+      all.stored.unchanged += stored.unchanged;
+      all.refused.push(...refused);
+    }
+    return all;
   }
 }
 
-async function write(tx: Transaction, removed: readonly RemovalRecord[], recorded: readonly TransferRecord[]) {
+type Part = Pick<NftActivity, 'recorded' | 'removed'>;
+
+function byCollection({ recorded, removed }: Part): Part[] {
+  const names = new Set([...recorded, ...removed].map(({ collection }) => collection));
+  return [...names].map((name) => ({
+    recorded: recorded.filter(({ collection }) => collection === name),
+    removed: removed.filter(({ collection }) => collection === name),
+  }));
+}
+
+async function applyPart(part: Part): Promise<Stored> {
+  try {
+    return { ...(await commit((tx) => write(tx, part))), refused: [] };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const found = await findRefused(part.recorded, recordTransfers);
+    // fine one by one, but not together: none of this collection's
+    const reason = 'does not fit the tables together with the others of its collection';
+    const refused = found.size > 0 ? found : new Map(part.recorded.map((row) => [row, reason]));
+    const recorded = part.recorded.filter((one) => !refused.has(one));
+    const kept = await commit((tx) => write(tx, { ...part, recorded }));
+    return { ...kept, refused: [...refused].map(([row, why]) => ({ row, reason: why })) };
+  }
+}
+
+async function write(tx: Transaction, { recorded, removed }: Part) {
   // all at once and in order, so that no two webhooks wait for each other
   await lockCollections(
     tx,
@@ -66,8 +99,4 @@ async function write(tx: Transaction, removed: readonly RemovalRecord[], recorde
   return { reverted: await revertTransfers(tx, removed), stored: await recordTransfers(tx, recorded) };
 }
 
-/** Named by what it is: the same log is the same unit when it is delivered again. */
-function toFailure({ row, reason }: { row: unknown; reason: string }): Failure {
-  const digest = createHash('sha256').update(toJsonb(row)).digest('hex');
-  return { unit: `activity ${digest.slice(0, 16)}`, reason, data: row };
-}
+const toFailure = ({ row, reason }: Rejected): Failure => ({ unit: digestOf(row), reason, data: row });

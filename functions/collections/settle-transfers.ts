@@ -2,7 +2,11 @@ import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
 import { inTransaction } from '../../shared/db/transaction.ts';
+import type { Run } from '../../shared/jobs/job.ts';
+import { quarantineFailed } from '../../shared/jobs/quarantine.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
+import { jobNameOf } from '../../shared/kernel/job.ts';
+import { jobs } from './jobs.ts';
 import { type RemovalRecord, revertTransfers } from './revert-transfers.ts';
 import { type Block, getAlchemy } from './sources/alchemy.ts';
 
@@ -12,7 +16,7 @@ import { type Block, getAlchemy } from './sources/alchemy.ts';
  *
  * @source Alchemy eth_getBlockByNumber
  */
-export async function settleTransfers(): Promise<void> {
+export async function settleTransfers(run: Run): Promise<void> {
   const unsettled = await unsettledTransfers();
   if (unsettled.length === 0) return;
   const alchemy = await getAlchemy();
@@ -28,8 +32,11 @@ export async function settleTransfers(): Promise<void> {
   const orphaned = known
     .filter(({ blockNumber, blockHash }) => canonical.get(blockNumber) !== blockHash)
     .map((one) => ({ ...one, reportedAt: checkedAt }));
-  for (const removals of Map.groupBy(orphaned, ({ collection }) => collection).values())
-    await commit((tx) => revertTransfers(tx, removals));
+  const removals = Map.groupBy(orphaned, ({ collection }) => collection);
+  for (const [collection, ofCollection] of removals)
+    await commit((tx) => revertTransfers(tx, ofCollection)).catch((error: unknown) =>
+      quarantineFailed(jobNameOf(jobs.syncTransfers), run, collection, error),
+    );
   if (finalized) await settle([...canonical].filter(([number]) => number <= finalized.number));
 }
 

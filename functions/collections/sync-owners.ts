@@ -1,7 +1,8 @@
+import * as z from 'zod';
 import type { Run } from '../../shared/jobs/job.ts';
 import { type Batch, runSync } from '../../shared/jobs/sync.ts';
-import { PositionExpired, Upstream } from '../../shared/kernel/errors.ts';
-import { type Page, pagesOf } from '../../shared/upstream/pages.ts';
+import { Integrity, PositionExpired, Upstream } from '../../shared/kernel/errors.ts';
+import { type Page, pagesOf, parseStored } from '../../shared/upstream/pages.ts';
 import { getHeads, maxReadings, readTransfers } from './read-transfers.ts';
 import { concludeOwners, type OwnerRecord, recordOwners } from './record-owners.ts';
 import { recordTransfers, type TransferRecord } from './record-transfers.ts';
@@ -15,6 +16,12 @@ interface Position {
   head: Block;
   key: string | null;
 }
+
+const storedPosition = z.object({
+  finalized: z.number(),
+  head: z.object({ number: z.number(), hash: z.string() }),
+  key: z.string().nullable(),
+}) satisfies z.ZodType<Position>;
 
 type Listed = OwnerRecord | TransferRecord;
 
@@ -34,7 +41,7 @@ export async function syncCollectionOwners(address: string, run: Run): Promise<'
   const alchemy = await getAlchemy();
   let at: Position;
   const fetchPage = async (position: string | null): Promise<Page<Listed>> => {
-    at = position === null ? await startOfList(alchemy) : JSON.parse(position);
+    at = position === null ? await startOfList(alchemy) : parseStored(storedPosition, position);
     const { head, next, ...page } = await readOwners(alchemy, address, at);
     at = { ...at, head, key: next };
     return { ...page, next: next === null ? null : JSON.stringify(at) };
@@ -56,6 +63,8 @@ export async function syncCollectionOwners(address: string, run: Run): Promise<'
         const listed = await recordOwners(tx, address, at.finalized, owners);
         return { applied: stored.applied + listed.applied, unchanged: stored.unchanged + listed.unchanged };
       },
+      // an owner that is malformed here would be removed
+      maxRejectedShare: 0,
       async finish(tx) {
         await concludeOwners(tx, address, at.finalized, at.head.number);
         return undefined;
@@ -89,7 +98,9 @@ async function readOwners(
     const [sameSince, now] = await alchemy.getBlocks([since.number, 'latest']);
     assertCanonical(address, since, sameSince);
     if (now?.hash !== head.hash) continue;
-    return { ...page, rows: [...moved.rows, ...page.rows], rejected: [...moved.rejected, ...page.rejected], head };
+    // it may be in the page already, and would count again when it arrives
+    if (moved.rejected[0]) throw new Integrity(`A transfer of ${address} is malformed: ${moved.rejected[0].reason}`);
+    return { ...page, rows: [...moved.rows, ...page.rows], head };
   }
   throw new Upstream(`The chain moved during ${maxReadings} readings of a page of owners of ${address}.`);
 }

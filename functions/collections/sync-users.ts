@@ -2,7 +2,14 @@ import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
 import { addProgress, type Run } from '../../shared/jobs/job.ts';
-import { assertFewQuarantined, type Failure, isDue, quarantine, release } from '../../shared/jobs/quarantine.ts';
+import {
+  assertFewQuarantined,
+  digestOf,
+  type Failure,
+  isDue,
+  quarantine,
+  release,
+} from '../../shared/jobs/quarantine.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { InvalidInput } from '../../shared/kernel/errors.ts';
 import { jobNameOf } from '../../shared/kernel/job.ts';
@@ -10,6 +17,7 @@ import { jobs } from './jobs.ts';
 import { recordUsers } from './record-users.ts';
 import { getNeynar, type Neynar, type Users } from './sources/neynar.ts';
 
+const source = jobNameOf(jobs.syncUsers);
 const batchSize = 100;
 const refreshAfterHours = 12;
 
@@ -23,14 +31,14 @@ const refreshAfterHours = 12;
 export const syncUsers = handleJob(jobs.syncUsers, async ({ step, ...run }) => {
   const neynar = await getNeynar();
   await step('users');
-  for (let [asked, quarantined] = [0, 0]; ; ) {
+  for (let asked = 0; ; ) {
     const fids = await nextUsers();
     if (fids.length === 0) {
-      assertFewQuarantined(quarantined, asked);
+      await assertFewQuarantined(source, run, asked);
       return 'done';
     }
     asked += fids.length;
-    quarantined += await refresh(await fetchUsers(neynar, fids), fids, run);
+    await refresh(await fetchUsers(neynar, fids), fids, run);
     if (Date.now() >= run.deadline.getTime()) return 'continue';
   }
 });
@@ -62,14 +70,13 @@ async function fetchUsers(neynar: Neynar, fids: readonly number[]): Promise<User
   }
 }
 
-/** Stores the users that were asked for, and returns how many of them were quarantined for the first time. */
-async function refresh({ rows, rejected }: Users, asked: readonly number[], run: Run): Promise<number> {
-  const source = jobNameOf(jobs.syncUsers);
-  const failures = rejected.flatMap(({ fid, reason, row }): Failure[] =>
-    fid === undefined ? [] : [{ unit: String(fid), reason, data: row }],
+/** Stores the users that were asked for, and quarantines the malformed ones. */
+async function refresh({ rows, rejected }: Users, asked: readonly number[], run: Run): Promise<void> {
+  const failures = rejected.map(
+    ({ fid, reason, row }): Failure => ({ unit: fid === undefined ? digestOf(row) : String(fid), reason, data: row }),
   );
-  const failed = new Set(failures.map(({ unit }) => Number(unit)));
-  const quarantined = await quarantine(source, run.jobId, failures);
+  const failed = new Set(rejected.map(({ fid }) => fid));
+  await quarantine(source, run.jobId, failures);
   // unchanged and unknown users too, so that the next batch has others
   const refreshed = asked.filter((fid) => !failed.has(fid));
   await commit(async (tx) => {
@@ -81,5 +88,4 @@ async function refresh({ rows, rejected }: Users, asked: readonly number[], run:
     source,
     rows.map(({ fid }) => String(fid)),
   );
-  return quarantined;
 }

@@ -9,9 +9,7 @@
  * with a new token. From then on the old worker can change neither the job's progress nor its end, and no batch of its
  * syncs commits. Cancelling works the same way. (What a job commits outside of a sync is not checked against the token.)
  */
-import sql from 'sql-template-tag';
 import type * as z from 'zod';
-import { query } from '../db/read.ts';
 import { inTransaction, type Transaction } from '../db/transaction.ts';
 import { jobsQueueUrl } from '../env.ts';
 import { sendMessages } from '../events/queue.ts';
@@ -149,12 +147,12 @@ export async function startJob(jobId: string): Promise<{ attempt: number; token:
   return rows[0];
 }
 
-/** Extends the lease of a running job. A lease lasts two minutes; call this well before it expires. */
+/** Extends the lease of a running job. A lease lasts two minutes; one that has ended is not taken up again. */
 export async function extendLease({ jobId, token }: Run): Promise<void> {
   await inTransaction((tx) =>
     tx.query(
       `update platform.jobs set lease_until = clock_timestamp() + make_interval(secs => $3)
-       where id = $1 and lease_token = $2 and status = 'running'`,
+       where id = $1 and lease_token = $2 and status = 'running' and lease_until > clock_timestamp()`,
       [jobId, token, leaseSeconds],
     ),
   );
@@ -212,19 +210,22 @@ export async function cancelJob(jobId: string, by: string): Promise<boolean> {
 }
 
 /**
- * Adds to the job's counts, in the transaction that applied the rows.
+ * Adds to the job's counts, in the transaction that applied the rows, and returns them.
  *
  * @throws Superseded  the job was cancelled, or another worker holds its lease: the transaction must not commit
  */
-export async function addProgress(tx: Transaction, run: Run, counts: Counts, percent?: number): Promise<void> {
-  const { rowCount } = await tx.query(
+export async function addProgress(tx: Transaction, run: Run, counts: Counts, percent?: number): Promise<Counts> {
+  const { rows } = await tx.query<Counts>(
     `update platform.jobs set rows_read = rows_read + $3, rows_applied = rows_applied + $4,
        rows_unchanged = rows_unchanged + $5, rows_rejected = rows_rejected + $6,
-       percent = coalesce($7, percent), updated_at = now() where id = $1 and lease_token = $2`,
+       percent = coalesce($7, percent), updated_at = now() where id = $1 and lease_token = $2
+     returning rows_read::float8 as read, rows_applied::float8 as applied, rows_unchanged::float8 as unchanged,
+       rows_rejected::float8 as rejected`,
     [run.jobId, run.token, counts.read, counts.applied, counts.unchanged, counts.rejected, percent ?? null],
   );
-  if (rowCount === 0)
+  if (!rows[0])
     throw new Superseded('The job was cancelled or taken over by another worker.', { details: { jobId: run.jobId } });
+  return rows[0];
 }
 
 /** Sets the current step of a job and the expected number of rows. */
@@ -266,15 +267,4 @@ export async function endJob({ jobId, token }: Run, { status, error, result }: J
   );
   if (rows.length === 0) log.warn('job end ignored, lease lost', { jobId, status });
   return rows[0]?.run_again ?? false;
-}
-
-/** A job's counts so far. */
-export async function countsOf(jobId: string): Promise<Counts> {
-  const [row] = await query<Record<keyof Counts, string>>(
-    sql`select rows_read as read, rows_applied as applied, rows_unchanged as unchanged, rows_rejected as rejected
-        from platform.jobs where id = ${jobId}`,
-    'sync',
-  );
-  const { read = '0', applied = '0', unchanged = '0', rejected = '0' } = row ?? {};
-  return { read: Number(read), applied: Number(applied), unchanged: Number(unchanged), rejected: Number(rejected) };
 }

@@ -4,13 +4,19 @@
  */
 import { randomUUID } from 'node:crypto';
 import { inTransaction, type Transaction } from '../db/transaction.ts';
-import { Busy, Superseded } from '../kernel/errors.ts';
+import { Busy } from '../kernel/errors.ts';
 
 export interface Lease {
   name: string;
   token: string;
   /** Where the previous run stopped; null at the beginning. */
   position: unknown;
+}
+
+/** How many rows of a sync were read since its beginning, and how many of them were rejected. */
+export interface RowCounts {
+  read: number;
+  rejected: number;
 }
 
 const leaseSeconds = 120;
@@ -40,19 +46,44 @@ export async function takeLease(name: string): Promise<Lease> {
 }
 
 /**
- * Advances the checkpoint and extends the lease, in the transaction of the batch.
+ * Advances the checkpoint and extends the lease, in the transaction of the batch. Returns the counts including the batch.
  *
- * @throws Superseded  the lease was taken over: the transaction must not commit
+ * @throws Busy  another run took the lease over: the transaction must not commit (retryable)
  */
-export async function moveCheckpoint(tx: Transaction, lease: Lease, position: unknown): Promise<void> {
-  const { rowCount } = await tx.query(
-    `update platform.checkpoints set position = $3, updated_at = now(),
-       lease_until = clock_timestamp() + make_interval(secs => $4)
-     where name = $1 and lease_token = $2`,
-    [lease.name, lease.token, position === null ? null : JSON.stringify(position), leaseSeconds],
+export async function moveCheckpoint(
+  tx: Transaction,
+  lease: Lease,
+  position: unknown,
+  counts: RowCounts = { read: 0, rejected: 0 },
+): Promise<RowCounts> {
+  const { rows } = await tx.query<RowCounts>(
+    `update platform.checkpoints set position = $3, updated_at = now(), rows_read = rows_read + $5,
+       rows_rejected = rows_rejected + $6, lease_until = clock_timestamp() + make_interval(secs => $4)
+     where name = $1 and lease_token = $2
+     returning rows_read::float8 as read, rows_rejected::float8 as rejected`,
+    [
+      lease.name,
+      lease.token,
+      position === null ? null : JSON.stringify(position),
+      leaseSeconds,
+      counts.read,
+      counts.rejected,
+    ],
   );
-  if (rowCount !== 1)
-    throw new Superseded(`The lease of ${lease.name} was taken over.`, { details: { name: lease.name } });
+  if (!rows[0])
+    throw new Busy(`Another run took over ${lease.name}.`, turnAfterSeconds, { details: { name: lease.name } });
+  return rows[0];
+}
+
+/** Extends the lease while the source has nothing to apply yet. */
+export async function extendCheckpoint({ name, token }: Lease): Promise<void> {
+  await inTransaction((tx) =>
+    tx.query(
+      `update platform.checkpoints set lease_until = clock_timestamp() + make_interval(secs => $3)
+       where name = $1 and lease_token = $2`,
+      [name, token, leaseSeconds],
+    ),
+  );
 }
 
 /** Releases the lease. `keep` leaves the position for the next run; `forget` deletes it. */

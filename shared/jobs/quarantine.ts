@@ -2,8 +2,10 @@
  * Units that a job could not process, each with its reason, so that one costs itself alone: the others go on without it,
  * and it is tried again later and later, up to once a day. `GET /v1/quarantine` lists them.
  */
+import { createHash } from 'node:crypto';
 import sql, { type Sql } from 'sql-template-tag';
 import { toJsonb } from '../db/json.ts';
+import { query } from '../db/read.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { Busy, Config, Integrity, RateLimited, Superseded, TributaryError, Unavailable } from '../kernel/errors.ts';
 import { type JobDeclaration, jobNameOf } from '../kernel/job.ts';
@@ -20,6 +22,11 @@ export interface Failure {
   reason: string;
   /** What upstream sent, if that is what failed. */
   data?: unknown;
+}
+
+/** Names what upstream sent, if it has no name of its own: the same is the same unit when it comes again. */
+export function digestOf(data: unknown): string {
+  return `digest ${createHash('sha256').update(toJsonb(data)).digest('hex').slice(0, 16)}`;
 }
 
 const firstRetrySeconds = 300;
@@ -53,7 +60,6 @@ export async function processUnits(
   const source = jobNameOf(job);
   const processed: string[] = [];
   let failedInARow = 0;
-  let quarantined = 0;
   try {
     for (const [i, unit] of units.entries()) {
       try {
@@ -62,9 +68,7 @@ export async function processUnits(
         processed.push(unit);
       } catch (error) {
         if (error instanceof Busy) continue;
-        if (concernsRun(error)) throw error;
-        log.warn('unit quarantined', { source, unit, error });
-        quarantined += await quarantine(source, run.jobId, [{ unit, reason: reasonOf(error) }]);
+        await quarantineFailed(source, run, unit, error);
         failedInARow = isRetryable(error) ? failedInARow + 1 : 0;
         if (failedInARow >= maxFailuresInARow) throw error;
       }
@@ -73,24 +77,32 @@ export async function processUnits(
   } finally {
     await release(source, processed);
   }
-  assertFewQuarantined(quarantined, units.length);
+  await assertFewQuarantined(source, run, units.length);
   return 'done';
 }
 
-/** @throws Integrity  more than 5% of the units failed for the first time */
-export function assertFewQuarantined(quarantined: number, units: number): void {
-  if (quarantined <= Math.max(1, units * maxQuarantinedShare)) return;
-  throw new Integrity(
-    `${quarantined} of ${units} failed for the first time. The others were processed. See GET /v1/quarantine.`,
-    { details: { quarantined, units } },
+/** Quarantines a unit that failed. @throws the error, if it concerns the whole run */
+export async function quarantineFailed(source: string, run: Run, unit: string, error: unknown): Promise<void> {
+  if ([Superseded, RateLimited, Unavailable, Config].some((kind) => error instanceof kind)) throw error;
+  log.warn('unit quarantined', { source, unit, error });
+  await quarantine(source, run.jobId, [{ unit, reason: reasonOf(error) }]);
+}
+
+/** @throws Integrity  of the units of a run, in all its messages, more than 5% failed for the first time */
+export async function assertFewQuarantined(source: string, { jobId }: Run, units: number): Promise<void> {
+  const [row] = await query<{ quarantined: number }>(
+    sql`select count(*)::integer as quarantined from platform.quarantine
+        where source = ${source} and job_id = ${jobId} and attempts = 1`,
+    'sync',
   );
+  const { quarantined } = row!;
+  if (quarantined <= Math.max(1, units * maxQuarantinedShare)) return;
+  throw new Integrity(`${quarantined} failed for the first time. The others were processed. See GET /v1/quarantine.`, {
+    details: { quarantined },
+  });
 }
 
 const isRetryable = (error: unknown) => error instanceof TributaryError && error.retryable;
-
-function concernsRun(error: unknown): boolean {
-  return [Superseded, RateLimited, Unavailable, Config].some((kind) => error instanceof kind);
-}
 
 function reasonOf(error: unknown): string {
   if (error instanceof TributaryError) return error.message;
@@ -98,13 +110,13 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Quarantines units, each for twice as long as the time before. Returns how many were not quarantined yet.
+ * Quarantines units, each for twice as long as the time before.
  *
  * @param source  the name of the job or operation
  * @param jobId   the run that tried them. Null: nothing tries them again by itself
  */
-export async function quarantine(source: string, jobId: string | null, failures: readonly Failure[]): Promise<number> {
-  if (failures.length === 0) return 0;
+export async function quarantine(source: string, jobId: string | null, failures: readonly Failure[]): Promise<void> {
+  if (failures.length === 0) return;
   const { rows } = await inTransaction((tx) =>
     tx.query<{ attempts: number }>(
       `insert into platform.quarantine as q (source, unit, reason, data, job_id, retry_at)
@@ -125,9 +137,7 @@ export async function quarantine(source: string, jobId: string | null, failures:
       ],
     ),
   );
-  const added = rows.filter(({ attempts }) => attempts === 1).length;
-  count('Quarantined', 'Count', added);
-  return added;
+  count('Quarantined', 'Count', rows.filter(({ attempts }) => attempts === 1).length);
 }
 
 /** Takes units that were processed after all out of quarantine. */

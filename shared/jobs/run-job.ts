@@ -91,15 +91,12 @@ export async function runJob(
   const started = await startJob(jobId);
   if (!started) return requestRunAgain(job, message, jobId);
   const run = { jobId, token: started.token, deadline: deadlineIn(context) };
-  const stopHeartbeat = keepLease(job, run, signal);
   let runAgain = false;
   try {
     if (receives >= maxReceives && started.attempt >= maxReceives) throw new CutOff(started.attempt - 1);
-    runAgain = await runOnce(handler, run, message);
+    runAgain = await runOnce(handler, run, message, signal);
   } catch (error) {
     runAgain = await endOrRetry(job, run, { ...message, jobId, params }, started.attempt, error);
-  } finally {
-    stopHeartbeat();
   }
   if (runAgain) await enqueueJob(job, params, message.requestedBy);
   count('Jobs', 'Count', 1, { job: jobNameOf(job) });
@@ -116,21 +113,36 @@ function deadlineIn(context: Context): Date {
   return new Date(Date.now() + Math.max(remainingMs - reserveMs, remainingMs / 2));
 }
 
-/** Extends the lease until it is stopped, or the invocation ends without its work. */
-function keepLease(job: JobDeclaration, run: Run, signal: AbortSignal): () => void {
+/**
+ * Extends the lease until it is stopped, or the invocation ends without its work. Stopping waits for an extension that is
+ * on its way: after the release it would keep the lease from the message that continues the job.
+ */
+function keepLease(job: JobDeclaration, run: Run, signal: AbortSignal): () => Promise<void> {
+  let extending = Promise.resolve();
   const timer = setInterval(() => {
-    extendLease(run).catch((error: unknown) => log.warn('job lease not extended', { job: jobNameOf(job), error }));
+    extending = extendLease(run).catch((error: unknown) =>
+      log.warn('job lease not extended', { job: jobNameOf(job), error }),
+    );
   }, heartbeatMs);
-  const stop = () => clearInterval(timer);
-  signal.addEventListener('abort', stop);
+  const stop = () => {
+    clearInterval(timer);
+    return extending;
+  };
+  signal.addEventListener('abort', () => clearInterval(timer));
   return stop;
 }
 
 /** True if the job must run once more. */
-async function runOnce({ job, run: work }: JobHandler, run: Run, message: StartMessage): Promise<boolean> {
+async function runOnce(
+  { job, run: work }: JobHandler,
+  run: Run,
+  message: StartMessage,
+  signal: AbortSignal,
+): Promise<boolean> {
   const params = parseParams(job, message.params);
   const step = (name: string, total?: number) => setStep(run, name, total);
-  const outcome = await work({ ...run, params, requestedBy: message.requestedBy, step });
+  const stopHeartbeat = keepLease(job, run, signal);
+  const outcome = await work({ ...run, params, requestedBy: message.requestedBy, step }).finally(stopHeartbeat);
   if (outcome === 'continue') {
     await releaseJob(run, { dueInSeconds: 0, attempts: 0 });
     await sendMessages(jobsQueueUrl(job), [{ ...message, jobId: run.jobId, params }]);

@@ -6,13 +6,13 @@ import type { Transaction } from '../db/transaction.ts';
 import { Integrity, PositionExpired, TributaryError } from '../kernel/errors.ts';
 import { storable } from '../kernel/text.ts';
 import { log } from '../observability/log.ts';
-import { addProgress, type Counts, countsOf, type Run } from './job.ts';
-import { type Lease, moveCheckpoint, releaseLease, takeLease } from './lease.ts';
+import { addProgress, type Counts, type Run } from './job.ts';
+import { extendCheckpoint, type Lease, moveCheckpoint, type RowCounts, releaseLease, takeLease } from './lease.ts';
 
 /** A rejected row and the reason. */
 export interface Rejected {
-  /** Its line in the file, or its number in the run, from 1. */
-  position: number;
+  /** Its line in the file. Default: its number in the run of the job, from 1. */
+  position?: number;
   reason: string;
   row: unknown;
 }
@@ -20,7 +20,7 @@ export interface Rejected {
 /** A batch from a source: its valid rows, its rejected rows, and where the next batch begins. */
 export interface Batch<Row> {
   rows: Row[];
-  /** The position of each row, as in `Rejected`. Default: its number in the run. */
+  /** The position of each row, as in `Rejected`. */
   positions?: readonly number[];
   rejected: Rejected[];
   /** The position after this batch; null at the end. */
@@ -39,13 +39,15 @@ export interface Sync<Row, B extends Batch<Row> = Batch<Row>> {
   apply(tx: Transaction, rows: Row[], batch: B): Promise<Changed>;
   /** Runs after the last batch, in its own transaction, unless too many rows were rejected. */
   finish?(tx: Transaction): Promise<Changed | undefined>;
+  /** The share of rejected rows above which it fails. Default: 1%. 0: what is missing would be taken for removed. */
+  maxRejectedShare?: number;
 }
 
 /** From this many changed rows, the tables' statistics count as outdated. */
 const staleStatisticsRows = 50_000;
 
-/** The share of rejected rows above which a run fails. */
-const maxRejectedShare = 0.01;
+const defaultMaxRejectedShare = 0.01;
+const heartbeatMs = 30_000;
 
 /**
  * Runs a sync from its checkpoint. Each batch is one transaction with its counts, its rejected rows, and the
@@ -55,18 +57,18 @@ const maxRejectedShare = 0.01;
  *
  * If the source no longer knows the position (`PositionExpired`), the run reads again from the start.
  *
- * @throws Busy        another run is in progress (retryable)
- * @throws Superseded  another run took over this run's lease, or the job was cancelled
+ * @throws Busy        another run is in progress, or took over this one's lease (retryable)
+ * @throws Superseded  the job was cancelled, or another worker holds it
  * @throws Integrity   too many rows were rejected; the valid ones were applied, the others are listed
  */
 export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run): Promise<'done' | 'continue'> {
   const lease = await takeLease(sync.name);
+  const stopHeartbeat = keepLease(lease, run);
   try {
     if ((await applyBatches(sync, run, lease)) === 'continue') {
       await releaseLease(lease, 'keep');
       return 'continue';
     }
-    await assertFewRejected(run);
     await finish(sync, run, lease);
     await releaseLease(lease, 'forget');
   } catch (error) {
@@ -74,8 +76,20 @@ export async function runSync<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run
     const resumes = !(error instanceof TributaryError) || error.retryable;
     await releaseLease(lease, resumes ? 'keep' : 'forget').catch(() => {});
     throw error;
+  } finally {
+    stopHeartbeat();
   }
   return 'done';
+}
+
+/** A source may take longer than a lease before it has anything to apply. */
+function keepLease(lease: Lease, { deadline }: Run): () => void {
+  const timer = setInterval(() => {
+    // a worker past its deadline has been frozen: what it held may be another's
+    if (Date.now() > deadline.getTime() + heartbeatMs) return clearInterval(timer);
+    extendCheckpoint(lease).catch((error: unknown) => log.warn('sync lease not extended', { sync: lease.name, error }));
+  }, heartbeatMs);
+  return () => clearInterval(timer);
 }
 
 /** Applies the batches from the lease's position on, or from the start if the source no longer knows that position. */
@@ -113,19 +127,16 @@ async function applyBatch<Row, B extends Batch<Row>>(
     if (!isRefusal(error)) throw error;
     const refused = await findRefused(batch.rows, (tx, rows) => sync.apply(tx, rows, batch));
     if (refused.size === 0) throw error;
-    await writeBatch(sync, await withoutRefused(batch, refused, run), run, lease);
+    await writeBatch(sync, withoutRefused(batch, refused), run, lease);
   }
 }
 
-async function withoutRefused<Row, B extends Batch<Row>>(
-  batch: B,
-  refused: ReadonlyMap<Row, string>,
-  { jobId }: Run,
-): Promise<B> {
-  const { read } = await countsOf(jobId);
-  const rejected = batch.rows.flatMap((row, i) => {
+function withoutRefused<Row, B extends Batch<Row>>(batch: B, refused: ReadonlyMap<Row, string>): B {
+  const rejected = batch.rows.flatMap((row, i): Rejected[] => {
     const reason = refused.get(row);
-    return reason === undefined ? [] : [{ position: batch.positions?.[i] ?? read + i + 1, reason, row }];
+    if (reason === undefined) return [];
+    const position = batch.positions?.[i];
+    return [{ reason, row, ...(position === undefined ? {} : { position }) }];
   });
   const rows = batch.rows.filter((row) => !refused.has(row));
   return { ...batch, rows, rejected: [...batch.rejected, ...rejected] };
@@ -138,31 +149,33 @@ async function writeBatch<Row, B extends Batch<Row>>(
   lease: Lease,
 ): Promise<void> {
   await commit(async (tx) => {
-    await moveCheckpoint(tx, lease, batch.next);
+    const counts = { read: batch.rows.length + batch.rejected.length, rejected: batch.rejected.length };
+    await moveCheckpoint(tx, lease, batch.next, counts);
     const changed = await sync.apply(tx, batch.rows, batch);
-    await listRejected(tx, run.jobId, batch.rejected);
-    const counts: Counts = {
-      read: batch.rows.length + batch.rejected.length,
-      rejected: batch.rejected.length,
-      ...changed,
-    };
-    await addProgress(tx, run, counts, batch.percent);
+    const { read } = await addProgress(tx, run, { ...counts, ...changed }, batch.percent);
+    await listRejected(tx, run.jobId, batch.rejected, read - batch.rejected.length);
   });
 }
 
 async function finish<Row, B extends Batch<Row>>(sync: Sync<Row, B>, run: Run, lease: Lease): Promise<void> {
-  const { applied } = await countsOf(run.jobId);
-  if (!sync.finish && applied < staleStatisticsRows) return;
   await commit(async (tx) => {
-    await moveCheckpoint(tx, lease, null);
+    const counts = await moveCheckpoint(tx, lease, null);
+    assertFewRejected(counts, sync.maxRejectedShare ?? defaultMaxRejectedShare);
     const changed = await sync.finish?.(tx);
-    if (changed) await addProgress(tx, run, { read: 0, rejected: 0, ...changed });
+    const none: Counts = { read: 0, rejected: 0, applied: 0, unchanged: 0 };
+    const { applied } = await addProgress(tx, run, { ...none, ...changed });
     if (applied >= staleStatisticsRows)
       await tx.query(`select platform.announce('rows_loaded', array['jobs:' || $1])`, [run.jobId]);
   });
 }
 
-async function listRejected(tx: Transaction, jobId: string, rejected: readonly Rejected[]): Promise<void> {
+/** @param before  how many rows of the job come before the rejected ones of this batch */
+async function listRejected(
+  tx: Transaction,
+  jobId: string,
+  rejected: readonly Rejected[],
+  before: number,
+): Promise<void> {
   if (rejected.length === 0) return;
   await tx.query(
     `insert into platform.rejected_rows (job_id, position, reason, data)
@@ -170,17 +183,16 @@ async function listRejected(tx: Transaction, jobId: string, rejected: readonly R
      on conflict (job_id, position) do nothing`,
     [
       jobId,
-      rejected.map((one) => one.position),
+      rejected.map((one, i) => one.position ?? before + i + 1),
       rejected.map((one) => storable(one.reason)),
       rejected.map((one) => toJsonb(one.row ?? null)),
     ],
   );
 }
 
-async function assertFewRejected({ jobId }: Run): Promise<void> {
-  const { read, rejected } = await countsOf(jobId);
-  if (rejected === 0 || rejected <= maxRejectedShare * read) return;
-  const share = `${rejected} of ${read} rows were rejected, more than ${maxRejectedShare * 100} %`;
+function assertFewRejected({ read, rejected }: RowCounts, maxShare: number): void {
+  if (rejected === 0 || rejected <= maxShare * read) return;
+  const share = `${rejected} of ${read} rows were rejected, more than ${maxShare * 100} %`;
   throw new Integrity(`${share}. The others were applied. See the rejected rows of the job.`, {
     details: { read, rejected },
   });

@@ -1,4 +1,6 @@
+import type * as z from 'zod';
 import type { Batch } from '../jobs/sync.ts';
+import { PositionExpired, Upstream } from '../kernel/errors.ts';
 
 /** One page from an upstream: its valid rows, the rejected ones with reasons, and the key of the next page. */
 export interface Page<Row> {
@@ -7,30 +9,37 @@ export interface Page<Row> {
   next: string | null;
 }
 
-interface Position {
-  key: string | null;
-  rows: number;
-}
-
-/** The pages of an upstream as batches of a sync, starting at a position. Fetches one page ahead. */
+/**
+ * The pages of an upstream as batches of a sync, starting at a position. Fetches one page ahead.
+ *
+ * @throws Upstream  a page names itself as the next one
+ */
 export async function* pagesOf<Row>(
   position: unknown,
   fetchPage: (key: string | null) => Promise<Page<Row>>,
 ): AsyncIterable<Batch<Row>> {
-  const start = (position ?? { key: null, rows: 0 }) as Position;
-  let count = start.rows;
-  let fetching: Promise<Page<Row>> | undefined = fetchPage(start.key);
+  let { key } = (position ?? { key: null }) as { key: string | null };
+  let fetching: Promise<Page<Row>> | undefined = fetchPage(key);
   while (fetching) {
-    const page: Page<Row> = await fetching;
-    fetching = page.next === null ? undefined : fetchPage(page.next);
+    const { rows, rejected, next }: Page<Row> = await fetching;
+    if (next !== null && next === key) throw new Upstream('The upstream names a page as the one after itself.');
+    key = next;
+    fetching = key === null ? undefined : fetchPage(key);
     // an error in the page fetched ahead surfaces when that page is awaited
     fetching?.catch(() => {});
-    const rejected = page.rejected.map(({ reason, row }, i) => ({
-      position: count + page.rows.length + i + 1,
-      reason,
-      row,
-    }));
-    count += page.rows.length + rejected.length;
-    yield { rows: page.rows, rejected, next: page.next === null ? null : { key: page.next, rows: count } };
+    yield { rows, rejected, next: key === null ? null : { key } };
+  }
+}
+
+/**
+ * A position that was stored as JSON in the key of a page.
+ *
+ * @throws PositionExpired  another version of the code wrote it: read again from the start (retryable)
+ */
+export function parseStored<T>(position: z.ZodType<T>, text: string): T {
+  try {
+    return position.parse(JSON.parse(text));
+  } catch {
+    throw new PositionExpired('The stored position is of another version.');
   }
 }

@@ -31,6 +31,7 @@ export type RequestJson = (request: UpstreamRequest) => Promise<unknown>;
 
 const defaults = { timeoutMs: 10_000, maxAttempts: 3, maxBytes: 20 * 1024 * 1024 };
 const maxRetryAfterSeconds = 30;
+const maxWaitSeconds = 86_400;
 const initialBackoffMs = 200;
 const maxBackoffMs = 5_000;
 const breakAfterFailures = 10;
@@ -118,10 +119,20 @@ async function send(what: string, url: string, upstream: RequestSettings, init: 
   }
   if (!response.ok) throw errorOf(what, response, text, reasonIn?.(text));
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     throw new Upstream(`${what}: the response is truncated or not JSON.`);
   }
+}
+
+/** Integers that a double does not hold are kept as their digits. */
+function parseJson(text: string): unknown {
+  // looking at each value costs several times the parsing, so only where there is one
+  if (!/[:[,]\s*-?\d{16}/.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_, value: unknown, context?: { source?: string }) => {
+    if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
+    return /^-?\d+$/.test(context?.source ?? '') ? context!.source : value;
+  });
 }
 
 async function readText(what: string, response: Response, maxBytes: number): Promise<string> {
@@ -146,10 +157,12 @@ function errorOf(what: string, { status, headers }: Response, text: string, reas
   return new InvalidInput(`${what}: rejected with ${status}${reason === undefined ? '.' : `: ${reason}`}`);
 }
 
-/** Seconds to wait according to a Retry-After header, which is a number or a date; 1 if there is none. */
+/**
+ * Seconds to wait according to a Retry-After header, which is a number or a date; 1 if there is none. At most a day: some
+ * servers send a time instead of a duration, and a wrong date must not close an upstream for years.
+ */
 function retryAfterOf(header: string | null): number {
   if (header === null) return 1;
-  if (/^\d+$/.test(header)) return Number(header);
-  const until = Date.parse(header);
-  return Number.isNaN(until) ? 1 : Math.max(0, (until - Date.now()) / 1_000);
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1_000;
+  return Number.isNaN(seconds) ? 1 : Math.min(maxWaitSeconds, Math.max(0, seconds));
 }

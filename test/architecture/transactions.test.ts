@@ -38,7 +38,7 @@ test('no transaction waits for anything but the database', async () => {
 
 test('a call that does not use the transaction of a sync is found', async () => {
   const source = await readFile(join(root, 'shared/jobs/sync.ts'), 'utf8');
-  const broken = source.replace('await moveCheckpoint(tx, lease, batch.next);', 'await nudgeRelay();');
+  const broken = source.replace('await moveCheckpoint(tx, lease, batch.next, counts);', 'await nudgeRelay();');
   expect(await findViolations(source)).toEqual([]);
   expect(await findViolations(broken)).toEqual(['nudgeRelay()']);
 });
