@@ -2,9 +2,10 @@ import sql from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { query } from '../../shared/db/read.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
-import { isDue, processUnits } from '../../shared/jobs/quarantine.ts';
+import { digestOf, isDue, processUnits, quarantine } from '../../shared/jobs/quarantine.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { NotFound } from '../../shared/kernel/errors.ts';
+import { jobNameOf } from '../../shared/kernel/job.ts';
 import { jobs } from './jobs.ts';
 import { recordCollection } from './record-collection.ts';
 import { recordUsers } from './record-users.ts';
@@ -20,15 +21,18 @@ export const loadUser = handleJob(jobs.loadUser, async ({ params, step, ...run }
   if (!user) return 'done';
   await commit((tx) => recordUsers(tx, [user]));
   await step('collections');
-  return processUnits(jobs.loadUser, run, await heldContracts(user.wallets ?? []), loadContract);
+  return processUnits(jobs.loadUser, run, await heldContracts(user.wallets ?? [], run.jobId), loadContract);
 });
 
 /** The NFT contracts of which the wallets hold tokens, at most 20 that may be tried now. */
-async function heldContracts(wallets: readonly string[]): Promise<string[]> {
+async function heldContracts(wallets: readonly string[], jobId: string): Promise<string[]> {
   const alchemy = await getAlchemy();
   const held = new Set<string>();
   for (const wallet of wallets) {
-    for (const contract of (await alchemy.getContractsForOwner(wallet, null)).rows) held.add(contract);
+    const { rows, rejected } = await alchemy.getContractsForOwner(wallet, null);
+    for (const contract of rows) held.add(contract);
+    const failures = rejected.map(({ reason, row }) => ({ unit: digestOf(row), reason, data: row }));
+    await quarantine(jobNameOf(jobs.loadUser), jobId, failures);
   }
   const due = await query<{ contract: string }>(
     sql`select contract from unnest(${[...held]}::text[]) with ordinality as held (contract, position)

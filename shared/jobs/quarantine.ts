@@ -32,7 +32,7 @@ export function digestOf(data: unknown): string {
 const firstRetrySeconds = 300;
 const maxRetrySeconds = 86_400;
 /** After this many failures in a row of the upstream's own, the upstream is taken for down. */
-const maxFailuresInARow = 3;
+const maxFailuresInARow = 5;
 /** The share of units newly quarantined in one run above which it fails, so that somebody looks. */
 const maxQuarantinedShare = 0.05;
 

@@ -23,6 +23,7 @@ import {
   setStep,
   startJob,
 } from './job.ts';
+import { quarantine } from './quarantine.ts';
 
 /** What a job's handler receives. */
 export interface JobContext<Params = Record<string, never>> extends Run {
@@ -180,6 +181,7 @@ async function endOrRetry(
   error: unknown,
 ): Promise<boolean> {
   const fields = { job: jobNameOf(job), jobId: run.jobId, attempt, error };
+  if (error instanceof CutOff) await quarantineStep(job, run, error);
   const reason = reasonOf(error);
   const waits = error instanceof RateLimited || error instanceof Busy;
   if (waits || (error instanceof TributaryError && error.retryable && attempt < maxAttempts)) {
@@ -195,6 +197,12 @@ async function endOrRetry(
   if (isSuperseded) return endJob(run, { status: 'cancelled', error: reason });
   count('JobsFailed', 'Count', 1);
   return endJob(run, { status: 'failed', error: reason });
+}
+
+/** What its workers were at when they were cut off, so that the next run goes on without it. */
+async function quarantineStep(job: JobDeclaration, { jobId }: Run, { message }: CutOff): Promise<void> {
+  const [row] = await query<{ step: string | null }>(sql`select step from platform.jobs where id = ${jobId}`, 'sync');
+  if (row?.step) await quarantine(jobNameOf(job), jobId, [{ unit: row.step, reason: message }]);
 }
 
 /** The workers of a job were cut off each time. */

@@ -107,6 +107,13 @@ export class Upstream extends TributaryError {
 /** An upstream no longer knows a page key or the like: read again from the start. Retryable. */
 export class PositionExpired extends Upstream {}
 
+/** A response exceeds the limit: ask for less. Not retryable. */
+export class ResponseTooLarge extends TributaryError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('upstream', false, message, options);
+  }
+}
+
 /** Time ran out. Retryable; a job resumes from its checkpoint. */
 export class Deadline extends TributaryError {
   constructor(message: string, options?: ErrorOptions) {

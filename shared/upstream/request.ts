@@ -10,7 +10,15 @@ import {
   retry,
   wrap,
 } from 'cockatiel';
-import { Deadline, InvalidInput, NotFound, RateLimited, TributaryError, Upstream } from '../kernel/errors.ts';
+import {
+  Deadline,
+  InvalidInput,
+  NotFound,
+  RateLimited,
+  ResponseTooLarge,
+  TributaryError,
+  Upstream,
+} from '../kernel/errors.ts';
 import type { Upstream as UpstreamDeclaration } from '../kernel/upstream.ts';
 import type { Gate } from './gate.ts';
 
@@ -47,6 +55,7 @@ const retryableStatus = new Set([408, 425, 500, 502, 503, 504]);
  * @throws RateLimited   429 with a wait of more than 30 s, or an exceeded quota; neither is retried here, and the operation
  *                       is closed for that long (retryable)
  * @throws Upstream      5xx, a lost connection, or a truncated response, after the last attempt (retryable)
+ * @throws ResponseTooLarge  the response exceeds `maxBytes`
  * @throws Deadline      no response within the timeout, after the last attempt (retryable)
  */
 export function createRequest(upstream: RequestSettings, gate: Gate): RequestJson {
@@ -140,7 +149,7 @@ async function readText(what: string, response: Response, maxBytes: number): Pro
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
-    if (size > maxBytes) throw new Upstream(`${what}: the response is larger than ${maxBytes} bytes.`);
+    if (size > maxBytes) throw new ResponseTooLarge(`${what}: the response is larger than ${maxBytes} bytes.`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

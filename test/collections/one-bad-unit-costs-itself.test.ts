@@ -108,7 +108,7 @@ test('24 hourly verifications cover every collection, in equal shares', async ()
   expect(verified).toEqual({ n: 24, oldest: true });
 });
 
-test('one collection that the upstream keeps failing on does not pass for an outage; three in a row do', async () => {
+test('one collection that the upstream keeps failing on does not pass for an outage; five in a row do', async () => {
   await storeCollections();
   const failing = { status: 503, json: {} };
   answers(chain, (text) => text.includes('transfers') && text.includes(bad), failing);
@@ -123,7 +123,7 @@ test('one collection that the upstream keeps failing on does not pass for an out
   answers(chain, (text) => text.includes('transfers'), failing);
   const job = await run('syncTransfers', {});
   expect(job).toMatchObject({ status: 'running', error: { code: 'upstream' } });
-  expect((await quarantined()).length).toBe(3);
+  expect((await quarantined()).length).toBe(5);
 });
 
 test('if many fail at once, the run fails after it has processed the others, and says so only once', async () => {

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { address, transactionHash, zeroAddress } from '../../../shared/kernel/address.ts';
-import { InvalidInput, NotFound, PositionExpired, Upstream } from '../../../shared/kernel/errors.ts';
+import { InvalidInput, NotFound, PositionExpired, ResponseTooLarge, Upstream } from '../../../shared/kernel/errors.ts';
 import { storable, upstreamText } from '../../../shared/kernel/text.ts';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import type { Page } from '../../../shared/upstream/pages.ts';
@@ -102,6 +102,8 @@ export const transfer = z.object({
   metadata: odd(z.object({ blockTimestamp: z.iso.datetime() })),
 });
 
+const transfersPage = z.object({ transfers: z.array(z.unknown()), pageKey: pageKeyText });
+
 const block = z.object({ number: hexNumber, hash: transactionHash });
 
 const pageSize = 100;
@@ -109,7 +111,9 @@ const pageSize = 100;
 const invalidParams = -32_602;
 /** A batch counts as one request of the budget, but each of its blocks costs 20 compute units. */
 const blocksPerBatch = 50;
-const transfersPerPage = '0x3e8';
+const transfersPerPage = 1_000;
+/** A batch may hold thousands of tokens, so even a few transfers may exceed the limit of a response. */
+const minTransfersPerPage = 4;
 
 /** The Alchemy client of this container. */
 export function getAlchemy(): Promise<Alchemy> {
@@ -204,12 +208,16 @@ export function createAlchemy({ baseUrl, credentials, request, expect }: Connect
         order: 'asc',
         withMetadata: true,
         excludeZeroValue: false,
-        maxCount: transfersPerPage,
         ...(pageKey === null ? {} : { pageKey }),
       };
-      const page = await withKnownKey(pageKey, () =>
-        rpc('alchemy_getAssetTransfers', [filter], z.object({ transfers: z.array(z.unknown()), pageKey: pageKeyText })),
-      );
+      const readPage = async (count: number): Promise<z.output<typeof transfersPage>> =>
+        rpc('alchemy_getAssetTransfers', [{ ...filter, maxCount: `0x${count.toString(16)}` }], transfersPage).catch(
+          (error: unknown) => {
+            if (!(error instanceof ResponseTooLarge) || count <= minTransfersPerPage) throw error;
+            return readPage(Math.ceil(count / 4));
+          },
+        );
+      const page = await withKnownKey(pageKey, () => readPage(transfersPerPage));
       return toPage(page.transfers, page.pageKey, transfer, (one) => toTransfers(contract, one));
     },
   };

@@ -17,7 +17,7 @@ export interface Users {
 export interface Neynar {
   /** A user; undefined if there is none with this id. @throws Upstream  the user is malformed */
   getUser(fid: number): Promise<UserRecord | undefined>;
-  /** The users with these ids, at most 100. Unknown ids are left out. */
+  /** The users with these ids, at most 100. Unknown ids are left out. @throws NotFound  the endpoint is gone */
   getUsers(fids: readonly number[]): Promise<Users>;
 }
 
@@ -42,16 +42,15 @@ export function createNeynar({ baseUrl, credentials, request, expect }: Connecti
     const operation = 'bulk';
     const url = `${baseUrl}/v2/farcaster/user/${operation}/?${new URLSearchParams({ fids: fids.join(',') })}`;
     const headers = { 'x-api-key': (await credentials()).apiKey };
-    const found = await request({ operation, url, headers }).catch((error: unknown) => {
-      if (error instanceof NotFound) return { users: [] };
-      throw error;
-    });
-    return toUsers(expect(operation, page, found).users);
+    return toUsers(expect(operation, page, await request({ operation, url, headers })).users);
   };
   return {
     getUsers,
     async getUser(fid) {
-      const { rows, rejected } = await getUsers([fid]);
+      const { rows, rejected } = await getUsers([fid]).catch((error: unknown): Users => {
+        if (error instanceof NotFound) return { rows: [], rejected: [] };
+        throw error;
+      });
       if (rejected[0]) throw new Upstream(`neynar bulk: user ${fid} is malformed: ${rejected[0].reason}`);
       return rows[0];
     },
