@@ -8,6 +8,7 @@ import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
 import { startUpstreamProxy, type UpstreamProxy } from '../../local/upstreams/proxy.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
+import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
 import { createCollections } from '../support/collections.ts';
 import { drain } from '../support/queues.ts';
 import { testCredentials } from '../support/upstreams.ts';
@@ -91,6 +92,14 @@ test.each([
     expect([(await stateOf(bad))[state], await quarantined()]).toEqual([true, []]);
   },
 );
+
+test('a collection that another run is syncing is left to it, and is not quarantined', async () => {
+  await storeCollections();
+  const lease = await takeLease(`collections.transfers:${bad}`);
+  expect(await run('syncTransfers', {})).toMatchObject({ status: 'succeeded' });
+  expect([(await stateOf(bad)).synced, (await stateOf(good)).synced, await quarantined()]).toEqual([false, true, []]);
+  await releaseLease(lease, 'forget');
+});
 
 test('24 hourly verifications cover every collection, in equal shares', async () => {
   await q(
