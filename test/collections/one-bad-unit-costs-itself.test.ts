@@ -172,6 +172,25 @@ test('a user’s contract that is no NFT contract, or that fails, does not keep 
   expect(await quarantined()).toMatchObject([{ source: 'collections.loadUser', unit: held[1] }]);
 });
 
+test('a user’s contract that has failed is not tried again before it is due', async () => {
+  const { fid } = alchemy.world.users[0]!;
+  const contract = addresses[1]!;
+  let isFailing = true;
+  chain.intervene = async ({ path }) => {
+    if (path.includes('getContractsForOwner')) return { status: 200, json: { contracts: [{ address: contract }] } };
+    return path.includes('getContractMetadata') && isFailing ? { status: 400, json: {} } : undefined;
+  };
+  const isLoaded = async () => {
+    await run('loadUser', { fid: String(fid) });
+    return (await drain(jobsQueue.url)).length > 0;
+  };
+  expect(await isLoaded()).toBe(false);
+  isFailing = false;
+  expect(await isLoaded()).toBe(false);
+  await letRetry();
+  expect([await isLoaded(), await quarantined()]).toEqual([true, []]);
+});
+
 async function storeUsers() {
   await storeCollections();
   const users = alchemy.world.users.slice(0, 6);
@@ -213,6 +232,23 @@ test('an id that Neynar refuses costs itself alone', async () => {
   expect(await run('syncUsers', {})).toMatchObject({ status: 'succeeded' });
   expect(await refreshed()).toEqual(fids.filter((fid) => fid !== fids[3]).sort((a, b) => a - b));
 });
+
+test.each(['leaves out one user', 'knows none of them'])(
+  'a Neynar that %s is not asked for them again at once',
+  async (what) => {
+    const fids = await storeUsers();
+    let requests = 0;
+    farcaster.intervene = async (_, pass) => {
+      // ends a job that asks for ever
+      if (++requests > 5) return { status: 403, json: {} };
+      if (what === 'knows none of them') return { status: 404, json: {} };
+      const { status, json } = await pass();
+      return { status, json: { users: json.users.filter((user: { fid: number }) => user.fid !== fids[1]) } };
+    };
+    expect(await run('syncUsers', {})).toMatchObject({ status: 'succeeded' });
+    expect([await refreshed(), await quarantined()]).toEqual([fids.toSorted((a, b) => a - b), []]);
+  },
+);
 
 test('fields that Neynar no longer sends keep their stored values', async () => {
   const [fid] = await storeUsers();
