@@ -160,7 +160,10 @@ test('a user’s contract that is no NFT contract, or that fails, does not keep 
   const held = [addresses[0]!, addresses[1]!, addresses[2]!];
   chain.intervene = async ({ path }, pass) => {
     if (path.includes('getContractsForOwner'))
-      return { status: 200, json: { contracts: held.map((address) => ({ address })), totalCount: 3 } };
+      return {
+        status: 200,
+        json: { contracts: [...held.map((address) => ({ address })), { address: addresses[3], isSpam: true }] },
+      };
     if (path.includes('getContractMetadata') && path.includes(held[0]!))
       return { status: 200, json: { ...(await pass()).json, tokenType: 'NO_SUPPORTED_NFT_STANDARD' } };
     if (path.includes('getContractMetadata') && path.includes(held[1]!)) return { status: 400, json: {} };
@@ -221,6 +224,11 @@ test('a malformed user costs itself alone, and keeps what is stored', async () =
   expect(await run('syncUsers', {})).toMatchObject({ status: 'succeeded', rows_rejected: 1 });
   expect(await refreshed()).toEqual(fids.filter((fid) => fid !== fids[2]).sort((a, b) => a - b));
   expect(await quarantined()).toMatchObject([{ source: 'collections.syncUsers', unit: String(fids[2]) }]);
+
+  farcaster.intervene = async () => undefined;
+  await letRetry();
+  await run('syncUsers', {});
+  expect([await refreshed(), await quarantined()]).toEqual([fids.toSorted((a, b) => a - b), []]);
 });
 
 test('an id that Neynar refuses costs itself alone', async () => {

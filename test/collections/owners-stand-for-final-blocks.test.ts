@@ -132,3 +132,17 @@ test('owners are derived anew when the standard of a collection becomes known', 
   );
   expect(await ownersOf(contract)).toEqual({ 3: '1' });
 });
+
+test('once the standard has changed, transfers of any block count, also of a token that the last list left out', async () => {
+  const contract = await newContract('ERC721');
+  await list(contract, 100, owned('1', 2), owned('2', 2));
+  await store(move(contract, 2, 3, 150));
+  await list(contract, 140, owned('1', 3), owned('2', 2));
+  await commit((tx) =>
+    tx.query(`update collections.collections set token_type = 'ERC1155' where address = $1`, [
+      Buffer.from(contract.slice(2), 'hex'),
+    ]),
+  );
+  await store(transfer(contract, '1', wallet(4), { blockNumber: 95, amount: '2' }));
+  expect(await ownersOf(contract)).toEqual({ 3: '1', 4: '2' });
+});

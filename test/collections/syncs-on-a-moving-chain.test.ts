@@ -127,6 +127,21 @@ test('a transfer that a webhook reports before the node names its block is kept'
 const blocksIn = (body: unknown): string[] =>
   Array.isArray(body) ? body.map(({ params }: { params: string[] }) => params[0]!) : [];
 
+test('blocks that are asked for together are told apart, in whatever order the replies come', async () => {
+  const mined = ['1', '2'].flatMap((tokenId) => mine(world, [moveOf(single, tokenId, wallet(0xfeed))]));
+  proxy.intervene = async ({ body }, pass) => {
+    if (!Array.isArray(body)) return undefined;
+    const { status, json } = await pass();
+    return { status, json: json.toReversed() };
+  };
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  const stored = await q(
+    `select '0x' || encode(t.block_hash, 'hex') as hash
+     from collections.unsettled_transfers join collections.transfers t on t.id = transfer_id order by t.block_number`,
+  );
+  expect(stored.map(({ hash }) => hash)).toEqual(mined.map(({ blockHash }) => blockHash));
+});
+
 test('a transfer whose block has no hash yet is not taken for final', async () => {
   const [mined] = mine(world, [moveOf(single, '11', wallet(0xfeed))]);
   mine(world, []);
