@@ -13,7 +13,7 @@ beforeAll(async () => {
     { unit: '7', reason: 'verified_addresses must be 0x and 40 hex digits', data: { fid: 7, bio: 'a\0b\ud800' } },
     { unit: '5', reason: 'is\0odd' },
   ]);
-  await quarantine(users, jobId, [{ unit: '5', reason: 'is odd' }]);
+  await quarantine(users, jobId, [{ unit: '5', reason: 'is odd', data: { bio: 'half \ud800' } }]);
   await quarantine(transfers, null, [{ unit: '0x01', reason: 'responded with 500' }]);
 });
 
@@ -34,7 +34,16 @@ test('lists what failed by source and unit, with the reason and the next attempt
         // no job tries it again
         retryAt: null,
       },
-      { source: users, unit: '5', reason: 'is odd', attempts: 2, data: null, jobId, ...common, retryAt: time },
+      {
+        source: users,
+        unit: '5',
+        reason: 'is odd',
+        attempts: 2,
+        data: { bio: 'half �' },
+        jobId,
+        ...common,
+        retryAt: time,
+      },
       {
         source: users,
         unit: '7',
