@@ -46,8 +46,8 @@ test('a reorg of one collection that cannot be reverted does not stop the syncs 
         { jsonrpc: '2.0', id: 0, method: 'eth_getBlockByNumber', params: [`0x${number.toString(16)}`, false] },
       ]),
     })
-      .then((response) => response.json())
-      .then((replies: any) => (replies[0] as { result: { hash: string } }).result.hash);
+      .then((response) => response.json() as Promise<{ result: { hash: string } }[]>)
+      .then((replies) => replies[0]!.result.hash);
   const zero = wallet(0);
   // a contract may emit what it likes: it fills a wallet, empties it in a block that is orphaned, and fills it again
   const replies = [

@@ -31,13 +31,12 @@ test('thirty collections of which Alchemy cannot list transfers do not keep a he
         { status: 200, json: { jsonrpc: '2.0', id: 1, error: { code: -32_000, message: 'query timeout' } } }
       : undefined;
   // one scheduled job, with all of its attempts; then the next one, a quarter of an hour later
-  let attempts = 0;
   const ends: string[] = [];
   let fresh = false;
   for (let quarter = 0; quarter < 48 && !fresh; quarter++) {
     const id = await enqueueJob(jobs.syncTransfers, {}, 'test');
     await drain(jobsQueue.url);
-    for (let status = ''; !['succeeded', 'failed'].includes(status); attempts++) {
+    for (let status = ''; !['succeeded', 'failed'].includes(status); ) {
       await q('update platform.jobs set lease_until = null where id = $1', [id]);
       await runMessage({ job: 'collections.syncTransfers', jobId: id, params: {}, requestedBy: 'test' });
       [{ status }] = (await q('select status from platform.jobs where id = $1', [id])) as [{ status: string }];

@@ -126,3 +126,12 @@ test('a webhook that removes a log and reports it in another block does both, in
   expect(json).toEqual({ applied: 1, unchanged: 0, reverted: 1, rejected: 0 });
   expect(await ownersOf(contract)).toEqual([[wallet(2), '1']]);
 });
+
+test('a report dated in the future counts from its arrival, so that a later removal takes it back', async () => {
+  const contract = newContract();
+  const mined = activity(contract, '0x1');
+  await deliver(call, [mined], new Date('2100-01-01T00:00:00Z'));
+  expect(await ownersOf(contract)).toEqual([[wallet(2), '1']]);
+  const removed = { ...mined, log: { ...mined.log, removed: true } };
+  expect((await deliver(call, [removed])).json).toMatchObject({ reverted: 1 });
+});

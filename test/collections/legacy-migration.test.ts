@@ -74,6 +74,11 @@ beforeAll(async () => {
       JSON.stringify([contract(unseen, 1), { name: 'no address' }]),
     ],
   );
+  // of a wallet's entries, the latest counts
+  await client.query(
+    `insert into public.user_nft_cache (wallet_address, contracts, last_updated_at) values ($1, $2, '2020-01-01')`,
+    [alice, JSON.stringify([contract(editions, 7)])],
+  );
 });
 
 afterAll(async () => {

@@ -8,6 +8,7 @@ import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startNeynar } from '../../local/upstreams/neynar.ts';
 import { startUpstreamProxy, type UpstreamProxy } from '../../local/upstreams/proxy.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
+import { releaseLease, takeLease } from '../../shared/jobs/lease.ts';
 import { createCollections } from '../support/collections.ts';
 import { drain } from '../support/queues.ts';
 import { testCredentials } from '../support/upstreams.ts';
@@ -92,6 +93,14 @@ test.each([
   },
 );
 
+test('a collection that another run is syncing is left to it, and is not quarantined', async () => {
+  await storeCollections();
+  const lease = await takeLease(`collections.transfers:${bad}`);
+  expect(await run('syncTransfers', {})).toMatchObject({ status: 'succeeded' });
+  expect([(await stateOf(bad)).synced, (await stateOf(good)).synced, await quarantined()]).toEqual([false, true, []]);
+  await releaseLease(lease, 'forget');
+});
+
 test('24 hourly verifications cover every collection, in equal shares', async () => {
   await q(
     `insert into collections.collections (address, token_type, deployed_block, token_count, owners_verified_at)
@@ -151,7 +160,10 @@ test('a user’s contract that is no NFT contract, or that fails, does not keep 
   const held = [addresses[0]!, addresses[1]!, addresses[2]!];
   chain.intervene = async ({ path }, pass) => {
     if (path.includes('getContractsForOwner'))
-      return { status: 200, json: { contracts: held.map((address) => ({ address })), totalCount: 3 } };
+      return {
+        status: 200,
+        json: { contracts: [...held.map((address) => ({ address })), { address: addresses[3], isSpam: true }] },
+      };
     if (path.includes('getContractMetadata') && path.includes(held[0]!))
       return { status: 200, json: { ...(await pass()).json, tokenType: 'NO_SUPPORTED_NFT_STANDARD' } };
     if (path.includes('getContractMetadata') && path.includes(held[1]!)) return { status: 400, json: {} };
@@ -161,6 +173,25 @@ test('a user’s contract that is no NFT contract, or that fails, does not keep 
   const queued = (await drain(jobsQueue.url)) as { job: string; params: { address: string } }[];
   expect(queued.map(({ job, params }) => [job, params.address])).toEqual([['collections.loadCollection', held[2]]]);
   expect(await quarantined()).toMatchObject([{ source: 'collections.loadUser', unit: held[1] }]);
+});
+
+test('a user’s contract that has failed is not tried again before it is due', async () => {
+  const { fid } = alchemy.world.users[0]!;
+  const contract = addresses[1]!;
+  let isFailing = true;
+  chain.intervene = async ({ path }) => {
+    if (path.includes('getContractsForOwner')) return { status: 200, json: { contracts: [{ address: contract }] } };
+    return path.includes('getContractMetadata') && isFailing ? { status: 400, json: {} } : undefined;
+  };
+  const isLoaded = async () => {
+    await run('loadUser', { fid: String(fid) });
+    return (await drain(jobsQueue.url)).length > 0;
+  };
+  expect(await isLoaded()).toBe(false);
+  isFailing = false;
+  expect(await isLoaded()).toBe(false);
+  await letRetry();
+  expect([await isLoaded(), await quarantined()]).toEqual([true, []]);
 });
 
 async function storeUsers() {
@@ -193,6 +224,11 @@ test('a malformed user costs itself alone, and keeps what is stored', async () =
   expect(await run('syncUsers', {})).toMatchObject({ status: 'succeeded', rows_rejected: 1 });
   expect(await refreshed()).toEqual(fids.filter((fid) => fid !== fids[2]).sort((a, b) => a - b));
   expect(await quarantined()).toMatchObject([{ source: 'collections.syncUsers', unit: String(fids[2]) }]);
+
+  farcaster.intervene = async () => undefined;
+  await letRetry();
+  await run('syncUsers', {});
+  expect([await refreshed(), await quarantined()]).toEqual([fids.toSorted((a, b) => a - b), []]);
 });
 
 test('an id that Neynar refuses costs itself alone', async () => {
@@ -204,6 +240,23 @@ test('an id that Neynar refuses costs itself alone', async () => {
   expect(await run('syncUsers', {})).toMatchObject({ status: 'succeeded' });
   expect(await refreshed()).toEqual(fids.filter((fid) => fid !== fids[3]).sort((a, b) => a - b));
 });
+
+test.each(['leaves out one user', 'knows none of them'])(
+  'a Neynar that %s is not asked for them again at once',
+  async (what) => {
+    const fids = await storeUsers();
+    let requests = 0;
+    farcaster.intervene = async (_, pass) => {
+      // ends a job that asks for ever
+      if (++requests > 5) return { status: 403, json: {} };
+      if (what === 'knows none of them') return { status: 404, json: {} };
+      const { status, json } = await pass();
+      return { status, json: { users: json.users.filter((user: { fid: number }) => user.fid !== fids[1]) } };
+    };
+    expect(await run('syncUsers', {})).toMatchObject({ status: 'succeeded' });
+    expect([await refreshed(), await quarantined()]).toEqual([fids.toSorted((a, b) => a - b), []]);
+  },
+);
 
 test('fields that Neynar no longer sends keep their stored values', async () => {
   const [fid] = await storeUsers();

@@ -115,6 +115,17 @@ test.each(['ERC721', 'ERC1155'] as const)('%s: a removal in the block of the own
   expect(rows).toEqual([{ owners_verified_at: null }]);
 });
 
+test('a removal takes back an owner of a list that is still under way', async () => {
+  const contract = await newContract('ERC721');
+  const last = { ...move(contract, 1, 2, 100), blockHash: hash(1_000), reportedAt: new Date(1e12) };
+  await store(transfer(contract, '1', wallet(1), { blockNumber: 90 }), last);
+  await commit((tx) => recordOwners(tx, contract, 100, [owned('1', 2)]));
+  await commit((tx) =>
+    revertTransfers(tx, [{ ...last, logIndex: last.logIndex!, blockHash: hash(1_000), reportedAt: new Date(2e12) }]),
+  );
+  expect(await ownersOf(contract)).toEqual({ 1: '1' });
+});
+
 test('owners are derived anew when the standard of a collection becomes known', async () => {
   const contract = wallet(0xa0_0000 + ++contracts);
   await store(
@@ -131,4 +142,18 @@ test('owners are derived anew when the standard of a collection becomes known', 
     ]),
   );
   expect(await ownersOf(contract)).toEqual({ 3: '1' });
+});
+
+test('once the standard has changed, transfers of any block count, also of a token that the last list left out', async () => {
+  const contract = await newContract('ERC721');
+  await list(contract, 100, owned('1', 2), owned('2', 2));
+  await store(move(contract, 2, 3, 150));
+  await list(contract, 140, owned('1', 3), owned('2', 2));
+  await commit((tx) =>
+    tx.query(`update collections.collections set token_type = 'ERC1155' where address = $1`, [
+      Buffer.from(contract.slice(2), 'hex'),
+    ]),
+  );
+  await store(transfer(contract, '1', wallet(4), { blockNumber: 95, amount: '2' }));
+  expect(await ownersOf(contract)).toEqual({ 3: '1', 4: '2' });
 });

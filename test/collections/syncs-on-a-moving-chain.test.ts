@@ -3,7 +3,7 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy, toActivity } from '../../local/upstreams/alchemy.ts';
 import { startUpstreamProxy } from '../../local/upstreams/proxy.ts';
-import { mine, type PendingTransfer, type Transfer } from '../../local/upstreams/world.ts';
+import { mine, orphan, type PendingTransfer, type Transfer } from '../../local/upstreams/world.ts';
 import { zeroAddress } from '../../shared/kernel/address.ts';
 import { createCollections } from '../support/collections.ts';
 import { createCollection, createEmptyWorld } from '../support/small-chain.ts';
@@ -25,6 +25,8 @@ const bytes = (hex: string) => Buffer.from(hex.slice(2), 'hex');
 
 beforeEach(async () => {
   proxy.intervene = async () => undefined;
+  // what was mined before is final
+  for (let i = 0; i < 100; i++) mine(world, []);
   await q('truncate collections.collections, platform.quarantine, platform.checkpoints, platform.jobs cascade');
   for (const { address, tokenType } of [single, shared])
     await q(
@@ -62,7 +64,6 @@ for (const { address, tokenType, totalSupply } of world.collections)
         tokens: [{ tokenId: String(tokenId), amount: tokenType === 'ERC721' ? 1n : 10n }],
       },
     ]);
-for (let i = 0; i < 100; i++) mine(world, []);
 
 const isStored = async ({ hash: transaction }: Pick<Transfer, 'hash'>) =>
   (await q('select 1 from collections.transfers where transaction_hash = $1', [bytes(transaction)])).length > 0;
@@ -107,6 +108,64 @@ test('a transfer of nothing does not keep its token out of a list of owners', as
   await q('update collections.collections set token_count = 1');
   expect(await run('verifyOwnership')).toEqual(succeeded);
   expect(await ownersOf(shared, '1')).toEqual(truthOf(shared, '1').filter((owned) => !owned.endsWith(' 0')));
+});
+
+test('a transfer in a block that replaced one already read is found', async () => {
+  for (let i = 0; i < 3; i++) mine(world, []);
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  orphan(world, 3);
+  const [put] = mine(world, [moveOf(single, '6', wallet(0xfeed))]);
+  for (let i = 0; i < 2; i++) mine(world, []);
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  expect(await isStored(put!)).toBe(true);
+  expect(await ownersOf(single, '6')).toEqual(truthOf(single, '6'));
+});
+
+test('a transfer that a webhook reports before the node names its block is kept', async () => {
+  const [early] = mine(world, [moveOf(single, '5', wallet(0xfeed))]);
+  expect((await deliver(call, [toActivity(early!, false)])).json.applied).toBe(1);
+  world.head--;
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  world.head++;
+  expect(await isStored(early!)).toBe(true);
+});
+
+/** What a request asks for in one batch, such as `finalized` and `0x3e8`. */
+const blocksIn = (body: unknown): string[] =>
+  Array.isArray(body) ? body.map(({ params }: { params: string[] }) => params[0]!) : [];
+
+test('blocks that are asked for together are told apart, in whatever order the replies come', async () => {
+  const mined = ['1', '2'].flatMap((tokenId) => mine(world, [moveOf(single, tokenId, wallet(0xfeed))]));
+  proxy.intervene = async ({ body }, pass) => {
+    if (!Array.isArray(body)) return undefined;
+    const { status, json } = await pass();
+    return { status, json: json.toReversed() };
+  };
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  const stored = await q(
+    `select '0x' || encode(t.block_hash, 'hex') as hash
+     from collections.unsettled_transfers join collections.transfers t on t.id = transfer_id order by t.block_number`,
+  );
+  expect(stored.map(({ hash }) => hash)).toEqual(mined.map(({ blockHash }) => blockHash));
+});
+
+test('a transfer whose block has no hash yet is not taken for final', async () => {
+  const [mined] = mine(world, [moveOf(single, '11', wallet(0xfeed))]);
+  mine(world, []);
+  const name = `0x${mined!.block.toString(16)}`;
+  let unnamed = 0;
+  proxy.intervene = async ({ body }, pass) => {
+    const at = blocksIn(body).indexOf(name);
+    if (at === -1 || unnamed++ > 0) return undefined;
+    const { status, json } = await pass();
+    const { id } = body[at];
+    return { status, json: json.map((one: { id: number }) => (one.id === id ? { ...one, result: null } : one)) };
+  };
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  expect([unnamed > 1, await isStored(mined!)]).toEqual([true, true]);
+  alchemy.reorg(2);
+  expect(await run('syncTransfers')).toEqual(succeeded);
+  expect(await isStored(mined!)).toBe(false);
 });
 
 test('a transfer is unsettled until its block is finalized', async () => {
@@ -183,6 +242,25 @@ test('a list of owners starts over if a reorg replaced the head of one of its pa
   alchemy.reorg(1);
   await deliver(call, [toActivity(moved!, true)]);
   expect(await run('verifyOwnership')).toEqual(succeeded);
+  expect(await ownersOf(single, '0')).toEqual(truthOf(single, '0'));
+});
+
+test('a list of owners starts over if a reorg replaced the head of its last page', async () => {
+  await loadTwoPages();
+  const [moved] = mine(world, [moveOf(single, '0', wallet(2))]);
+  let [isRead, isReplaced] = [false, false];
+  proxy.intervene = async ({ body }) => {
+    const names = blocksIn(body);
+    // the blocks that a page is compared with after it was read
+    if (names[1] === 'latest') isRead = names[0] !== 'finalized';
+    if (!isRead || names.length !== 1 || isReplaced) return undefined;
+    isReplaced = true;
+    alchemy.reorg(1);
+    await deliver(call, [toActivity(moved!, true)]);
+    return undefined;
+  };
+  expect(await run('verifyOwnership')).toEqual(succeeded);
+  expect(isReplaced).toBe(true);
   expect(await ownersOf(single, '0')).toEqual(truthOf(single, '0'));
 });
 

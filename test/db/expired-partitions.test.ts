@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { dropExpiredPartitions } from '../../shared/db/expired-partitions.ts';
 import { createPartitions } from '../../shared/db/partitions.ts';
+import { pool as poolOf } from '../../shared/db/pools.ts';
 import type { PartitionedTable } from '../../shared/kernel/table.ts';
 import { createDatabase } from '../support/database.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -105,6 +106,23 @@ test('a partition with a row that must be kept is never out of sight', async () 
   // a detach would wait for the transaction, and hide the rows meanwhile
   expect(await Promise.race([expire(), waitingSession()])).toEqual([]);
   expect(await ids()).toEqual([1, 1, 1]);
+});
+
+test('a partition that stayed pending comes before older ones that are now free', async () => {
+  await write(pool, 1, '2026-02-27', false);
+  const { commit } = await openTransaction(2, '2026-03-03');
+  await interruptRun('pg_cancel_backend');
+  await commit();
+  await pool.query('update sky.readings set is_sent = true');
+  expect((await expire()).toSorted()).toEqual([first, second, 'sky.readings_20260301']);
+});
+
+test('the connection that a run borrowed goes back with the timeouts of the others', async () => {
+  await expire();
+  const { rows } = await (await poolOf('writer')).query(
+    `select name, setting from pg_settings where name like '%\\_timeout' and setting <> reset_val`,
+  );
+  expect(rows).toEqual([]);
 });
 
 test('a table without a retention keeps its partitions', async () => {

@@ -26,6 +26,9 @@ test('records are the same wherever the bytes are cut, with any line ends, with 
           const bytes = Buffer.concat([marked ? mark : Buffer.alloc(0), Buffer.from(text)]);
           expect(await fieldsOf(name, chunked(bytes, length))).toEqual(rows);
           expect(await fieldsOf(`${name}.GZ`, chunked(gzipSync(bytes), length))).toEqual(rows);
+          if (name === 'x.ndjson')
+            for (const [i, { position }] of (await recordsOf(name, chunked(bytes, length))).entries())
+              expect(position).toBe(i + 1);
         }
       },
     ),

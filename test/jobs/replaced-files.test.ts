@@ -1,5 +1,6 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, expect, test } from 'vitest';
+import { openObject } from '../../shared/files/object.ts';
 import { ulid } from '../../shared/kernel/ulid.ts';
 import { drain, putObject, testS3 } from '../support/queues.ts';
 import { createTestDomain } from '../support/test-domain.ts';
@@ -101,4 +102,13 @@ test('an import that does not know its version is refused too, once the file was
   await putObject(bucket, key, sets('new', 4_100));
   await drainJobs();
   expect(await jobRow(id)).toMatchObject({ status: 'failed', error: replaced });
+});
+
+test('an object that is replaced after it was opened is refused, whole or in part', async () => {
+  const key = `wallets/sets/${ulid()}/sets.csv`;
+  await putObject(bucket, key, sets('old', 3));
+  const object = await openObject(bucket, key);
+  await putObject(bucket, key, sets('new', 3));
+  await expect(Array.fromAsync(object.read())).rejects.toMatchObject(replaced);
+  await expect(object.slice(0, 4)).rejects.toMatchObject(replaced);
 });

@@ -76,7 +76,10 @@ test('a row that a table refuses is rejected alone, whatever let it through', as
       rows[17] = 4;
       rows[18] = 70_000;
       rows[150] = 0;
-      yield { rows, rejected: [{ reason: 'is odd', row: 5 }], next: null };
+      yield { rows, rejected: [{ reason: 'is odd', row: 5 }], next: 2 };
+      // lines of a file
+      const lines = Array.from({ length: 200 }, (_, i) => 7_000 + i);
+      yield { rows: lines.map((line) => (line === 7_100 ? 4 : 3)), positions: lines, rejected: [], next: null };
     },
     async apply(tx, rows) {
       const words = rows.map((digit) => (digit === 0 ? 'a\0b' : 'word'));
@@ -90,7 +93,7 @@ test('a row that a table refuses is rejected alone, whatever let it through', as
   expect(stored.rows.map((row) => Object.values(row))).toEqual([
     [1, 150],
     [2, 50],
-    [3, 197],
+    [3, 396],
   ]);
   const { rows } = await pool.query(
     'select position::int, reason, data from platform.rejected_rows where job_id = $1 order by position',
@@ -101,12 +104,13 @@ test('a row that a table refuses is rejected alone, whatever let it through', as
     { position: 399, reason: expect.stringMatching(/does not fit the table: .*digits_digit_check/), data: 4 },
     { position: 400, reason: expect.stringMatching(/does not fit the table: .*smallint/), data: 70_000 },
     { position: 401, reason: expect.stringMatching(/does not fit the table: .*UTF8/), data: 0 },
+    { position: 7_100, reason: expect.stringMatching(/digits_digit_check/), data: 4 },
   ]);
   const { rows: counts } = await pool.query(
     'select rows_read::int, rows_applied::int, rows_rejected::int from platform.jobs where id = $1',
     [run.jobId],
   );
-  expect(counts).toEqual([{ rows_read: 401, rows_applied: 397, rows_rejected: 4 }]);
+  expect(counts).toEqual([{ rows_read: 601, rows_applied: 596, rows_rejected: 5 }]);
 });
 
 test('if a table refuses most rows, the fault is not theirs: the run fails', async () => {

@@ -13,14 +13,14 @@ beforeAll(async () => {
     { unit: '7', reason: 'verified_addresses must be 0x and 40 hex digits', data: { fid: 7, bio: 'a\0b\ud800' } },
     { unit: '5', reason: 'is\0odd' },
   ]);
-  await quarantine(users, jobId, [{ unit: '5', reason: 'is odd' }]);
+  await quarantine(users, jobId, [{ unit: '5', reason: 'is odd', data: { bio: 'half \ud800' } }]);
   await quarantine(transfers, null, [{ unit: '0x01', reason: 'responded with 500' }]);
 });
 
 test('lists what failed by source and unit, with the reason and the next attempt', async () => {
   const { json, headers } = await call('/v1/quarantine');
   const time = expect.stringMatching(/^\d{4}-.*Z$/);
-  const common = { since: time, failedAt: time, retryAt: time };
+  const common = { since: time, failedAt: time };
   expect(json).toEqual({
     quarantine: [
       {
@@ -31,9 +31,19 @@ test('lists what failed by source and unit, with the reason and the next attempt
         data: null,
         jobId: null,
         ...common,
+        // no job tries it again
         retryAt: null,
       },
-      { source: users, unit: '5', reason: 'is odd', attempts: 2, data: null, jobId, ...common },
+      {
+        source: users,
+        unit: '5',
+        reason: 'is odd',
+        attempts: 2,
+        data: { bio: 'half �' },
+        jobId,
+        ...common,
+        retryAt: time,
+      },
       {
         source: users,
         unit: '7',
@@ -42,6 +52,7 @@ test('lists what failed by source and unit, with the reason and the next attempt
         data: { fid: 7, bio: 'a␀b�' },
         jobId,
         ...common,
+        retryAt: time,
       },
     ],
     nextCursor: null,

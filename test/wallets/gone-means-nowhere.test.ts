@@ -123,6 +123,17 @@ test('a moment of which only we know, later than anything in the warehouse, is k
   expect(await full()).toMatchObject({ status: 'succeeded', result: { removed: 1 } });
 });
 
+test('sales after the statement, however many, do not pass for missing rows', async () => {
+  const lines = Array.from({ length: moments / 10 }, (_, i) => {
+    const at = new Date(Date.now() + 3_600_000).toISOString();
+    return `${810_000 + i},${at},5,0x0000000000000001,0x00000000000000cc`;
+  });
+  const file = ['moment_id,timestamp,price,seller,buyer', ...lines].join('\n');
+  expect(await importFile('purchases', 'later.csv', file)).toMatchObject({ status: 'succeeded' });
+  expect(await full()).toMatchObject({ status: 'succeeded', result: { removed: 0 } });
+  expect(await holderOf(810_000)).toBe('0x00000000000000cc');
+});
+
 test('a result that is read twice, because it had expired, decides by its second reading', async () => {
   const [first] = await edges();
   const { nft } = first!;
