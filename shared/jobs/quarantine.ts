@@ -38,9 +38,9 @@ const maxQuarantinedShare = 0.05;
 
 /** A condition on a row of a query: whether the unit may be tried now. */
 export function isDue(job: JobDeclaration, unit: Sql): Sql {
-  return sql`not exists (
-    select from platform.quarantine q
-    where q.source = ${jobNameOf(job)} and q.unit = ${unit} and (q.retry_at is null or q.retry_at > now()))`;
+  return sql`${unit} not in (
+    select q.unit from platform.quarantine q
+    where q.source = ${jobNameOf(job)} and (q.retry_at is null or q.retry_at > now()))`;
 }
 
 /**
