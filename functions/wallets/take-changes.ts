@@ -65,6 +65,8 @@ export async function takeSales(tx: Transaction, limit: number): Promise<boolean
   return rows[0]!.isLast;
 }
 
+const newlyDirty = new TemporaryTable('newly_dirty_wallets');
+
 /**
  * Takes the editions whose price or names changed, until they have `limit` moments together, and marks the wallets that
  * hold them as dirty.
@@ -88,10 +90,15 @@ export async function takeEditions(tx: Transaction, limit: number): Promise<void
           cross join lateral (${lookUp('wallet_holdings', sql`nft_id = m.nft_id`)}) as h
         where h.wallet_address is not null`,
   );
+  // not in the statement that inserts: looking up rows while it adds to them can take quadratic time
+  await newlyDirty.createAs(
+    tx,
+    sql`select wallet_address from ${editionHolders} e
+        where not exists (${lookUp('dirty_wallets', sql`wallet_address = e.wallet_address`)})`,
+  );
   await tx.query(sql`
     delete from wallets.dirty_editions d using ${takenEditions} t where d.edition_id = t.edition_id;
-    insert into wallets.dirty_wallets
-    select wallet_address from ${editionHolders} except select wallet_address from wallets.dirty_wallets`);
+    insert into wallets.dirty_wallets select wallet_address from ${newlyDirty}`);
 }
 
 /**
