@@ -42,13 +42,10 @@ export interface Round {
 const maxRunMs = 3_000;
 
 /**
- * The size of a round: how many changes it takes, and how many moments the wallets hold that it recounts. The wallets on the
- * two sides of the oldest change are recounted whatever their size.
+ * The size of a round: how many changes it takes, and how many moments the wallets hold that it recounts, and the editions
+ * have whose prices it applies. One edition, and the wallets on both sides of the oldest change, may be larger.
  */
 export const roundSize = 20_000;
-
-/** New prices of editions with this many times as many moments fit into a round: it only has to find their holders. */
-const editionsShare = 2;
 
 export const refreshSnapshots = handleJob(jobs.refreshSnapshots, async (run) => {
   const lagSeconds = await reportLag();
@@ -93,7 +90,7 @@ export async function refreshRound(tx: Transaction, size = roundSize): Promise<R
   if (!(await collectChanges(tx, size))) return { wallets: 0, editions: 0, isDone: false };
   // a moment whose edition changed takes all its sales along, so none of them may be left
   const chosenSize = (await takeSales(tx, size)) ? size : 0;
-  await takeEditions(tx, editionsShare * chosenSize);
+  await takeEditions(tx, chosenSize);
   await chooseWallets(tx, chosenSize);
   await takeMoments(tx, chosenSize);
   const scope = sql`select wallet_address from ${recountedWallets}`;

@@ -6,8 +6,9 @@
  * wallets hold: a wallet is recounted once for all its changes, unless one side of a change does not fit into the round.
  */
 import sql, { raw, type Sql } from 'sql-template-tag';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
-import { outdated } from './counted-moments.ts';
+import { lookUp } from './counted-moments.ts';
 import {
   editionHolders,
   formerEditions,
@@ -64,6 +65,8 @@ export async function takeSales(tx: Transaction, limit: number): Promise<boolean
   return rows[0]!.isLast;
 }
 
+const newlyDirty = new TemporaryTable('newly_dirty_wallets');
+
 /**
  * Takes the editions whose price or names changed, until they have `limit` moments together, and marks the wallets that
  * hold them as dirty.
@@ -83,16 +86,19 @@ export async function takeEditions(tx: Transaction, limit: number): Promise<void
     tx,
     sql`select distinct h.wallet_address
         from ${takenEditions} t
-          cross join lateral (
-            select nft_id from wallets.nft_core_metadata where edition_id = t.edition_id offset 0) as m
-          cross join lateral (
-            select wallet_address from wallets.wallet_holdings where nft_id = m.nft_id offset 0) as h
+          cross join lateral (${lookUp('nft_core_metadata', sql`edition_id = t.edition_id`)}) as m
+          cross join lateral (${lookUp('wallet_holdings', sql`nft_id = m.nft_id`)}) as h
         where h.wallet_address is not null`,
+  );
+  // not in the statement that inserts: looking up rows while it adds to them can take quadratic time
+  await newlyDirty.createAs(
+    tx,
+    sql`select wallet_address from ${editionHolders} e
+        where not exists (${lookUp('dirty_wallets', sql`wallet_address = e.wallet_address`)})`,
   );
   await tx.query(sql`
     delete from wallets.dirty_editions d using ${takenEditions} t where d.edition_id = t.edition_id;
-    insert into wallets.dirty_wallets
-    select wallet_address from ${editionHolders} except select wallet_address from wallets.dirty_wallets`);
+    insert into wallets.dirty_wallets select wallet_address from ${newlyDirty}`);
 }
 
 /**
@@ -109,7 +115,7 @@ export async function chooseWallets(tx: Transaction, limit: number): Promise<voi
         from (
           select side.wallet_address, o.place
           from (select *, row_number() over (order by changed_at, nft_id) as place from (${oldestMoments(limit)}) as oldest) as o
-            left join wallets.wallet_holdings h on h.nft_id = o.nft_id,
+            left join lateral (${lookUp('wallet_holdings', sql`nft_id = o.nft_id`)}) as h on true,
             lateral (values (o.wallet_address), (h.wallet_address)) as side (wallet_address)
           where side.wallet_address is not null
           union all
@@ -150,11 +156,11 @@ export async function takeMoments(tx: Transaction, limit: number): Promise<void>
             select h.nft_id from ${recountedWallets} w join wallets.wallet_holdings h on h.wallet_address = w.wallet_address
             union
             select o.nft_id
-            from ${recountedWallets} w cross join lateral (${outdated(sql`wallet_address = w.wallet_address`)}) as o
+            from ${recountedWallets} w cross join lateral (${lookUp('outdated_moments', sql`wallet_address = w.wallet_address`)}) as o
           ) as near
-          cross join lateral (${outdated(sql`nft_id = near.nft_id`)}) as o
-          left join lateral (select * from wallets.wallet_holdings where nft_id = o.nft_id offset 0) as h on true
-          left join lateral (select * from wallets.nft_core_metadata where nft_id = o.nft_id offset 0) as m on true
+          cross join lateral (${lookUp('outdated_moments', sql`nft_id = near.nft_id`)}) as o
+          left join lateral (${lookUp('wallet_holdings', sql`nft_id = o.nft_id`)}) as h on true
+          left join lateral (${lookUp('nft_core_metadata', sql`nft_id = o.nft_id`)}) as m on true
       ) as changed
       where ${isRecounted('wallet_before')} and ${isRecounted('wallet_after')}
       order by changed_at, nft_id limit ${raw(String(limit))}`,
@@ -193,20 +199,27 @@ export async function isUpToDate(tx: Transaction): Promise<boolean> {
   return rows[0]!.isUpToDate;
 }
 
+const cleanedWallets = new TemporaryTable('cleaned_wallets');
+
 /** The recounted wallets without another change are up to date. */
 export async function cleanWallets(tx: Transaction): Promise<void> {
-  await tx.query(sql`
-    with still_changed as (
+  await cleanedWallets.createAs(
+    tx,
+    sql`
+      select wallet_address from ${recountedWallets}
+      except
       select h.wallet_address
-      from ${recountedWallets} w join wallets.wallet_holdings h on h.wallet_address = w.wallet_address
-        cross join lateral (${outdated(sql`nft_id = h.nft_id`)}) as o
+      from ${recountedWallets} w
+        cross join lateral (${lookUp('wallet_holdings', sql`wallet_address = w.wallet_address`)}) as h
+        cross join lateral (${lookUp('outdated_moments', sql`nft_id = h.nft_id`)}) as o
       where exists (select 1 from wallets.outdated_moments)
-      union
+      except
       select o.wallet_address
-      from ${recountedWallets} w cross join lateral (${outdated(sql`wallet_address = w.wallet_address`)}) as o
-    )
-    delete from wallets.dirty_wallets d using ${recountedWallets} w
-    where d.wallet_address = w.wallet_address and d.wallet_address not in (select wallet_address from still_changed)`);
+      from ${recountedWallets} w
+        cross join lateral (${lookUp('outdated_moments', sql`wallet_address = w.wallet_address`)}) as o`,
+  );
+  await tx.query(sql`
+    delete from wallets.dirty_wallets d using ${cleanedWallets} c where d.wallet_address = c.wallet_address`);
 }
 
 function oldestMoments(limit: number): Sql {
