@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import * as z from 'zod';
 import { inTransaction } from '../../shared/db/transaction.ts';
 import { insertJob, startJob } from '../../shared/jobs/job.ts';
@@ -8,6 +8,7 @@ import { Unavailable } from '../../shared/kernel/errors.ts';
 import { defineJobs } from '../../shared/kernel/job.ts';
 import { createDatabase } from '../support/database.ts';
 import { createQueue } from '../support/queues.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const relay = await createQueue('relay');
 const { pool } = await createDatabase({ RELAY_QUEUE_URL: relay.url });
@@ -125,6 +126,26 @@ test('if a table refuses most rows, the fault is not theirs: the run fails', asy
     },
   });
   await expect(runSync(sync, await startRun())).rejects.toMatchObject({ code: 'integrity' });
+});
+
+test('a run keeps its lease while its source has nothing to apply yet', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const secondsLeft = async () =>
+    (
+      await pool.query(
+        `select extract(epoch from lease_until - now())::float8 as left from platform.checkpoints where name = 'slow'`,
+      )
+    ).rows[0].left;
+  const { sync } = createSync('slow', 0, {
+    async *read() {
+      await pool.query(`update platform.checkpoints set lease_until = now() + interval '1 second' where name = 'slow'`);
+      await vi.advanceTimersByTimeAsync(60_000);
+      await waitFor('a longer lease', async () => (await secondsLeft()) > 60);
+      yield { rows: [1], rejected: [], next: null };
+    },
+  });
+  expect(await runSync(sync, await startRun())).toBe('done');
+  vi.useRealTimers();
 });
 
 test('a run that was taken over after its last batch does not finish', async () => {

@@ -1,4 +1,4 @@
-/** Audit: a page of transfers is as large as anyone makes it, and is always asked for with 1,000 transfers. */
+/** A page of transfers is as large as anyone makes it, and is always asked for with 1,000 transfers. */
 import { afterAll, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';

@@ -1,4 +1,4 @@
-/** Audit: what an upstream says of when to come back is believed without bounds. */
+/** What an upstream says of when to come back is believed without bounds. */
 import { createServer } from 'node:http';
 import { afterAll, expect, test } from 'vitest';
 import { getRedis } from '../../shared/resources.ts';

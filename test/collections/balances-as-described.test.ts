@@ -1,4 +1,4 @@
-/** Audit: Alchemy's description says that a balance in getOwnersForContract is a JSON integer, which JSON.parse rounds. */
+/** Alchemy's description says that a balance in getOwnersForContract is a JSON integer, which JSON.parse rounds. */
 import { createServer } from 'node:http';
 import { afterAll, expect, test } from 'vitest';
 import { createAlchemy } from '../../functions/collections/sources/alchemy.ts';

@@ -1,4 +1,4 @@
-/** Audit: users whom Neynar’s answer no longer names count as refreshed; nothing is listed, and nobody is told. */
+/** Users whom Neynar’s answer no longer names count as refreshed; nothing is listed, and nobody is told. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';

@@ -1,4 +1,4 @@
-/** Audit: a unit that costs its worker the process is never quarantined, and is tried first for ever. */
+/** A unit that costs its worker the process is never quarantined, and is tried first for ever. */
 
 import sql from 'sql-template-tag';
 import { expect, test } from 'vitest';

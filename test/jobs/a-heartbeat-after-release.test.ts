@@ -1,4 +1,4 @@
-/** Audit: a heartbeat between the release of a lease and its message's arrival costs the job its only message. */
+/** A heartbeat between the release of a lease and its message's arrival costs the job its only message. */
 import { expect, test } from 'vitest';
 import { collections } from '../../functions/collections/domain.ts';
 import { jobs } from '../../functions/collections/jobs.ts';

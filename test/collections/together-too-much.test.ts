@@ -1,4 +1,4 @@
-/** Audit: rows that each fit the tables, but not together, cost whatever is in the same transaction. */
+/** Rows that each fit the tables, but not together, cost whatever is in the same transaction. */
 import { expect, test } from 'vitest';
 import { createCollections } from '../support/collections.ts';
 import { wallet } from '../support/transfers.ts';
