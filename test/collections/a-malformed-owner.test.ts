@@ -1,4 +1,4 @@
-/** What an owner list says illegibly is taken for gone. */
+/** What a list of owners says illegibly is not taken for gone. */
 import { afterAll, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';

@@ -1,4 +1,4 @@
-/** A malformed transfer since the finalized block, beside a list of owners that already shows it. */
+/** A transfer that is malformed beside a list of owners counts once when it arrives. */
 import { afterAll, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy, toActivity } from '../../local/upstreams/alchemy.ts';

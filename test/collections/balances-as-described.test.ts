@@ -1,4 +1,4 @@
-/** Alchemy's description says that a balance in getOwnersForContract is a JSON integer, which JSON.parse rounds. */
+/** Balances are JSON integers of any size, and keep their digits. */
 import { createServer } from 'node:http';
 import { afterAll, expect, test } from 'vitest';
 import { createAlchemy } from '../../functions/collections/sources/alchemy.ts';

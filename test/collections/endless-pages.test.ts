@@ -1,4 +1,4 @@
-/** A collection whose pages do not end (a page key that leads back to itself) starves all others, unlisted. */
+/** A collection whose pages do not end leaves the others their turn. */
 import { afterAll, expect, test } from 'vitest';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';

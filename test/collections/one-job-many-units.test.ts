@@ -1,4 +1,4 @@
-/** What the units of one job share, one bad unit spends for all of them. */
+/** What one unit of a job spends is its own: rejected rows, leases, positions. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';

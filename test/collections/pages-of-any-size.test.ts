@@ -1,4 +1,4 @@
-/** A page of transfers is as large as anyone makes it, and is always asked for with 1,000 transfers. */
+/** A page of transfers that is too large is asked for in smaller ones. */
 import { afterAll, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';

@@ -1,4 +1,4 @@
-/** A collection whose orphaned transfers cannot be reverted, and the settling of all others. */
+/** A collection whose orphaned transfers cannot be reverted is quarantined; the others are settled. */
 import { afterAll, expect, test } from 'vitest';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';

@@ -1,4 +1,4 @@
-/** Collections that always fail in the upstream’s own way are tried before all others, three an attempt. */
+/** Collections that always fail in the upstream’s own way do not come before all others. */
 import { afterAll, expect, test } from 'vitest';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';

@@ -1,4 +1,4 @@
-/** Rows that each fit the tables, but not together, cost whatever is in the same transaction. */
+/** Rows that fit the tables one by one, but not together, cost their collection alone. */
 import { expect, test } from 'vitest';
 import { createCollections } from '../support/collections.ts';
 import { wallet } from '../support/transfers.ts';

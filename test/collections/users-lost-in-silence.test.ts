@@ -1,4 +1,4 @@
-/** Users whom Neynar’s answer no longer names count as refreshed; nothing is listed, and nobody is told. */
+/** Users and contracts that an upstream no longer names as described are listed. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { jobs } from '../../functions/collections/jobs.ts';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';

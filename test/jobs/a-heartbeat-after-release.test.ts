@@ -1,4 +1,4 @@
-/** A heartbeat between the release of a lease and its message's arrival costs the job its only message. */
+/** A job that goes on is found by its message: no late heartbeat holds its lease. */
 import { expect, test } from 'vitest';
 import { collections } from '../../functions/collections/domain.ts';
 import { jobs } from '../../functions/collections/jobs.ts';

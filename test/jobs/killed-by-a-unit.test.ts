@@ -1,4 +1,4 @@
-/** A unit that costs its worker the process is never quarantined, and is tried first for ever. */
+/** A unit that costs its workers the process is quarantined, and the others have their turn. */
 
 import sql from 'sql-template-tag';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** What an upstream says of when to come back is believed without bounds. */
+/** What an upstream says of when to come back is believed for a day at most. */
 import { createServer } from 'node:http';
 import { afterAll, expect, test } from 'vitest';
 import { getRedis } from '../../shared/resources.ts';
@@ -20,7 +20,7 @@ afterAll(() => {
 
 let upstreams = 0;
 async function askOnce() {
-  const name = `audit-${process.pid}-${++upstreams}`;
+  const name = `closed-${process.pid}-${++upstreams}`;
   const request = createRequest({ name }, await createGate(name, 100, 1_000));
   const error = await request({ operation: 'look', url }).catch((failed: unknown) => failed as Error);
   const stored = await (await getRedis()).redis.get(`tributary:closed:${name}:look`);
