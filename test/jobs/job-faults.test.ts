@@ -113,8 +113,10 @@ test('an event that arrives during a run is not lost if the operator cancels the
 test('an uploaded file whose key names the id of another job does not run as that job', async () => {
   const id = await enqueueJob(jobs.loadUser, { fid: '7' }, 'test');
   const notice = { Records: [{ s3: { bucket: { name: 'b' }, object: { key: `collections/traits/${id}/x.csv` } } }] };
-  expect((await stubEtl(collections, async () => 'done')(notice)).batchItemFailures).toHaveLength(1);
+  await stubEtl(collections, async () => 'done')(notice);
   expect((await rowOf(id)).status).toBe('queued');
+  const { rows } = await pool.query(`select job from platform.jobs where id <> $1`, [id]);
+  expect(rows).toEqual([{ job: 'collections.import' }]);
 });
 
 test('parameters that are too large are rejected', async () => {

@@ -9,7 +9,11 @@ import { createTestDomain } from './test-domain.ts';
 export async function createMoments() {
   const domain = await createTestDomain('wallets');
   /** Runs one round of refresh-snapshots. */
-  const refresh = () => domain.runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
+  /** A run ends after some seconds, and asks for the next one. */
+  const refresh = async () => {
+    await domain.runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
+    await domain.drainJobs();
+  };
   return { ...domain, refresh };
 }
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createTestDomain, type JobRow, realFile } from '../support/test-domain.ts';
 
-const { call, importFile, runMessage, outboxSize, database } = await createTestDomain('wallets');
+const { call, importFile, runMessage, drainJobs, outboxSize, database } = await createTestDomain('wallets');
 const expected = JSON.parse((await realFile('06-topshot/expected.json'))?.toString() ?? 'null');
 
 const files: [dataset: string, file: string, rows: number, applied: number][] = [
@@ -12,7 +12,11 @@ const files: [dataset: string, file: string, rows: number, applied: number][] = 
   ['prices', 'player_price_snapshots.csv.gz', 24_017, 24_017],
   ['purchases', 'purchases.csv.gz', 9_096, 9_096],
 ];
-const refresh = () => runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
+/** A run ends after some seconds, and asks for the next one. */
+const refresh = async () => {
+  await runMessage({ job: 'wallets.refreshSnapshots', requestedBy: 'test' });
+  await drainJobs();
+};
 const importReal = async (dataset: string, file: string) =>
   importFile(dataset, file, (await realFile(`06-topshot/${file}`))!);
 const rows = async (text: string) => (await database.pool.query(text)).rows;
