@@ -8,7 +8,7 @@ const page = (rows: number[], rejected: number[], next: string | null): Page<num
   next,
 });
 
-test('rejected rows of all pages are numbered apart, also after a resume', async () => {
+test('a run that resumes goes on with the page after its last', async () => {
   const pages = new Map([
     [null, page([2, 4], [1], 'b')],
     ['b', page([6], [3, 5], 'c')],
@@ -16,7 +16,11 @@ test('rejected rows of all pages are numbered apart, also after a resume', async
   ]);
   const fetchPage = async (key: string | null) => pages.get(key)!;
   const all = await Array.fromAsync(pagesOf(null, fetchPage));
-  expect(all.map(({ rejected }) => rejected.map(({ position }) => position))).toEqual([[3], [5, 6], [8]]);
+  expect(all.map(({ rows, rejected }) => [rows, rejected.map(({ row }) => row)])).toEqual([
+    [[2, 4], [1]],
+    [[6], [3, 5]],
+    [[8], [7]],
+  ]);
   const resumed = await Array.fromAsync(pagesOf(all[0]!.next, fetchPage));
   expect(resumed).toEqual(all.slice(1));
 });
@@ -35,4 +39,9 @@ test('a page that fails while the one before is applied fails the run only after
   };
   await expect(run()).rejects.toThrow('The next page failed.');
   expect(applied).toEqual([1]);
+});
+
+test('a page that names itself as the next one fails the run', async () => {
+  const endless = Array.fromAsync(pagesOf(null, async () => page([1], [], 'same')));
+  await expect(endless).rejects.toMatchObject({ code: 'upstream' });
 });
