@@ -17,12 +17,17 @@ export interface HoldingRecord {
   lastEventMicros: bigint;
 }
 
-const stagedHoldings = new TemporaryTable('staged_holdings', {
-  nft_id: 'bigint',
-  wallet_address: 'bytea',
-  is_locked: 'boolean',
-  last_event_ts: 'timestamptz',
-});
+const stagedHoldings = new TemporaryTable(
+  'staged_holdings',
+  {
+    nft_id: 'bigint',
+    wallet_address: 'bytea',
+    is_locked: 'boolean',
+    last_event_ts: 'timestamptz',
+  },
+  // analyzing the others would take a tenth of the time of unchanged rows
+  ['nft_id'],
+);
 const isLocked = sql`coalesce(s.is_locked, e.is_locked and e.wallet_address = s.wallet_address, false)`;
 
 /**

@@ -21,12 +21,17 @@ export class TemporaryTable<Columns extends ColumnTypes = Record<never, CopyType
   /** The column names, in order. */
   readonly columns: readonly (keyof Columns & string)[];
   readonly #types: Columns;
+  readonly #key: readonly (keyof Columns & string)[];
 
-  /** @param types  name → SQL type; not needed for a table that is created from a query */
-  constructor(name: string, types = {} as Columns) {
+  /**
+   * @param types  name → SQL type; not needed for a table that is created from a query
+   * @param key    the columns that statements join by, which are analyzed. Default: all
+   */
+  constructor(name: string, types = {} as Columns, key: readonly (keyof Columns & string)[] = []) {
     super([`pg_temp.${name}`], []);
     this.#types = types;
     this.columns = Object.keys(types);
+    this.#key = key;
   }
 
   /** The column names, except the given ones. */
@@ -56,7 +61,7 @@ export class TemporaryTable<Columns extends ColumnTypes = Record<never, CopyType
     const names = ['position', ...this.columns].join(', ');
     const copy = tx.query(copyFrom(`copy ${this.sql} (${names}) from stdin (format binary)`));
     await pipeline(Readable.from(encodeCopy(this.#types, mapped(sources, toRow))), copy);
-    await tx.query(sql`analyze ${this}`);
+    await tx.query(sql`analyze ${this} ${raw(this.#key.length > 0 ? `(${this.#key.join(', ')})` : '')}`);
   }
 
   /** Creates the table from a query without parameters, and analyzes it for the statements that join it. */
