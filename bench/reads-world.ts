@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { chooseLargeWallets, copyChunk } from '../functions/wallets/copy-large-wallets.ts';
 import { currentStats } from '../functions/wallets/edition-stats.ts';
-import { countEditions, countTeams, everyWallet, summarize } from '../functions/wallets/summaries.ts';
+import { countEditions, countTeams, everyWallet, heldBy, summarize } from '../functions/wallets/summaries.ts';
 import type { Transaction } from '../shared/db/transaction.ts';
 
 export const sizes = {
@@ -34,8 +34,8 @@ export async function fillReadsWorld(client: pg.Client): Promise<void> {
   await client.query(`select setseed(0.5); set session_replication_role = replica`);
   for (const statement of [...collections, ...wallets]) await client.query(statement);
   await client.query(`
-    insert into wallets.wallet_summary_snapshot select n.*, now() from (${summarize(countEditions(everyWallet)).text}) as n;
-    insert into wallets.wallet_team_counts ${countTeams(countEditions(everyWallet)).text};
+    insert into wallets.wallet_summary_snapshot select n.*, now() from (${summarize(countEditions(heldBy(everyWallet))).text}) as n;
+    insert into wallets.wallet_team_counts ${countTeams(countEditions(heldBy(everyWallet))).text};
     insert into wallets.editions_snapshot select n.*, now() from (${currentStats.text}) as n;
     set session_replication_role = origin`);
   const tx = client as unknown as Transaction;
