@@ -12,15 +12,20 @@ import { startNeynar } from '../local/upstreams/neynar.ts';
 import { startUpstreamProxy, type UpstreamProxy } from '../local/upstreams/proxy.ts';
 import { type SnowflakeStandIn, startSnowflake } from '../local/upstreams/snowflake.ts';
 import { createRandom, mine, nextTransfer, type Transfer } from '../local/upstreams/world.ts';
+import {
+  disturbChain,
+  disturbUsers,
+  disturbWarehouse,
+  futureSeconds,
+  isMalformed,
+  sickContract,
+} from './soak-upstreams.ts';
 import { synthesize } from './synthesize.ts';
 
 const cycles = 10;
 const cycleMs = 60_000;
 const random = createRandom(9);
-const day = 86_400;
 const zero = `0x${'0'.repeat(40)}`;
-const sickContract = `0x${'5c'.repeat(20)}`;
-const isMalformed = (fid: number) => fid % 100 === 0;
 const size = { moments: 5_000, wallets: 400, editions: 60, scrapes: 3 };
 
 interface World {
@@ -69,52 +74,6 @@ export async function benchSoak(): Promise<void> {
     await Promise.all([alchemy, neynar, snowflake].map((server) => server.stop()));
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** Alchemy: a contract that always fails, a closed operation, expired page keys, cut answers, and odd tokens. */
-function disturbChain(proxy: UpstreamProxy): void {
-  proxy.intervene = async ({ path, body }, pass) => {
-    const asked = `${path} ${JSON.stringify(body ?? '')}`;
-    if (asked.includes(sickContract)) return { status: 400, json: { error: { message: 'no such contract' } } };
-    if (path.includes('getContractsForOwner'))
-      return { status: 429, headers: { 'retry-after': String(day) }, json: {} };
-    if (body?.params?.[0]?.pageKey && random() < 0.1)
-      return { status: 200, json: { jsonrpc: '2.0', id: 1, error: { code: -32_602, message: 'invalid pageKey' } } };
-    const reply = await pass();
-    if (random() < 0.03) return { ...reply, isCut: true };
-    for (const nft of reply.json?.nfts ?? []) {
-      if (Number(nft.tokenId) % 997 === 3)
-        nft.raw.metadata.attributes.push({ trait_type: 'Poem\0', value: 'x'.repeat(600) });
-      if (Number(nft.tokenId) % 997 === 4) nft.name = 'a\0b';
-    }
-    return reply;
-  };
-}
-
-/** Neynar: one malformed user in a hundred, and cut answers. */
-function disturbUsers(proxy: UpstreamProxy): void {
-  proxy.intervene = async (_, pass) => {
-    const reply = await pass();
-    if (random() < 0.05) return { ...reply, isCut: true };
-    for (const user of reply.json.users ?? [])
-      if (isMalformed(user.fid)) user.verified_addresses.eth_addresses = ['not an address'];
-    return reply;
-  };
-}
-
-/** Snowflake: a date in the future in each table, a name with NUL, and cut answers. */
-function disturbWarehouse(proxy: UpstreamProxy, { behavior, world }: SnowflakeStandIn): void {
-  behavior.change = (table, row, place) => {
-    const columns = world.tables.get(table)!.columns.map(({ name }) => name);
-    const changed = [...row];
-    if (place === 17 && columns.includes('UPDATED_AT')) changed[columns.indexOf('UPDATED_AT')] = '4102444800.000000';
-    if (place === 5 && columns.includes('DISPLAY_NAME')) changed[columns.indexOf('DISPLAY_NAME')] = 'a\0b';
-    return changed;
-  };
-  proxy.intervene = async (_, pass) => {
-    const reply = await pass();
-    return random() < 0.05 ? { ...reply, isCut: true } : reply;
-  };
 }
 
 /** Loads every collection by its first read, and stores users and a collection that always fails. */
@@ -237,7 +196,8 @@ async function report({ alchemy, snowflake }: World, api: Operated, db: pg.Clien
     `select distinct job, error->>'message' as reason from platform.jobs where status = 'running'`,
   );
   const future = await one(
-    `select count(*)::int as n from platform.rejected_rows where data::text like '%4102444800%'`,
+    `select count(*)::int as n from platform.rejected_rows where data::text like '%' || $1 || '%'`,
+    [futureSeconds],
   );
   const dirty = await one(
     `select count(*)::int as n from platform.jobs where status in ('queued', 'running') and error is null`,

@@ -53,11 +53,10 @@ export async function* removalBatches(
     yield { rows: [], rejected: [], next: { ...at, phase: 'removing' }, remove: true };
 }
 
-function refusalReason({ phase, unknownKeys }: Position, share: number, maxRemovedShare: number): string | undefined {
+function refusalReason({ unknownKeys }: Position, share: number, maxRemovedShare: number): string | undefined {
   if (unknownKeys > 0)
     return `${unknownKeys} rows do not say which they are. Fix them in the warehouse and run the job again.`;
-  // the rest of a removal that was plausible as a whole
-  if (phase === 'removing' || share <= maxRemovedShare) return undefined;
+  if (share <= maxRemovedShare) return undefined;
   return `that is more than ${maxRemovedShare * 100}%. If it is correct, run the job with a higher maxRemovedShare.`;
 }
 

@@ -76,7 +76,7 @@ export function getSnowflake(): Promise<Snowflake> {
 }
 
 /** Creates a Snowflake client. */
-export function createSnowflake({ baseUrl, credentials, request }: SnowflakeConnection): Snowflake {
+export function createSnowflake({ baseUrl, credentials, request, expect }: SnowflakeConnection): Snowflake {
   const getToken = createTokenSource(credentials);
   const call = async (operation: string, path: string | ((attempt: number) => string), body?: unknown) =>
     request({
@@ -94,11 +94,9 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeConn
   async function waitForResult(response: unknown, deadline: Date): Promise<ResultSet> {
     let current = response;
     for (let pollMs = minPollMs; ; pollMs = Math.min(pollMs * 2, maxPollMs)) {
-      const finished = resultSet.safeParse(current);
-      if (finished.success) return toResult(finished.data);
       const waiting = pending.safeParse(current);
       if (!waiting.success || Object.hasOwn(current as object, 'resultSetMetaData'))
-        throw new Upstream('snowflake statements: unexpected response.');
+        return toResult(expect('statements', resultSet, current));
       if (Date.now() + pollMs > deadline.getTime())
         throw new Deadline('The statement did not finish in time. The next attempt continues to wait for it.');
       await new Promise((resolve) => setTimeout(resolve, pollMs));
@@ -134,9 +132,8 @@ export function createSnowflake({ baseUrl, credentials, request }: SnowflakeConn
       if (n === 0 && first) return first;
       let found = -1;
       for (let attempt = 0; attempt < partitionAttempts; attempt++) {
-        const parsed = partition.safeParse(await call('partition', `/api/v2/statements/${handle}?partition=${n}`));
-        if (!parsed.success) throw new Upstream('snowflake partition: unexpected response.');
-        const { data } = parsed.data;
+        const response = await call('partition', `/api/v2/statements/${handle}?partition=${n}`);
+        const { data } = expect('partition', partition, response);
         if (data.length === partitions[n]) return data;
         found = data.length;
       }
