@@ -44,7 +44,11 @@ export async function startUpstreamProxy(upstreamUrl: string): Promise<UpstreamP
       return { status: reply.status, json: JSON.parse(await reply.text()) };
     };
     const asked = { path: request.url!, body: text === '' ? undefined : JSON.parse(text) };
-    const reply = (await proxy.intervene(asked, pass)) ?? (await pass());
+    // an answer in any case: a client whose request is never answered waits in vain for what went wrong here
+    const reply = await Promise.resolve()
+      .then(() => proxy.intervene(asked, pass))
+      .then(async (own) => own ?? (await pass()))
+      .catch((error: unknown): ProxiedReply => ({ status: 500, json: { error: String(error) } }));
     const body = JSON.stringify(reply.json);
     response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
     response.end(reply.isCut ? body.slice(0, body.length / 2) : body);

@@ -4,12 +4,22 @@ import { jobs } from '../../functions/collections/jobs.ts';
 import { alchemy as declaredAlchemy } from '../../functions/upstreams/alchemy.ts';
 import { startAlchemy } from '../../local/upstreams/alchemy.ts';
 import { startUpstreamProxy } from '../../local/upstreams/proxy.ts';
+import { createWorld, worldSeed } from '../../local/upstreams/world.ts';
 import { enqueueJob } from '../../shared/jobs/job.ts';
 import { createCollections } from '../support/collections.ts';
 import { drain } from '../support/queues.ts';
 import { testCredentials } from '../support/upstreams.ts';
 
-const alchemy = await startAlchemy({ apiKey: testCredentials(declaredAlchemy).apiKey });
+const whole = createWorld(worldSeed);
+/** The first transfers of each collection, in several pages. */
+const transfers = whole.collections.flatMap(({ address }) =>
+  whole.transfers.filter(({ contract }) => contract === address).slice(0, 250),
+);
+const alchemy = await startAlchemy({
+  apiKey: testCredentials(declaredAlchemy).apiKey,
+  world: { ...whole, transfers: transfers.sort((a, b) => a.block - b.block || a.logIndex - b.logIndex) },
+  pageSize: 100,
+});
 const chain = await startUpstreamProxy(alchemy.url);
 const { runMessage, jobRow, jobsQueue, database } = await createCollections({ UPSTREAM_ALCHEMY_URL: chain.url });
 afterAll(() => Promise.all([chain, alchemy].map((server) => server.stop())));

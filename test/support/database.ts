@@ -64,7 +64,7 @@ export async function createDatabase(environment: Record<string, string> = {}): 
 }
 
 /** Waits until the replica has caught up with the primary, so that it has the new database too. */
-async function replicaCaughtUp(admin: pg.Pool): Promise<void> {
+export async function replicaCaughtUp(admin: pg.Pool): Promise<void> {
   const { rows } = await admin.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
   await waitFor('the replica', async () => {
     const replayed = await admin.query(`select 1 from pg_stat_replication where replay_lsn >= $1::pg_lsn`, [
