@@ -42,6 +42,14 @@ export const tables = {
     summary: 'The time up to which the changes of each source are complete.',
     announces: readBySyncs,
   },
+  tiers: {
+    summary: 'Up to which month each tiered table is closed, packed, and archived.',
+    announces: { nothing: 'No answer changes when history moves from tier to tier.' },
+  },
+  archives: {
+    summary: 'The months in the archive, and how far each is on its way there.',
+    announces: { nothing: 'No answer changes when history moves from tier to tier.' },
+  },
   cache_generation: {
     summary: 'The current generation of cache keys, in one row.',
     announces: { nothing: 'A change to it voids the whole cache.' },

@@ -8,8 +8,11 @@ const maxRefused = 50;
 /** Whether a write failed because of a value: it does not fit its column, or violates a constraint. */
 export function isRefusal(error: unknown): boolean {
   const cause = error instanceof TributaryError ? error.cause : error;
+  const { code = '', constraint } = (cause ?? {}) as { code?: string; constraint?: string };
+  // a row for which no partition exists has the same code, and is not at fault
+  if (code === '23514' && constraint === undefined) return false;
   // values are encoded before they are sent
-  return cause instanceof RangeError || /^2[23]/.test((cause as { code?: string } | undefined)?.code ?? '');
+  return cause instanceof RangeError || /^2[23]/.test(code);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { EventDeclaration } from './event.ts';
 import type { FunctionDeclaration, FunctionSettings } from './function.ts';
 import { importJobOf, type JobDeclaration, jobNameOf, type Lane } from './job.ts';
 import { isWriting, type Operation, upstreamsOfOperation } from './operation.ts';
-import type { PartitionedTable, TableDeclaration } from './table.ts';
+import type { PartitionedTable, TableDeclaration, TieredTable } from './table.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A domain: one folder in `functions/`, one line in `functions/registry.ts`. */
@@ -70,6 +70,15 @@ export function upstreamsOfEtl({ jobs }: Domain): Upstream[] {
 export function partitionedTablesOf(domains: readonly Domain[]): PartitionedTable[] {
   return domains.flatMap(({ name: schema, tables }) =>
     Object.entries(tables).flatMap(([name, { partitions }]) => (partitions ? [{ schema, name, partitions }] : [])),
+  );
+}
+
+/** The tiered tables of the given domains. */
+export function tieredTablesOf(domains: readonly Domain[]): TieredTable[] {
+  return domains.flatMap(({ name: schema, tables }) =>
+    Object.entries(tables).flatMap(([name, { tiers, partitions }]) =>
+      tiers && partitions ? [{ schema, name, column: partitions.column, tiers }] : [],
+    ),
   );
 }
 

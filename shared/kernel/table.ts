@@ -18,6 +18,55 @@ export interface TableDeclaration {
   /** The entities that its changes announce, as templates; or the reason why they announce none. */
   announces: readonly string[] | { nothing: string };
   partitions?: Partitions;
+  /** Moves old rows to cheaper storage. The table is partitioned by month. */
+  tiers?: Tiers;
+}
+
+/**
+ * How the rows of a table age: they are `hot` in its partitions, `warm` packed in one row per series and day, and `cold`
+ * in Parquet files in S3. Each moves by whole months. A migration creates what that needs with `platform.create_tiers`.
+ */
+export interface Tiers {
+  /** The column that names the series. With the time, it is the table's key. */
+  series: string;
+  /** A month is packed when its last day is older than this. */
+  hotDays: number;
+  /** A month is archived when its last day is older than this. */
+  warmDays: number;
+}
+
+/** The tiers of the seed: 30 days, a year. */
+export const hotWarmCold = { hotDays: 30, warmDays: 365 };
+
+/**
+ * The tables with what stands beside each one that has tiers: `…_late`, for rows of months that are no longer hot, and
+ * `…_packed`.
+ */
+export function withTiers<Tables extends Record<string, TableDeclaration>>(
+  tables: Tables,
+): Record<string, TableDeclaration> {
+  const unchanging = { nothing: 'Only what moves history from tier to tier changes it, and then no answer changes.' };
+  return Object.fromEntries(
+    Object.entries(tables).flatMap(([name, table]): [string, TableDeclaration][] => {
+      if (!table.tiers) return [[name, table]];
+      const late = `Rows of \`${name}\` for months that are packed or archived, until they are moved there.`;
+      const packed = `Older rows of \`${name}\`, packed in one row per series and day.`;
+      return [
+        [name, table],
+        [`${name}_late`, { summary: late, announces: table.announces }],
+        [`${name}_packed`, { summary: packed, announces: unchanging }],
+      ];
+    }),
+  );
+}
+
+/** A tiered table, with its schema. */
+export interface TieredTable {
+  schema: string;
+  name: string;
+  /** The column of the time of a row. */
+  column: string;
+  tiers: Tiers;
 }
 
 /** A partitioned table, with its schema. */

@@ -7,6 +7,10 @@ import { databaseOwner, startPostgres } from '../../local/postgres.ts';
 import { startQueues } from '../../local/queues.ts';
 import { startRedis } from '../../local/redis.ts';
 import { startSecrets } from '../../local/secrets.ts';
+import { createPartitions } from '../../shared/db/partitions.ts';
+import { closePools } from '../../shared/db/pools.ts';
+import { forgetEnv } from '../../shared/env.ts';
+import { partitionedTablesOf } from '../../shared/kernel/domain.ts';
 import { migrate } from './migrate.ts';
 import { tempFolder } from './temp-folder.ts';
 import { testCredentials, upstreamsOf } from './upstreams.ts';
@@ -45,6 +49,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const template = await postgres.connect('template_migrated');
   await migrate(template);
   await template.end();
+  await createTemplatePartitions(postgres.writer, secrets.url);
   await client.end();
   project.provide('services', {
     writer: postgres.writer,
@@ -57,4 +62,25 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await Promise.all([postgres.stop(), redis.stop(), queues.stop(), secrets.stop()]);
     await rm(directory, { recursive: true, force: true });
   };
+}
+
+/** The partitions of the template, as a deployment creates them. */
+async function createTemplatePartitions(writer: string, secretsUrl: string): Promise<void> {
+  const before = { ...process.env };
+  Object.assign(process.env, {
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsUrl,
+    LOG_LEVEL: 'SILENT',
+    SERVICE: 'template',
+    DATABASE_WRITER_HOST: writer,
+    DATABASE_NAME: 'template_migrated',
+    DATABASE_WRITE_SECRET_ARN: 'owner',
+    DATABASE_TLS: 'off',
+  });
+  await createPartitions(partitionedTablesOf(domains), new Date());
+  await closePools();
+  process.env = before;
+  forgetEnv();
 }

@@ -1,0 +1,55 @@
+import sql from 'sql-template-tag';
+import { TemporaryTable } from '../../shared/db/temporary-table.ts';
+import type { Transaction } from '../../shared/db/transaction.ts';
+
+/** What identifies a token: its chain and contract, or its symbol where no contract is known. */
+export interface TokenReference {
+  chain: string | null;
+  /** 20 bytes. */
+  address: Buffer | null;
+  symbol: string | null;
+  name?: string | null;
+}
+
+/** The key of a token, as `portfolio.token_key` spells it. */
+export function tokenKeyOf({ chain, address, symbol }: TokenReference): string {
+  return `${chain === null ? '' : `${chain}:`}${address === null ? symbol!.toLowerCase() : `0x${address.toString('hex')}`}`;
+}
+
+const stagedTokens = new TemporaryTable('staged_tokens', {
+  chain: 'text',
+  address: 'bytea',
+  symbol: 'text',
+  name: 'text',
+});
+
+/** Creates the tokens that are not known yet, and returns the ids of all by their keys. A name that is known stays. */
+export async function recordTokens(
+  tx: Transaction,
+  tokens: Iterable<TokenReference>,
+): Promise<ReadonlyMap<string, number>> {
+  const byKey = new Map<string, TokenReference>();
+  for (const token of tokens) byKey.set(tokenKeyOf(token), { ...byKey.get(tokenKeyOf(token)), ...token });
+  const keys = [...byKey.keys()];
+  const find = async () => {
+    const { rows } = await tx.query<{ id: number; key: string }>(
+      sql`select id, key from portfolio.tokens where key = any(${keys})`,
+    );
+    return new Map(rows.map(({ id, key }) => [key, id]));
+  };
+  const known = await find();
+  const unknown = [...byKey].filter(([key]) => !known.has(key)).map(([, token]) => token);
+  if (unknown.length === 0) return known;
+  await stagedTokens.fill(tx, unknown, (one) => ({
+    chain: one.chain,
+    address: one.address,
+    symbol: one.symbol,
+    name: one.name ?? null,
+  }));
+  // in the order of the key, so that two transactions never wait for each other
+  await tx.query(sql`
+    insert into portfolio.tokens (chain, address, symbol, name)
+    select chain, address, symbol, name from ${stagedTokens}
+    order by portfolio.token_key(chain, address, symbol) on conflict (key) do nothing`);
+  return find();
+}

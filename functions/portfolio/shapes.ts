@@ -1,0 +1,56 @@
+/** The shapes that the contract and the datasets of the portfolio domain share. */
+import * as z from 'zod';
+import { address } from '../../shared/kernel/address.ts';
+import { instant } from '../../shared/kernel/instant.ts';
+
+/** A chain, as price sources name it: `ethereum`, `base`. */
+export const chain = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9-]{1,32}$/, 'must be a chain, such as `base`');
+
+/** The symbol of a token, as its issuer writes it. */
+export const symbol = z.string().regex(/^[A-Za-z0-9.$_+-]{1,32}$/, 'must be a symbol, such as `UNI`');
+
+/** A token's name in the API: `base:0x…`, `base:hunt`, or `btc` for an asset of no chain. Output is lower case. */
+export const tokenKey = z
+  .string()
+  .max(80)
+  .toLowerCase()
+  .regex(
+    /^(?:[a-z0-9-]{1,32}:)?[a-z0-9.$_+-]{1,42}$/,
+    'must be a token, such as `btc`, `base:hunt`, or a chain and an address',
+  );
+
+export const byToken = z.strictObject({ id: tokenKey });
+export const byWallet = z.strictObject({ wallet: address });
+
+/** An amount in a file or from an upstream: a nonnegative decimal number. */
+export const amount = z.string().regex(/^\d{1,60}(\.\d{1,77})?$/, 'must be a nonnegative decimal number');
+
+const dayMs = 86_400_000;
+
+function notAhead(time: Date): boolean {
+  return time.getTime() <= Date.now() + dayMs;
+}
+
+/** A time in a file, in milliseconds. */
+export const instantMs = instant.refine(notAhead, 'must not be more than a day ahead');
+
+const american = /^(\d{1,2})\/(\d{1,2})\/(\d{4})(?: (\d{1,2}):(\d\d))?$/;
+
+/**
+ * The end of a period in a file: of the whole UTC day for `2020-10-05` and `10/5/2020`, else the time as given, as in
+ * `10/5/2020 23:59`. A candle is known only when it has closed.
+ */
+export const periodEnd = z
+  .string()
+  .trim()
+  .transform((text) => {
+    const [, month, day, year, hour, minute] = american.exec(text) ?? [];
+    if (year === undefined) return text;
+    const date = `${year}-${month!.padStart(2, '0')}-${day!.padStart(2, '0')}`;
+    return hour === undefined ? date : `${date} ${hour.padStart(2, '0')}:${minute}`;
+  })
+  .transform((text) => (/^\d{4}-\d\d-\d\d$/.test(text) ? `${text} 23:59:59.999` : text))
+  .pipe(instantMs);

@@ -1,0 +1,45 @@
+/** The tables of the portfolio domain (schema `portfolio`), and the entities that a change to each announces. */
+import { hotWarmCold, type TableDeclaration, withTiers } from '../../shared/kernel/table.ts';
+
+const ofWallet = ['portfolios:{wallet}', 'portfolio-list:all'];
+const ofToken = ['tokens:{id}', 'token-prices:all'];
+
+export const tables = withTiers({
+  tokens: {
+    summary: 'Tokens, each by chain and contract, or by symbol where no contract is known.',
+    announces: ['tokens:{id}', 'token-list:all'],
+  },
+  wallets: { summary: 'Wallets, each by its address on all EVM chains.', announces: ofWallet },
+  token_balances: { summary: 'The latest balance of each token in each wallet.', announces: ofWallet },
+  balance_changes: { summary: 'Every change of a balance.', announces: ofWallet },
+  price_snapshots: {
+    summary: 'Prices of tokens over time, in USD.',
+    announces: ofToken,
+    partitions: { by: 'month', column: 'recorded_at', ahead: 6 },
+    tiers: { series: 'token_id', ...hotWarmCold },
+  },
+  latest_prices: { summary: 'The latest price of each token, maintained by a trigger.', announces: ofToken },
+  portfolio_snapshots: {
+    summary: 'The values of wallets over time.',
+    announces: ofWallet,
+    partitions: { by: 'month', column: 'captured_at', ahead: 6 },
+    tiers: { series: 'wallet_id', ...hotWarmCold },
+  },
+  value_moves: {
+    summary: 'Assets that moved the value of a wallet by more than 20 % between two snapshots.',
+    announces: ofWallet,
+  },
+  positions: { summary: 'What wallets have put into protocols.', announces: ofWallet },
+  position_snapshots: {
+    summary: 'Amounts and values of positions over time.',
+    announces: ofWallet,
+    partitions: { by: 'month', column: 'captured_at', ahead: 6 },
+    tiers: { series: 'position_id', ...hotWarmCold },
+  },
+  governance_locks: { summary: 'Governance locks as of their last observation.', announces: ofWallet },
+  asset_correlations: {
+    summary: 'Correlations of the daily returns of assets over 30 and 90 days.',
+    announces: ['asset-correlations:all'],
+  },
+  wallet_risks: { summary: 'The volatility and maximum drawdown of wallets over 30 and 90 days.', announces: ofWallet },
+} satisfies Record<string, TableDeclaration>);

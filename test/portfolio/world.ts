@@ -1,0 +1,23 @@
+/** The portfolio domain's world for the oracle of announcements. */
+import type { World } from '../support/world.ts';
+
+const day = (n: number) => `'2026-01-0${n}Z'`;
+
+const seed = `
+  insert into portfolio.tokens (chain, address, symbol, name, decimals) values (null, null, 'BTC', 'Bitcoin', 8),
+    ('base', '\\x${'aa'.repeat(20)}', 'HUNT', null, 18), (null, null, 'NEW', null, null);
+  insert into portfolio.price_snapshots_late (token_id, recorded_at, price_usd, source)
+  values (1, ${day(1)}, 10, 'import'), (1, ${day(2)}, 11, 'import'), (2, ${day(2)}, 3, 'defillama');`;
+
+const tokens = ['btc', `base:0x${'aa'.repeat(20)}`, 'new', 'none'].map((id) => ({ path: { id } }));
+
+export const world: World = {
+  seed: async (tx) => void (await tx.query(seed)),
+  samples: { getTokenPrice: tokens },
+  values: {},
+  refused: { 'tokens.id': 'generated', 'tokens.key': 'generated' },
+  internal: {
+    latest_prices: 'a trigger on price_snapshots updates it, in the transaction of the change that it announces',
+  },
+  planted: [],
+};
