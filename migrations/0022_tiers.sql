@@ -38,12 +38,14 @@ create function platform.unpacked_column(name text, type text) returns text lang
     else format('p.%1$I[least(i, cardinality(p.%1$I))]', name) end
 $$;
 
--- Makes what stands beside a tiered table: its packs, its late rows, and two functions that read all of Postgres' tiers:
+-- Makes what stands beside a tiered table: its packs, its late rows, and functions that read all of Postgres' tiers, or
+-- go with rows of files:
 --
 --     t_rows(series[], since, until, archived)   the rows in [since, until), of months from `archived` on
 --     t_last(series, at, since, archived)        the last row in [since, at]
+--     t_archived(cold[])                         rows of files, without those that a late row replaces
 --
--- Postgres inlines both, so that the planner sees their bounds. A late row replaces the one with its key.
+-- Postgres inlines them, so that the planner sees their bounds. A late row replaces the one with its key.
 --
 -- @param series  the column that names the series; with the time, the table's key
 create function platform.create_tiers(schema_name text, table_name text, series text, time_column text) returns void
@@ -118,6 +120,13 @@ begin
         (select %3$s from %6$s as l where l.%4$I = wanted and l.%5$I >= since and l.%5$I <= at order by l.%5$I desc limit 1)
       ) as found order by %5$I desc limit 1
     $body$ $function$, t, series_type, all_columns, series, time_column, late, unpacked, packed);
+
+  -- rows read from files, without those that a late row replaces
+  execute format($function$
+    create function %1$s_archived(cold %1$s[]) returns setof %1$s language sql stable as $body$
+      select %2$s from unnest(cold) as c
+      where not exists (select from %3$s l where l.%4$I = c.%4$I and l.%5$I = c.%5$I)
+    $body$ $function$, t, all_columns, late, series, time_column);
 
   -- everything before the first month that has a partition is late
   insert into platform.tiers (name, closed_until, packed_until)

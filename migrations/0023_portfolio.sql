@@ -82,7 +82,9 @@ create table portfolio.latest_prices (
   token_id integer primary key references portfolio.tokens,
   recorded_at timestamptz not null,
   price_usd numeric not null,
-  source text not null
+  source text not null,
+  -- of its earliest price
+  first_recorded_at timestamptz not null
 );
 
 -- The value of a wallet at a time: of the tokens that had a price, and how many had none.
@@ -174,12 +176,16 @@ begin
     select array_agg(distinct token_id) into changed from old_rows;
   else
     select array_agg(distinct token_id) into changed from new_rows;
-    insert into portfolio.latest_prices as l (token_id, recorded_at, price_usd, source)
-    select distinct on (token_id) token_id, recorded_at, price_usd, source from new_rows order by token_id, recorded_at desc
+    insert into portfolio.latest_prices as l (token_id, recorded_at, price_usd, source, first_recorded_at)
+    select distinct on (token_id) token_id, recorded_at, price_usd, source, min(recorded_at) over (partition by token_id)
+    from new_rows order by token_id, recorded_at desc
     on conflict (token_id) do update
       set recorded_at = excluded.recorded_at, price_usd = excluded.price_usd, source = excluded.source
       where excluded.recorded_at >= l.recorded_at
         and (excluded.recorded_at, excluded.price_usd, excluded.source) is distinct from (l.recorded_at, l.price_usd, l.source);
+    update portfolio.latest_prices l set first_recorded_at = n.first
+    from (select token_id, min(recorded_at) as first from new_rows group by token_id) n
+    where l.token_id = n.token_id and n.first < l.first_recorded_at;
   end if;
   if changed is null then return null; end if;
   perform platform.announce('price_recorded',

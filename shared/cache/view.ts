@@ -34,6 +34,8 @@ export interface Loaded {
   asOf?: Date;
   /** Whether it was computed for this read because no read model covers the latest change. */
   live?: boolean;
+  /** What served it, if it was more than the host in `evidence`: files of the archive. */
+  servedBy?: 'archive';
 }
 
 /** A replica has not seen every fence. The load is retried on the primary. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Sql } from 'sql-template-tag';
 import * as z from 'zod';
+import { type Archived, type ArchivedRange, withoutFiles } from '../archive/archived.ts';
+import { readArchived } from '../archive/read.ts';
 import type { CachedView, Loaded, Source } from '../cache/view.ts';
 import { readProvably } from '../db/read.ts';
 import type { Operation, OperationInput, OperationResponse } from '../kernel/operation.ts';
@@ -31,8 +33,16 @@ export interface BodyRow {
 
 /** How a read is answered from the database. */
 export interface StatementReading<O extends Operation> {
-  /** Returns the answer as one row of JSON text, or no row if nothing was found. */
-  statement(input: OperationInput<O>): Sql;
+  /**
+   * The ranges of tiered tables that it reads, at most one of each table. Months of them that are no longer in Postgres are
+   * read from their files first, and passed to the statement.
+   */
+  archived?(input: OperationInput<O>): readonly ArchivedRange[];
+  /**
+   * Returns the answer as one row of JSON text, or no row if nothing was found. Its text must not depend on the rows of
+   * `archived`: it identifies the code of the cached view.
+   */
+  statement(input: OperationInput<O>, archived: Archived): Sql;
   /** Fetches what is missing or incomplete from the upstream. True if the statement should run again. */
   fetchMissing?(input: OperationInput<O>, request: Request): Promise<boolean>;
   /** Called with every answer before it is sent. */
@@ -65,20 +75,24 @@ function readStatement<O extends Operation>(
 ): Endpoint<O['operationId']> {
   return {
     operation,
-    statement: (input) => reading.statement(input as OperationInput<O>),
+    statement: (input) => statementWithoutFiles(reading, input as OperationInput<O>),
     async handle(anyInput, request) {
       const input = anyInput as OperationInput<O>;
-      const statement = reading.statement(input);
+      const statement = statementWithoutFiles(reading, input);
       const answer = await readThrough(
         operation,
         viewOf(operation, view, anyInput, statement.text),
         request,
-        (source) => loadBody(operation, reading, statement, input, request, source),
+        (source) => loadBody(operation, reading, input, request, source),
       );
       await reading.onServed?.(input);
       return answer;
     },
   };
+}
+
+function statementWithoutFiles<O extends Operation>(reading: StatementReading<O>, input: OperationInput<O>): Sql {
+  return reading.statement(input, withoutFiles(reading.archived?.(input) ?? []));
 }
 
 function readUpstream<O extends Operation>(
@@ -182,11 +196,13 @@ function canonicalQuery(query: Record<string, unknown>): string {
 async function loadBody<O extends Operation>(
   operation: O,
   reading: StatementReading<O>,
-  statement: Sql,
   input: OperationInput<O>,
   request: Request,
   source: Source,
 ): Promise<Loaded> {
+  const ranges = reading.archived?.(input) ?? [];
+  const { archived, areFilesRead } = await readArchived(ranges, source, operation.workload);
+  const statement = reading.statement(input, archived);
   const isMissingOrIncomplete = ([row]: BodyRow[]) =>
     reading.fetchMissing !== undefined && (row === undefined || row.incomplete === true);
   const { workload } = operation;
@@ -206,7 +222,8 @@ async function loadBody<O extends Operation>(
   const { evidence, asOf } = result;
   const [row] = result.rows;
   if (!row) return { evidence, status: 404, body: notFoundBody(operation), asOf };
-  return { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false };
+  const loaded: Loaded = { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false };
+  return areFilesRead ? { ...loaded, servedBy: 'archive' } : loaded;
 }
 
 /** The same bytes for every client, without a correlation id, so that "not found" can be cached. */

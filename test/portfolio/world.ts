@@ -13,7 +13,12 @@ const tokens = ['btc', `base:0x${'aa'.repeat(20)}`, 'new', 'none'].map((id) => (
 
 export const world: World = {
   seed: async (tx) => void (await tx.query(seed)),
-  samples: { getTokenPrice: tokens },
+  samples: {
+    getTokenPrice: tokens,
+    listTokenPrices: [undefined, '1d'].flatMap((interval) =>
+      tokens.map((one) => ({ ...one, query: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', interval } })),
+    ),
+  },
   values: {},
   refused: { 'tokens.id': 'generated', 'tokens.key': 'generated' },
   internal: {
