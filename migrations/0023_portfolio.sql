@@ -43,7 +43,10 @@ create table portfolio.token_balances (
   -- when it was last observed, and in which block
   as_of timestamptz not null,
   block bigint check (block >= 0),
-  primary key (wallet_id, token_id)
+  -- when the token was first observed in the wallet
+  since timestamptz not null,
+  primary key (wallet_id, token_id),
+  check (since <= as_of)
 ) partition by hash (wallet_id);
 do $$ begin
   for i in 0..7 loop
@@ -53,13 +56,16 @@ end $$;
 create index token_balances_by_token on portfolio.token_balances (token_id, balance desc, wallet_id);
 
 -- Every change of a balance: what a wallet held as of an instant is its last row up to then. It is kept whole, because a
--- balance that has not changed for years is found by one step in one index.
+-- balance that has not changed for years is found by one step in one index. Later observations of the same balance are no
+-- rows: `confirmed_at` has their times, at most one a day. An older, different observation may arrive between them.
 create table portfolio.balance_changes (
   wallet_id integer not null references portfolio.wallets,
   token_id integer not null references portfolio.tokens,
   as_of timestamptz not null,
   balance numeric not null check (balance >= 0),
   block bigint check (block >= 0),
+  -- in order, all after as_of; null: none
+  confirmed_at timestamptz[] check (as_of < all (confirmed_at)),
   primary key (wallet_id, token_id, as_of)
 );
 
@@ -131,6 +137,15 @@ create table portfolio.position_snapshots (
   primary key (position_id, captured_at)
 ) partition by range (captured_at);
 select platform.create_tiers('portfolio', 'position_snapshots', 'position_id', 'captured_at');
+
+-- The latest snapshot of each position.
+create table portfolio.latest_positions (
+  position_id integer primary key references portfolio.positions,
+  captured_at timestamptz not null,
+  amount numeric not null,
+  value_usd numeric,
+  unlock_at timestamptz
+);
 
 -- Governance locks as of their last observation.
 create table portfolio.governance_locks (
@@ -330,6 +345,29 @@ create trigger announce_updated after update on portfolio.governance_locks
   referencing old table as old_rows new table as new_rows for each statement execute function portfolio.on_position_rows();
 create trigger announce_deleted after delete on portfolio.governance_locks
   referencing old table as old_rows for each statement execute function portfolio.on_position_rows();
+
+-- A new snapshot of a position is the latest if no later one is known.
+create function portfolio.on_position_snapshots() returns trigger language plpgsql as $$
+begin
+  insert into portfolio.latest_positions as l (position_id, captured_at, amount, value_usd, unlock_at)
+  select distinct on (position_id) position_id, captured_at, amount, value_usd, unlock_at
+  from new_rows order by position_id, captured_at desc
+  on conflict (position_id) do update
+    set captured_at = excluded.captured_at, amount = excluded.amount, value_usd = excluded.value_usd,
+      unlock_at = excluded.unlock_at
+    where excluded.captured_at >= l.captured_at
+      and (excluded.captured_at, excluded.amount, excluded.value_usd, excluded.unlock_at)
+        is distinct from (l.captured_at, l.amount, l.value_usd, l.unlock_at);
+  return null;
+end $$;
+create trigger find_latest_inserted after insert on portfolio.position_snapshots
+  referencing new table as new_rows for each statement execute function portfolio.on_position_snapshots();
+create trigger find_latest_updated after update on portfolio.position_snapshots
+  referencing new table as new_rows for each statement execute function portfolio.on_position_snapshots();
+create trigger find_latest_inserted after insert on portfolio.position_snapshots_late
+  referencing new table as new_rows for each statement execute function portfolio.on_position_snapshots();
+create trigger find_latest_updated after update on portfolio.position_snapshots_late
+  referencing new table as new_rows for each statement execute function portfolio.on_position_snapshots();
 
 create function portfolio.on_correlations() returns trigger language plpgsql as $$
 begin

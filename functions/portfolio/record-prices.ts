@@ -1,8 +1,6 @@
-import sql, { raw } from 'sql-template-tag';
 import type { Changed } from '../../shared/db/changed.ts';
-import { columnList, differ, setExcluded } from '../../shared/db/column-lists.ts';
 import { TemporaryTable } from '../../shared/db/temporary-table.ts';
-import { closedUntil, lateTableOf } from '../../shared/db/tiers.ts';
+import { writeTiered } from '../../shared/db/tiers.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import { recordTokens, type TokenReference, tokenKeyOf } from './record-tokens.ts';
 
@@ -30,8 +28,6 @@ const stagedPrices = new TemporaryTable('staged_prices', {
   market_cap_usd: 'numeric',
   source: 'text',
 });
-const valueColumns = stagedPrices.columnsExcept('token_id', 'recorded_at');
-const table = 'portfolio.price_snapshots';
 
 /**
  * Adds prices to the history of tokens, corrects stored prices that differ, and creates missing tokens. A price of a month
@@ -44,7 +40,6 @@ export async function recordPrices(tx: Transaction, prices: readonly Price[]): P
     tx,
     prices.map(({ token }) => token),
   );
-  const closed = await closedUntil(tx, table);
   await stagedPrices.fill(tx, prices, (one) => ({
     token_id: ids.get(tokenKeyOf(one.token))!,
     recorded_at: BigInt(one.recordedAt.getTime()) * 1_000n,
@@ -56,20 +51,6 @@ export async function recordPrices(tx: Transaction, prices: readonly Price[]): P
     market_cap_usd: one.marketCapUsd,
     source: one.source,
   }));
-  let applied = 0;
-  for (const [target, isLate] of [
-    [table, false],
-    [lateTableOf(table), true],
-  ] as const) {
-    const { rowCount } = await tx.query(sql`
-      insert into ${raw(target)} (${columnList(stagedPrices.columns)})
-      select distinct on (s.token_id, s.recorded_at) ${columnList(stagedPrices.columns, 's')}
-      from ${stagedPrices} s
-        left join ${raw(target)} p on p.token_id = s.token_id and p.recorded_at = s.recorded_at
-      where ${differ(valueColumns, 'p', 's')} and (s.recorded_at < ${closed}) = ${isLate}
-      order by s.token_id, s.recorded_at, s.position desc
-      on conflict (token_id, recorded_at) do update set ${setExcluded(valueColumns)}`);
-    applied += rowCount ?? 0;
-  }
+  const applied = await writeTiered(tx, 'portfolio.price_snapshots', ['token_id', 'recorded_at'], stagedPrices);
   return { applied, unchanged: prices.length - applied };
 }

@@ -25,6 +25,18 @@ export const tokenKey = z
 export const byToken = z.strictObject({ id: tokenKey });
 export const byWallet = z.strictObject({ wallet: address });
 
+/** A protocol, as its source names it: `veAERO`. */
+export const protocol = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/, 'must be a protocol, such as `veAERO`');
+
+/** The id of a lock in its protocol. */
+export const lockId = z.string().regex(/^[A-Za-z0-9:._-]{1,80}$/, 'must be the id of a lock');
+
+/** When a lock ends, in seconds since 1970. Null for `0`: a permanent lock. */
+export const lockEnd = z
+  .string()
+  .regex(/^\d{1,11}$/, 'must be seconds since 1970')
+  .transform((seconds) => (Number(seconds) === 0 ? null : new Date(Number(seconds) * 1_000)));
+
 /** An amount in a file or from an upstream: a nonnegative decimal number. */
 export const amount = z.string().regex(/^\d{1,60}(\.\d{1,77})?$/, 'must be a nonnegative decimal number');
 

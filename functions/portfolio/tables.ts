@@ -11,7 +11,10 @@ export const tables = withTiers({
   },
   wallets: { summary: 'Wallets, each by its address on all EVM chains.', announces: ofWallet },
   token_balances: { summary: 'The latest balance of each token in each wallet.', announces: ofWallet },
-  balance_changes: { summary: 'Every change of a balance.', announces: ofWallet },
+  balance_changes: {
+    summary: 'Every change of a balance, with the times at which it was seen unchanged.',
+    announces: ofWallet,
+  },
   price_snapshots: {
     summary: 'Prices of tokens over time, in USD.',
     announces: ofToken,
@@ -35,6 +38,10 @@ export const tables = withTiers({
     announces: ofWallet,
     partitions: { by: 'month', column: 'captured_at', ahead: 6 },
     tiers: { series: 'position_id', ...hotWarmCold },
+  },
+  latest_positions: {
+    summary: 'The latest snapshot of each position, maintained by a trigger.',
+    announces: ofWallet,
   },
   governance_locks: { summary: 'Governance locks as of their last observation.', announces: ofWallet },
   asset_correlations: {

@@ -1,4 +1,7 @@
 /** Where a tiered table takes rows: itself for open months, `…_late` for those that are closed. See migration 0022. */
+import sql, { raw } from 'sql-template-tag';
+import { columnList, differ, setExcluded } from './column-lists.ts';
+import type { ColumnTypes, TemporaryTable } from './temporary-table.ts';
 import type { Transaction } from './transaction.ts';
 
 /**
@@ -18,4 +21,38 @@ export async function closedUntil(tx: Transaction, table: string): Promise<Date>
 /** The table of rows of closed months. */
 export function lateTableOf(table: string): string {
   return `${table}_late`;
+}
+
+/**
+ * Adds staged rows to a tiered table and corrects stored rows that differ: rows of closed months among its late rows,
+ * others in the table itself. Of staged rows with the same key the last one counts. Returns how many rows were written.
+ *
+ * @param table   with its schema
+ * @param key     its key: the column of the series, and that of the time
+ * @param staged  has the columns of the table
+ */
+export async function writeTiered<Columns extends ColumnTypes>(
+  tx: Transaction,
+  table: string,
+  key: readonly [series: keyof Columns & string, time: keyof Columns & string],
+  staged: TemporaryTable<Columns>,
+): Promise<number> {
+  const closed = await closedUntil(tx, table);
+  const [series, time] = key.map((column) => raw(column));
+  const values = staged.columnsExcept(...key);
+  let written = 0;
+  for (const [target, isLate] of [
+    [table, false],
+    [lateTableOf(table), true],
+  ] as const) {
+    const { rowCount } = await tx.query(sql`
+      insert into ${raw(target)} (${columnList(staged.columns)})
+      select distinct on (s.${series}, s.${time}) ${columnList(staged.columns, 's')}
+      from ${staged} s left join ${raw(target)} p on p.${series} = s.${series} and p.${time} = s.${time}
+      where ${differ(values, 'p', 's')} and (s.${time} < ${closed}) = ${isLate}
+      order by s.${series}, s.${time}, s.position desc
+      on conflict (${columnList(key)}) do update set ${setExcluded(values)}`);
+    written += rowCount ?? 0;
+  }
+  return written;
 }
