@@ -182,6 +182,8 @@ export const operations = defineOperations({
         .strictObject({
           operationId: z.string(),
           outcome: z.enum(['hit', 'load']),
+          /** What would serve it, as `x-served-by` would say. Null if nothing could. */
+          servedBy: z.enum(['cache', 'reader', 'analytics', 'writer']).nullable(),
           /** The proof that the load would pass by. */
           proof: z.enum(['writer', 'snapshot', 'status']).nullable(),
           because: z.string(),

@@ -1,14 +1,14 @@
 import sql from 'sql-template-tag';
 import { type EntityState, explainEntity } from '../../shared/cache/explain.ts';
-import { type Fence, type Proof, proofOf } from '../../shared/cache/proof.ts';
+import { type Fence, proofOf } from '../../shared/cache/proof.ts';
 import { fenceOf } from '../../shared/cache/read.ts';
-import { isLeftOut, measureLag } from '../../shared/db/lag.ts';
+import { hostForReads, measureLag } from '../../shared/db/lag.ts';
 import { evidenceOf, query } from '../../shared/db/read.ts';
 import { env } from '../../shared/env.ts';
 import { entitiesOf, fieldPrefix, respond } from '../../shared/http/endpoint.ts';
 import { parseInput } from '../../shared/http/request.ts';
 import { InvalidInput, NotFound } from '../../shared/kernel/errors.ts';
-import type { Operation, OperationResponse } from '../../shared/kernel/operation.ts';
+import type { Operation, OperationResponse, ReadWorkload } from '../../shared/kernel/operation.ts';
 import { getCache, getRedis } from '../../shared/resources.ts';
 import { domains } from '../registry.ts';
 import { operations } from './contract.ts';
@@ -116,7 +116,7 @@ async function explainHost(host: ExplainedHost, fences: readonly Fence[]): Promi
     host,
     answers: evidence !== undefined,
     lagMs: lagMs ?? null,
-    isUsed: host === 'writer' || !isLeftOut(host),
+    isUsed: host === 'writer' || (await hostForReads(host)) === host,
     inRecovery: evidence?.inRecovery ?? null,
     snapshot: snapshot ? `${snapshot.xmin}:${snapshot.xmax}:${snapshot.xip.join(',')}` : null,
     proof: (evidence && proofOf(evidence, fences)) ?? null,
@@ -139,35 +139,51 @@ function explainRead(
     return {
       operationId,
       outcome: 'hit',
+      servedBy: 'cache',
       proof: null,
       because: 'The entry is valid for the code version that stored it. No fence was raised since it was loaded.',
     };
-  const { proof, because } = explainLoad(hosts);
+  const { proof, servedBy, because } = explainLoad(hosts, operation.workload);
   const missing = !view
     ? `No entry is stored: it was never loaded, or a fence of ${home!.entity} removed it.`
     : changed
       ? `A fence of ${changed.entity} was raised after the entry started to load.`
       : 'The entry has expired.';
-  return { operationId, outcome: 'load', proof, because: `${missing} ${because}` };
+  return { operationId, outcome: 'load', servedBy, proof, because: `${missing} ${because}` };
 }
 
-function explainLoad(hosts: Explained['hosts']): { proof: Proof | null; because: string } {
-  const [reader, , writer] = hosts;
+function explainLoad(
+  hosts: Explained['hosts'],
+  workload: ReadWorkload,
+): Pick<NonNullable<Explained['read']>, 'proof' | 'servedBy' | 'because'> {
+  const name = workload === 'analytics' ? 'analytics' : 'reader';
+  const reader = hosts.find(({ host }) => host === name)!;
+  const writer = hosts.find(({ host }) => host === 'writer')!;
   const trusted = env('REPLICA_PROOFS');
-  const proof = reader!.proof === 'status' && trusted === 'snapshot' ? null : reader!.proof;
-  if (proof && reader!.isUsed && trusted !== 'none')
+  const proof = reader.proof === 'status' && trusted === 'snapshot' ? null : reader.proof;
+  if (proof && reader.isUsed && trusted !== 'none')
     return {
       proof,
-      because: `The reader would serve the load, by proof ${proof === 'snapshot' ? '2: its snapshot includes every fence' : '3: it reports every transaction as committed'}.`,
+      servedBy: name,
+      because: `The ${readerName(name)} would serve the load, by proof ${proof === 'snapshot' ? '2: its snapshot includes every fence' : '3: it reports every transaction as committed'}.`,
     };
-  const reason = !reader!.isUsed
-    ? 'is not in use'
+  const reason = !reader.isUsed
+    ? `is not in use, because ${reader.lagMs === null ? 'its lag is not known' : `its lag is ${Math.round(reader.lagMs)} ms, or was over ${env('DATABASE_LAG_THRESHOLD_MS')} ms in one of its last three checks`}`
     : trusted === 'none'
       ? 'is not trusted (REPLICA_PROOFS)'
       : 'cannot prove every fence';
-  if (writer!.proof)
-    return { proof: 'writer', because: `The writer would serve the load, by proof 1: the reader ${reason}.` };
-  return { proof: null, because: 'No host could serve the load: the writer does not prove that it is the writer.' };
+  if (writer.proof)
+    return {
+      proof: 'writer',
+      servedBy: 'writer',
+      because: `The writer would serve the load, by proof 1: the ${readerName(name)} ${reason}.`,
+    };
+  const because = 'No host could serve the load: the writer does not prove that it is the writer.';
+  return { proof: null, servedBy: null, because };
+}
+
+function readerName(host: 'reader' | 'analytics'): string {
+  return host === 'analytics' ? 'analytics reader' : 'reader';
 }
 
 function byLoadedAt(a: { loadedAt: string }, b: { loadedAt: string }): number {

@@ -61,6 +61,7 @@ export function describeApi(domains: readonly Domain[]): Json {
         '- `x-cache: miss`: loaded from the database, and proven to include every announced change.\n' +
         '- `x-cache: stale`: from the cache, but expired, or not confirmed because the database is unavailable.\n' +
         '- `x-cache: bypass`: loaded from a replica while the cache is unavailable. May lack the latest changes.\n' +
+        '- `x-served-by`: `cache`, `reader`, `analytics`, `writer`, `upstream`, or `archive`: what the response was read from.\n' +
         '- `x-source: live`: computed for this request, because no read model includes the latest change.\n' +
         '- `as-of`: the time of the data. The data is at least this recent.\n\n' +
         'A request can send `cache-control: no-cache` to accept neither `stale` nor `bypass` (a 503 error instead), or ' +
@@ -108,6 +109,11 @@ function describeResponse(operation: Operation, schemas: Json): Json {
     headers['x-cache'] = {
       schema: { enum: ['hit', 'stale', 'miss', 'bypass'] },
       description: 'Where the response came from. Only a `bypass` response may lack announced changes.',
+    };
+    headers['x-served-by'] = {
+      schema: { type: 'string' },
+      description:
+        'What it was read from: `cache`, `reader`, `analytics`, `writer`, `upstream`, `archive`, or several of them.',
     };
     headers.etag = { schema: { type: 'string' }, description: 'Identifies the content, compressed or not.' };
     headers['x-source'] = {

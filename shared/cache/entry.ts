@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import type { Server } from '../observability/servers.ts';
 import type { Loaded } from './view.ts';
 
 /** Length of a tag or a lease's token: 48 random bits in base64url. */
@@ -134,4 +135,6 @@ export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass';
 export interface Served {
   outcome: Outcome;
   entry: Entry;
+  /** What it was loaded from for this read. Undefined if it was not: the cache had it, or another read loaded it. */
+  servedBy?: readonly Server[];
 }

@@ -302,7 +302,7 @@ export function createCache(options: CacheOptions): Cache {
       const [, ...dependencyTags] = begun.tags;
       const entry = await toEntry(loaded, dependencyTags, startedAt, lifeMs(view, loaded));
       await fill(view, begun, token, entry);
-      return { outcome: 'miss', entry };
+      return toServed('miss', entry, loaded);
     } catch (error) {
       await release(begun.keys, token);
       throw error;
@@ -366,7 +366,7 @@ export function createCache(options: CacheOptions): Cache {
     startedAt: number,
     outcome: 'miss' | 'bypass',
   ): Promise<Served> {
-    return { outcome, entry: await toEntry(loaded, [], startedAt, lifeMs(view, loaded)) };
+    return toServed(outcome, await toEntry(loaded, [], startedAt, lifeMs(view, loaded)), loaded);
   }
 
   // a change ———————————————————————————————————————————————————————————————————————————————————————————————————————————
@@ -396,6 +396,10 @@ export function createCache(options: CacheOptions): Cache {
     renewGeneration: generations.renew,
     generation: async () => (await generations.check()).generation,
   };
+}
+
+function toServed(outcome: Served['outcome'], entry: Entry, { servedBy }: Loaded): Served {
+  return { outcome, entry, ...(servedBy ? { servedBy } : {}) };
 }
 
 /** A new tag, or a new token for a lease. */

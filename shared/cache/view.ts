@@ -1,3 +1,4 @@
+import type { Server } from '../observability/servers.ts';
 import type { Evidence, Fence } from './proof.ts';
 
 /** What is cached: a view of an entity. */
@@ -34,8 +35,8 @@ export interface Loaded {
   asOf?: Date;
   /** Whether it was computed for this read because no read model covers the latest change. */
   live?: boolean;
-  /** What served it, if it was more than the host in `evidence`: files of the archive. */
-  servedBy?: 'archive';
+  /** What it was loaded from. */
+  servedBy?: readonly Server[];
 }
 
 /** A replica has not seen every fence. The load is retried on the primary. */

@@ -4,6 +4,7 @@ import { type Evidence, type Fence, proofOf } from '../cache/proof.ts';
 import { type Source, Unproven } from '../cache/view.ts';
 import { Integrity } from '../kernel/errors.ts';
 import { parseSnapshot } from '../kernel/snapshot.ts';
+import { noteServer } from '../observability/servers.ts';
 import { isConnectionError, isDemotion, translateDatabaseError } from './errors.ts';
 import { hostForReads, leaveOut, seenUpTo } from './lag.ts';
 import { dropPool, type Host, isPrimary, pool } from './pools.ts';
@@ -17,6 +18,8 @@ export interface ProvableRead<Row> {
   evidence: Evidence;
   /** The time up to which the host shows every change. */
   asOf: Date;
+  /** The host. */
+  server: 'reader' | 'analytics' | 'writer';
 }
 
 interface Statement {
@@ -71,7 +74,11 @@ export async function readFrom<Row extends object>(
 
 /** The rows of one statement, from a host for the workload, without evidence. For reads that are not cached. */
 export async function query<Row extends object>(statement: Sql, workload: Workload): Promise<Row[]> {
-  return onHost(await hostOf(workload), async (host) => (await (await pool(host)).query<Row>(statement)).rows);
+  return onHost(await hostOf(workload), async (host) => {
+    const { rows } = await (await pool(host)).query<Row>(statement);
+    noteServer(serverOf(host));
+    return rows;
+  });
 }
 
 /** What a host reports about the transactions behind some fences. For `explain`. */
@@ -82,6 +89,10 @@ export async function evidenceOf(host: Host, fences: readonly Fence[]): Promise<
   } finally {
     client.release();
   }
+}
+
+function serverOf(host: Host): ProvableRead<unknown>['server'] {
+  return isPrimary(host) ? 'writer' : (host as 'reader' | 'analytics');
 }
 
 async function hostOf(workload: Workload): Promise<Host> {
@@ -117,7 +128,7 @@ async function readOnce<Row extends object>(host: Host, statement: Statement): P
   const asOf = seenUpTo(host);
   const connections = await pool(host);
   const { rows, evidence } = toRead<Row>(host, await connections.query(statement));
-  return { rows, evidence: { ...evidence, via: connections }, asOf };
+  return { rows, evidence: { ...evidence, via: connections }, asOf, server: serverOf(host) };
 }
 
 /**
@@ -140,7 +151,7 @@ async function readAfterProof<Row extends object>(
     if (!prove(asked, fences)) throw new Unproven();
     const { rows, evidence } = toRead<Row>(host, await client.query(statement));
     await client.query('commit');
-    return { rows, evidence: { ...evidence, committed: asked.committed! }, asOf };
+    return { rows, evidence: { ...evidence, committed: asked.committed! }, asOf, server: serverOf(host) };
   } catch (error) {
     failure = await client.query('rollback').then(
       () => (error instanceof ForeignHistory ? error : undefined),
@@ -174,7 +185,10 @@ async function askStatus(client: pg.PoolClient, host: Host, fences: readonly Fen
   };
 }
 
-function toRead<Row extends object>(host: Host, { rows }: pg.QueryResult): Omit<ProvableRead<Row>, 'asOf'> {
+function toRead<Row extends object>(
+  host: Host,
+  { rows }: pg.QueryResult,
+): Pick<ProvableRead<Row>, 'rows' | 'evidence'> {
   const [first] = rows as { '~snapshot': string; '~in_recovery': boolean }[];
   const evidence: Evidence = {
     host: isPrimary(host) ? 'writer' : 'replica',

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { noteServer } from '../observability/servers.ts';
 import { isDemotion, translateDatabaseError } from './errors.ts';
 import { dropPool, pool } from './pools.ts';
 
@@ -24,6 +25,7 @@ export async function inTransaction<T>(
   });
   let broken: Error | undefined;
   try {
+    noteServer('writer');
     await tx.query(`begin isolation level ${isolation}`);
     const result = await work(tx);
     await tx.query('commit');

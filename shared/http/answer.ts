@@ -18,7 +18,7 @@ export function jsonAnswer(status: number, value: unknown, headers: Record<strin
  * already.
  */
 export async function cachedAnswer(
-  { outcome, entry }: Served,
+  { outcome, entry, servedBy = ['cache'] }: Served,
   requestHeaders: Record<string, string | undefined>,
 ): Promise<Answer> {
   const { status, body, asOf } = entry;
@@ -28,6 +28,7 @@ export async function cachedAnswer(
     'cache-control': 'public, no-cache',
     vary: 'accept-encoding',
     'x-cache': outcome,
+    'x-served-by': servedBy.join(', '),
     // a strong ETag identifies the bytes, and compressed bytes differ
     etag: `"${entry.hash}${isGzipped ? '-gzip' : ''}"`,
     age: String(Math.max(0, Math.floor((Date.now() - entry.loadedAt) / 1_000))),

@@ -8,6 +8,7 @@ import { readProvably } from '../db/read.ts';
 import type { Operation, OperationInput, OperationResponse } from '../kernel/operation.ts';
 import { entityTemplatesOf, expandTemplate, ttlSecondsOf, type View } from '../kernel/view.ts';
 import { count } from '../observability/metrics.ts';
+import { type Server, withServers } from '../observability/servers.ts';
 import { getCache } from '../resources.ts';
 import { type Answer, cachedAnswer, jsonAnswer } from './answer.ts';
 import { problemType } from './problem.ts';
@@ -107,8 +108,9 @@ function readUpstream<O extends Operation>(
         const value = await reading.fetch(input as OperationInput<O>);
         // nothing to prove: an upstream's answer has no snapshot
         const evidence = undefined;
-        if (value === undefined) return { evidence, status: 404, body: notFoundBody(operation) };
-        return { evidence, status: 200, body: JSON.stringify(value), asOf: new Date() };
+        const servedBy = ['upstream'] as const;
+        if (value === undefined) return { evidence, status: 404, body: notFoundBody(operation), servedBy };
+        return { evidence, status: 200, body: JSON.stringify(value), asOf: new Date(), servedBy };
       }),
   };
 }
@@ -135,8 +137,11 @@ export function respond<O extends Operation>(
   return {
     operation,
     async handle(input, request) {
-      const value = await handle(input as OperationInput<O>, request);
-      return jsonAnswer(operation.status, value, { 'cache-control': 'no-store' });
+      const { result, servers } = await withServers(() => handle(input as OperationInput<O>, request));
+      return jsonAnswer(operation.status, result, {
+        'cache-control': 'no-store',
+        ...(servers.length > 0 ? { 'x-served-by': servers.join(', ') } : {}),
+      });
     },
   };
 }
@@ -219,11 +224,11 @@ async function loadBody<O extends Operation>(
     });
     if (fetched) result = await readPrimary();
   }
-  const { evidence, asOf } = result;
+  const { evidence, asOf, server } = result;
+  const servedBy: Server[] = areFilesRead ? [server, 'archive'] : [server];
   const [row] = result.rows;
-  if (!row) return { evidence, status: 404, body: notFoundBody(operation), asOf };
-  const loaded: Loaded = { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false };
-  return areFilesRead ? { ...loaded, servedBy: 'archive' } : loaded;
+  if (!row) return { evidence, status: 404, body: notFoundBody(operation), asOf, servedBy };
+  return { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false, servedBy };
 }
 
 /** The same bytes for every client, without a correlation id, so that "not found" can be cached. */
