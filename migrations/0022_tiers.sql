@@ -10,6 +10,8 @@ create table platform.tiers (
   -- read from `t_packed`; those before `archived_until` from files. Writers share a lock on this row until they commit.
   closed_until timestamptz not null,
   packed_until timestamptz not null,
+  -- when the last month was packed; its raw partition is dropped some time after, when no read uses it
+  packed_at timestamptz not null default '-infinity',
   archived_until timestamptz not null default '-infinity',
   check (archived_until <= packed_until and packed_until <= closed_until)
 );
@@ -30,22 +32,36 @@ create table platform.archives (
   primary key (name, month)
 );
 
--- The values of one column of a pack, as SQL over the pack `p` and the position `i`. One element stands for all rows.
-create function platform.unpacked_column(name text, type text) returns text language sql immutable as $$
-  select case when type = 'numeric'
-    then format('coalesce(p.%1$I[least(i, cardinality(p.%1$I))] * p.%2$I, p.%3$I[least(i, cardinality(p.%3$I))])',
-      name, name || '_unit', name || '_exact')
-    else format('p.%1$I[least(i, cardinality(p.%1$I))]', name) end
+-- Moving rows from tier to tier changes no answer. A transaction that does only that sets `platform.moves_tiers` to `on`, and
+-- announces nothing.
+create or replace function platform.announce(event_type text, changed text[]) returns void
+language sql as $$
+  insert into platform.outbox (type, entities)
+  select event_type, array_agg(entity order by entity)
+  from (
+    select entity, (row_number() over (order by entity) - 1) / 500 as part
+    from (select distinct entity from unnest(changed) as entity where entity is not null) as named
+  ) as parted
+  where current_setting('platform.moves_tiers', true) is distinct from 'on'
+  group by part
 $$;
 
--- Makes what stands beside a tiered table: its packs, its late rows, and functions that read all of Postgres' tiers, or
--- go with rows of files:
+-- The values in an array of the pack `p`, as SQL. A single element stands for all rows of the pack.
+create function platform.unnested(name text) returns text language sql immutable as $$
+  select format('unnest(case when cardinality(p.%1$I) = 1 then array_fill(p.%1$I[1], array[cardinality(p.offsets)]) else p.%1$I end) as %1$I', name)
+$$;
+
+-- Makes what stands beside a tiered table: its packs, its late rows, and functions that read all of Postgres' tiers, or go
+-- with rows of files:
 --
 --     t_rows(series[], since, until, archived)   the rows in [since, until), of months from `archived` on
 --     t_last(series, at, since, archived)        the last row in [since, at]
+--     t_unpacked(since, until)                   what the packs of the days in [since, until) hold
 --     t_archived(cold[])                         rows of files, without those that a late row replaces
 --
--- Postgres inlines them, so that the planner sees their bounds. A late row replaces the one with its key.
+-- Postgres inlines them, so that the planner sees their bounds. A late row replaces the one with its key: it is looked for
+-- row by row only if there is one in the range. Packs are unpacked in a select list: an element by its number would
+-- decompress its array once more.
 --
 -- @param series  the column that names the series; with the time, the table's key
 create function platform.create_tiers(schema_name text, table_name text, series text, time_column text) returns void
@@ -54,25 +70,31 @@ declare
   t text := format('%I.%I', schema_name, table_name);
   late text := format('%I.%I', schema_name, table_name || '_late');
   packed text := format('%I.%I', schema_name, table_name || '_packed');
+  -- the month from which on rows are read from the table itself
+  packed_until text := format('(select packed_until from platform.tiers where name = %L)', t);
   series_type text;
-  definitions text;
   all_columns text;
+  definitions text;
+  arrays text;
+  units text;
   unpacked text;
 begin
   select format_type(atttypid, null) into strict series_type
   from pg_attribute where attrelid = t::regclass and attname = series;
-  select string_agg(format('%I', attname), ', ' order by attnum),
-    string_agg(case
-        when attname = series then format('p.%I', series)
-        when attname = time_column then 'p.day + p.offsets[i] * interval ''1 millisecond'''
-        else platform.unpacked_column(attname, format_type(atttypid, null)) || format('::%s', format_type(atttypid, null)) end,
-      ', ' order by attnum),
-    string_agg(case when format_type(atttypid, null) = 'numeric'
+  select string_agg(quote_ident(attname), ', ' order by attnum),
+    string_agg(case when type = 'numeric'
         then format('%1$I bigint[], %2$I numeric, %3$I numeric[]', attname, attname || '_unit', attname || '_exact')
-        else format('%I %s[]', attname, format_type(atttypid, null)) end, ', ' order by attnum)
-      filter (where attname not in (series, time_column))
-  into all_columns, unpacked, definitions
-  from pg_attribute where attrelid = t::regclass and attnum > 0 and not attisdropped;
+        else format('%I %s[]', attname, type) end, ', ' order by attnum) filter (where is_value),
+    string_agg(platform.unnested(attname) || case when type = 'numeric' then ', ' || platform.unnested(attname || '_exact') else '' end,
+      ', ' order by attnum) filter (where is_value),
+    string_agg(format(', p.%I', attname || '_unit'), '' order by attnum) filter (where is_value and type = 'numeric'),
+    string_agg(case when attname = time_column then format('p.day + p.offsets * interval ''1 millisecond'' as %I', attname)
+        when is_value and type = 'numeric'
+        then format('coalesce(p.%1$I * p.%2$I, p.%3$I) as %1$I', attname, attname || '_unit', attname || '_exact')
+        else format('p.%I', attname) end, ', ' order by attnum)
+  into all_columns, definitions, arrays, units, unpacked
+  from (select attname, attnum, format_type(atttypid, null) as type, attname not in (series, time_column) as is_value
+        from pg_attribute where attrelid = t::regclass and attnum > 0 and not attisdropped) as a;
 
   execute format('create table %s (like %s including defaults including constraints, primary key (%I, %I))',
     late, t, series, time_column);
@@ -82,44 +104,49 @@ begin
   execute (select string_agg(format('alter table %s alter column %I set storage main', packed, attname), ';')
     from pg_attribute where attrelid = packed::regclass and attnum > 0 and attndims > 0);
 
+  -- its %s stands for the packs
+  unpacked := format('select %s from (select p.%I, p.day%s, unnest(p.offsets) as offsets, %s from %%s as p) as p',
+    unpacked, series, units, arrays);
+  execute format($function$
+    create function %1$s_unpacked(since timestamptz, until timestamptz) returns setof %1$s language sql stable as $body$
+      %2$s
+    $body$ $function$, t, format(unpacked, format('(select * from %s where day >= since and day < until)', packed)));
   execute format($function$
     create function %1$s_rows(wanted %2$s[], since timestamptz, until timestamptz, archived timestamptz)
     returns setof %1$s language sql stable as $body$
-      select %3$s from %1$s as h where h.%4$I = any(wanted) and h.%5$I >= since and h.%5$I < until
-        and h.%5$I >= (select packed_until from platform.tiers where name = '%1$s')
-        and not exists (select from %6$s l where l.%4$I = h.%4$I and l.%5$I = h.%5$I)
+      select %3$s from %1$s as h where h.%4$I = any(wanted) and h.%5$I >= since and h.%5$I < until and h.%5$I >= %6$s
+        and (not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until)
+          or not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
+            and l.%4$I = h.%4$I and l.%5$I = h.%5$I))
       union all
-      select %7$s from %8$s as p, generate_series(1, cardinality(p.offsets)) as i
-      where p.%4$I = any(wanted) and p.day > since - interval '1 day' and p.day < until
-        and p.day >= archived and p.day < (select packed_until from platform.tiers where name = '%1$s')
-        and p.day + p.offsets[i] * interval '1 millisecond' >= since and p.day + p.offsets[i] * interval '1 millisecond' < until
-        and not exists (select from %6$s l where l.%4$I = p.%4$I and l.%5$I = p.day + p.offsets[i] * interval '1 millisecond')
+      select %3$s from (%8$s) as h where h.%5$I >= since and h.%5$I < until
+        and (not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until)
+          or not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
+            and l.%4$I = h.%4$I and l.%5$I = h.%5$I))
       union all
-      select %3$s from %6$s as l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
-    $body$ $function$, t, series_type, all_columns, series, time_column, late, unpacked, packed);
+      select %3$s from %7$s as l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
+    $body$ $function$, t, series_type, all_columns, series, time_column, packed_until, late,
+    format(unpacked, format('(select * from %s where %I = any(wanted) and day >= date_bin(''1 day'', since, ''2000-01-01Z'')
+      and day < until and day >= archived and day < %s)', packed, series, packed_until)));
   execute format($function$
     create function %1$s_last(wanted %2$s, at timestamptz, since timestamptz, archived timestamptz)
     returns setof %1$s language sql stable rows 1 as $body$
       select * from (
-        (select %3$s from %1$s as h where h.%4$I = wanted and h.%5$I >= since and h.%5$I <= at
-           and h.%5$I >= (select packed_until from platform.tiers where name = '%1$s')
-           and not exists (select from %6$s l where l.%4$I = h.%4$I and l.%5$I = h.%5$I)
+        (select %3$s from %1$s as h where h.%4$I = wanted and h.%5$I >= since and h.%5$I <= at and h.%5$I >= %6$s
+           and not exists (select from %7$s l where l.%4$I = wanted and l.%5$I = h.%5$I)
          order by h.%5$I desc limit 1)
         union all
-        (select %7$s
-         from (select * from %8$s as p
-               where p.%4$I = wanted and p.day > since - interval '1 day' and p.day <= at
-                 and p.day >= archived and p.day < (select packed_until from platform.tiers where name = '%1$s')
-                 and p.day + p.offsets[1] * interval '1 millisecond' <= at
-               order by p.day desc limit 1) as p,
-           generate_series(1, cardinality(p.offsets)) as i
-         where p.day + p.offsets[i] * interval '1 millisecond' between since and at
-           and not exists (select from %6$s l where l.%4$I = p.%4$I and l.%5$I = p.day + p.offsets[i] * interval '1 millisecond')
-         order by i desc limit 1)
+        (select %3$s from (%8$s) as h where h.%5$I >= since and h.%5$I <= at
+           and not exists (select from %7$s l where l.%4$I = wanted and l.%5$I = h.%5$I)
+         order by h.%5$I desc limit 1)
         union all
-        (select %3$s from %6$s as l where l.%4$I = wanted and l.%5$I >= since and l.%5$I <= at order by l.%5$I desc limit 1)
+        (select %3$s from %7$s as l where l.%4$I = wanted and l.%5$I >= since and l.%5$I <= at order by l.%5$I desc limit 1)
       ) as found order by %5$I desc limit 1
-    $body$ $function$, t, series_type, all_columns, series, time_column, late, unpacked, packed);
+    $body$ $function$, t, series_type, all_columns, series, time_column, packed_until, late,
+    -- the last pack that begins by then: of the rows in it that are replaced, the late ones are found
+    format(unpacked, format('(select * from %s where %I = wanted and day >= date_bin(''1 day'', since, ''2000-01-01Z'')
+      and day <= at and day >= archived and day < %s and day + offsets[1] * interval ''1 millisecond'' <= at
+      order by day desc limit 1)', packed, series, packed_until)));
 
   -- rows read from files, without those that a late row replaces
   execute format($function$
@@ -135,6 +162,16 @@ end $$;
 
 -- Down Migration
 drop function platform.create_tiers(text, text, text, text);
-drop function platform.unpacked_column(text, text);
+drop function platform.unnested(text);
+create or replace function platform.announce(event_type text, changed text[]) returns void
+language sql as $$
+  insert into platform.outbox (type, entities)
+  select event_type, array_agg(entity order by entity)
+  from (
+    select entity, (row_number() over (order by entity) - 1) / 500 as part
+    from (select distinct entity from unnest(changed) as entity where entity is not null) as named
+  ) as parted
+  group by part
+$$;
 drop table platform.archives;
 drop table platform.tiers;

@@ -25,7 +25,7 @@ export const tables = withTiers({
   portfolio_snapshots: {
     summary: 'The values of wallets over time.',
     announces: ofWallet,
-    partitions: { by: 'month', column: 'captured_at', ahead: 6 },
+    partitions: { by: 'month', column: 'captured_at', ahead: 6, hash: { column: 'wallet_id', count: 4 } },
     tiers: { series: 'wallet_id', ...hotWarmCold },
   },
   value_moves: {

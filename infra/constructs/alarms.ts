@@ -47,6 +47,20 @@ export function alarmOnFalseProofs(scope: Construct, topic: ITopic): void {
   });
 }
 
+/** The alarms for a period without a partition, and for rows that went to a default partition instead of their own. */
+export function alarmOnPartitionGaps(scope: Construct, topic: ITopic): void {
+  for (const [metricName, happened] of [
+    ['PartitionGaps', 'A table has no partition for a month or day to come: writing a row of it will fail.'],
+    ['DefaultPartitionRows', 'Rows are in a default partition.'],
+  ] as const)
+    alarmAbove(scope, metricName, {
+      topic,
+      description: `${happened} See docs/runbooks.md, A partition is missing.`,
+      metric: recorded(metricName, 'create-partitions'),
+      threshold: 0,
+    });
+}
+
 /** The alarm for jobs of a domain that failed, also because too many of their units are newly quarantined. */
 export function alarmOnFailedJobs(scope: Construct, topic: ITopic, domain: string): void {
   alarmAbove(scope, `FailedJobs-${domain}`, {

@@ -2,7 +2,7 @@
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { domains } from '../../functions/registry.ts';
-import { alarmOnFailedJobs, alarmOnFalseProofs, createAlarmTopic } from '../constructs/alarms.ts';
+import { alarmOnFailedJobs, alarmOnFalseProofs, alarmOnPartitionGaps, createAlarmTopic } from '../constructs/alarms.ts';
 import { createDashboard } from '../constructs/dashboard.ts';
 import { runAtDeployment } from '../constructs/deployment.ts';
 import { createExternalSecrets } from '../constructs/external-secrets.ts';
@@ -41,6 +41,7 @@ export class ServiceStack extends Stack {
     const api = createHttpApi(this, settings);
     addRoutes(api, functions);
     alarmOnFalseProofs(this, alarms);
+    alarmOnPartitionGaps(this, alarms);
     for (const { name } of domains) alarmOnFailedJobs(this, alarms, name);
     createDashboard(this, settings.stage, plans, messaging);
     new CfnOutput(this, 'Url', { value: api.apiEndpoint });

@@ -4,6 +4,8 @@ export interface Partitions {
   column: string;
   /** How many future periods have a partition. */
   ahead: number;
+  /** Partitions of each partition: its rows by the hash of a column. Both columns are part of the table's key. */
+  hash?: { column: string; count: number };
   /** How many past periods are kept. Default: all. */
   kept?: number;
   /** A SQL condition. A partition is not dropped while any of its rows meets it. */

@@ -75,6 +75,23 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     }
   });
 
+  test.each(['PartitionGaps', 'DefaultPartitionRows'])(
+    'has an alarm for %s, on what its function records',
+    async (name) => {
+      const { template } = await load(stages[stage].folder);
+      const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(({ properties }) => properties);
+      expect(alarms.filter(({ MetricName }) => MetricName === name)).toEqual([
+        expect.objectContaining({
+          Dimensions: [{ Name: 'service', Value: 'create-partitions' }],
+          Statistic: 'Sum',
+          Threshold: 0,
+          AlarmActions: [expect.anything()],
+        }),
+      ]);
+      expect(functionsOf(template).map((one) => one.name)).toContain('create-partitions');
+    },
+  );
+
   test('runs all functions on arm64 and Node 24, and updates them after the migration', async () => {
     const { template } = await load(stages[stage].folder);
     const [migration] = triggersOf(template, 'migrate');
