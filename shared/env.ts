@@ -7,7 +7,7 @@
 import * as z from 'zod';
 import { Config } from './kernel/errors.ts';
 import type { JobDeclaration } from './kernel/job.ts';
-import type { Upstream } from './kernel/upstream.ts';
+import { needsCredentials, type Upstream } from './kernel/upstream.ts';
 
 interface Variable<T> {
   schema: z.ZodType<T, string | undefined>;
@@ -82,13 +82,17 @@ export function jobsQueueUrl({ domain, lane }: JobDeclaration): string {
 }
 
 /**
- * The base URL of an upstream and the ARN of its credentials, from `UPSTREAM_<NAME>_URL` and `…_SECRET_ARN`.
+ * The base URL of an upstream and the ARN of its credentials (empty if it needs none), from `UPSTREAM_<NAME>_URL` and
+ * `…_SECRET_ARN`.
  *
  * @throws Config  this function may not call the upstream
  */
-export function upstreamSettings({ name }: Upstream): { url: string; secretArn: string } {
-  const prefix = `UPSTREAM_${name.toUpperCase()}`;
-  return { url: check(`${prefix}_URL`, text), secretArn: check(`${prefix}_SECRET_ARN`, text) };
+export function upstreamSettings(upstream: Upstream): { url: string; secretArn: string } {
+  const prefix = `UPSTREAM_${upstream.name.toUpperCase()}`;
+  return {
+    url: check(`${prefix}_URL`, text),
+    secretArn: needsCredentials(upstream) ? check(`${prefix}_SECRET_ARN`, text) : '',
+  };
 }
 
 /** The queues that an operator may inspect, from `QUEUES`: JSON of name → URL. A dead-letter queue ends in `-dead`. */

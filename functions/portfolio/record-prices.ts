@@ -31,7 +31,7 @@ const stagedPrices = new TemporaryTable('staged_prices', {
 
 /**
  * Adds prices to the history of tokens, corrects stored prices that differ, and creates missing tokens. A price of a month
- * that is packed or archived is stored among the late ones.
+ * that is packed or archived is stored among the late ones. Where a price gives no value, the stored one stays.
  *
  * @source DefiLlama, CoinGecko, Alchemy, or the import `portfolio.prices`
  */
@@ -51,6 +51,6 @@ export async function recordPrices(tx: Transaction, prices: readonly Price[]): P
     market_cap_usd: one.marketCapUsd,
     source: one.source,
   }));
-  const applied = await writeTiered(tx, 'portfolio.price_snapshots', ['token_id', 'recorded_at'], stagedPrices);
+  const applied = await writeTiered(tx, 'portfolio.price_snapshots', ['token_id', 'recorded_at'], stagedPrices, 'leave');
   return { applied, unchanged: prices.length - applied };
 }

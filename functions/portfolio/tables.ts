@@ -21,6 +21,14 @@ export const tables = withTiers({
     partitions: { by: 'month', column: 'recorded_at', ahead: 6 },
     tiers: { series: 'token_id', ...hotWarmCold },
   },
+  price_checks: {
+    summary: 'The last comparison of two sources of prices, by token.',
+    announces: { nothing: 'No answer shows it. What it finds marks the token.' },
+  },
+  price_disputes: {
+    summary: 'The times in which two sources of prices disagreed by more than 5 %.',
+    announces: { nothing: 'No answer shows it. The token is marked in the same transaction.' },
+  },
   latest_prices: { summary: 'The latest price of each token, maintained by a trigger.', announces: ofToken },
   portfolio_snapshots: {
     summary: 'The values of wallets over time.',

@@ -1,6 +1,7 @@
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { needsCredentials } from '../../shared/kernel/upstream.ts';
 import type { FunctionPlan } from '../functions.ts';
 import { acknowledge } from './acknowledge.ts';
 
@@ -17,7 +18,8 @@ export function createExternalSecrets(scope: Construct, key: IKey, plans: readon
     acknowledge(secret, 'SMG4', 'A third party or the operator issues and rotates it.');
     return secret;
   };
-  const upstreams = new Map(plans.flatMap((plan) => plan.upstreams).map((one) => [one.name, one]));
+  const needed = plans.flatMap((plan) => plan.upstreams).filter(needsCredentials);
+  const upstreams = new Map(needed.map((one) => [one.name, one]));
   return {
     adminToken: create('AdminToken', `The hash of the operator's bearer token: {"sha256": "…"}`),
     upstreams: new Map(

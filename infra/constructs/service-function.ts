@@ -99,7 +99,8 @@ export class ServiceFunction extends NodeFunction {
     for (const { name, baseUrl } of this.plan.upstreams) {
       const prefix = `UPSTREAM_${name.toUpperCase()}`;
       this.set(`${prefix}_URL`, baseUrl);
-      this.setSecret(`${prefix}_SECRET_ARN`, this.service.secrets.upstreams.get(name)!);
+      const secret = this.service.secrets.upstreams.get(name);
+      if (secret) this.setSecret(`${prefix}_SECRET_ARN`, secret);
     }
   }
 

@@ -1,6 +1,6 @@
 /** Where a tiered table takes rows: itself for open months, `…_late` for those that are closed. See migration 0022. */
 import sql, { raw } from 'sql-template-tag';
-import { columnList, differ, setExcluded } from './column-lists.ts';
+import { columnList, setExcluded } from './column-lists.ts';
 import type { ColumnTypes, TemporaryTable } from './temporary-table.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -30,26 +30,29 @@ export function lateTableOf(table: string): string {
  * @param table   with its schema
  * @param key     its key: the column of the series, and that of the time
  * @param staged  has the columns of the table
+ * @param nulls   what a staged null does to a stored value of its table: it replaces it, or leaves it
  */
 export async function writeTiered<Columns extends ColumnTypes>(
   tx: Transaction,
   table: string,
   key: readonly [series: keyof Columns & string, time: keyof Columns & string],
   staged: TemporaryTable<Columns>,
+  nulls: 'replace' | 'leave' = 'replace',
 ): Promise<number> {
   const closed = await closedUntil(tx, table);
   const [series, time] = key.map((column) => raw(column));
   const values = staged.columnsExcept(...key);
+  const given = raw(values.map((one) => (nulls === 'leave' ? `coalesce(s.${one}, p.${one})` : `s.${one}`)).join(', '));
   let written = 0;
   for (const [target, isLate] of [
     [table, false],
     [lateTableOf(table), true],
   ] as const) {
     const { rowCount } = await tx.query(sql`
-      insert into ${raw(target)} (${columnList(staged.columns)})
-      select distinct on (s.${series}, s.${time}) ${columnList(staged.columns, 's')}
+      insert into ${raw(target)} (${columnList([...key, ...values])})
+      select distinct on (s.${series}, s.${time}) s.${series}, s.${time}, ${given}
       from ${staged} s left join ${raw(target)} p on p.${series} = s.${series} and p.${time} = s.${time}
-      where ${differ(values, 'p', 's')} and (s.${time} < ${closed}) = ${isLate}
+      where (${columnList(values, 'p')}) is distinct from (${given}) and (s.${time} < ${closed}) = ${isLate}
       order by s.${series}, s.${time}, s.position desc
       on conflict (${columnList(key)}) do update set ${setExcluded(values)}`);
     written += rowCount ?? 0;

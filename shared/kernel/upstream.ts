@@ -9,7 +9,7 @@ export interface Upstream<Secret extends z.ZodObject = z.ZodObject> {
   name: string;
   /** May contain `{key}`, which is replaced by that key of the secret. */
   baseUrl: string;
-  /** The shape of the JSON secret with its credentials. */
+  /** The shape of the JSON secret with its credentials. Empty: the upstream needs none, and no secret is created. */
   secret: Secret;
   /** The request budget, shared by all containers. */
   requestsPerSecond: number;
@@ -23,4 +23,9 @@ export interface Upstream<Secret extends z.ZodObject = z.ZodObject> {
   maxBytes?: number;
   /** Extracts the reason from the body of an error response, for the error message. Never a secret. */
   reasonIn?(body: string): string | undefined;
+}
+
+/** Whether requests to an upstream need credentials. */
+export function needsCredentials({ secret }: Pick<Upstream, 'secret'>): boolean {
+  return Object.keys(secret.shape).length > 0;
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { upstreamSettings } from '../env.ts';
 import { Upstream as UpstreamError } from '../kernel/errors.ts';
-import type { Upstream } from '../kernel/upstream.ts';
+import { needsCredentials, type Upstream } from '../kernel/upstream.ts';
 import { expandTemplate } from '../kernel/view.ts';
 import { secret } from '../secrets.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -84,7 +84,8 @@ async function open<U extends Upstream>(upstream: U): Promise<Connection<U>> {
   const { name, requestsPerSecond, maxWaitMs = defaultMaxWaitMs } = upstream;
   const { url, secretArn } = upstreamSettings(upstream);
   const gate = await createGate(name, requestsPerSecond, maxWaitMs);
-  const credentials = () => secret(secretArn, upstream.secret) as Promise<z.output<U['secret']>>;
+  const credentials = async () =>
+    (needsCredentials(upstream) ? await secret(secretArn, upstream.secret) : {}) as z.output<U['secret']>;
   return {
     baseUrl: url.includes('{') ? expandTemplate(url, (await credentials()) as Record<string, unknown>) : url,
     credentials,

@@ -9,6 +9,7 @@ import {
   upstreamsOfApi,
   upstreamsOfEtl,
 } from '../../shared/kernel/domain.ts';
+import { needsCredentials } from '../../shared/kernel/upstream.ts';
 import { allowed, functionsOf, load, roleOf, synth, triggersOf } from './synthesized.ts';
 
 const all: readonly Domain[] = domains;
@@ -33,7 +34,7 @@ test.each(plan.functions.map(({ name }) => name))('%s gets the secrets of its ro
     ...(roles.writes ? ['DATABASE_WRITE_SECRET_ARN'] : []),
     ...(!own || own.redis ? ['REDIS_SECRET_ARN'] : []),
     ...(own?.grants?.includes('adminToken') ? ['ADMIN_TOKEN_SECRET_ARN'] : []),
-    ...upstreams.map((one) => `UPSTREAM_${one.name.toUpperCase()}_SECRET_ARN`),
+    ...upstreams.filter(needsCredentials).map((one) => `UPSTREAM_${one.name.toUpperCase()}_SECRET_ARN`),
   ];
   const settings = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
   expect(settings.sort()).toEqual(expected.sort());

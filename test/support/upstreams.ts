@@ -1,5 +1,5 @@
 import { type Domain, upstreamsOfApi, upstreamsOfEtl } from '../../shared/kernel/domain.ts';
-import type { Upstream } from '../../shared/kernel/upstream.ts';
+import { needsCredentials, type Upstream } from '../../shared/kernel/upstream.ts';
 import type { Gate } from '../../shared/upstream/gate.ts';
 
 /** The upstreams that a domain calls, without duplicates. */
@@ -15,9 +15,9 @@ export function testCredentials<U extends Upstream>({ name, secret }: U): Record
 /** The settings of a domain's upstreams, with addresses where nothing listens. */
 export function upstreamEnvironment(domain: Domain): Record<string, string> {
   return Object.fromEntries(
-    upstreamsOf(domain).flatMap(({ name }) => [
-      [`UPSTREAM_${name.toUpperCase()}_URL`, 'http://127.0.0.1:1'],
-      [`UPSTREAM_${name.toUpperCase()}_SECRET_ARN`, name],
+    upstreamsOf(domain).flatMap((upstream) => [
+      [`UPSTREAM_${upstream.name.toUpperCase()}_URL`, 'http://127.0.0.1:1'],
+      ...(needsCredentials(upstream) ? [[`UPSTREAM_${upstream.name.toUpperCase()}_SECRET_ARN`, upstream.name]] : []),
     ]),
   );
 }

@@ -9,6 +9,7 @@ import { createDatabase } from '../support/database.ts';
 await createDatabase({
   UPSTREAM_RADAR_URL: 'https://{account}.radar.example',
   UPSTREAM_RADAR_SECRET_ARN: 'radar',
+  UPSTREAM_BEACON_URL: 'https://beacon.example',
 });
 const secrets = await startSecrets(new Map([['radar', { account: 'storm' }]]));
 afterAll(() => secrets.stop());
@@ -32,5 +33,13 @@ test('a container that could not connect to an upstream tries again on the next 
   await expect(connect()).rejects.toMatchObject({ code: 'unavailable' });
   useSecrets(secrets.url);
   expect(await connect()).toBe('https://storm.radar.example');
+  useSecrets(inject('services').secretsUrl);
+});
+
+test('an upstream without credentials has no secret, and none is asked for', async () => {
+  const beacon = { ...radar, name: 'beacon', secret: z.object({}) } satisfies Upstream;
+  useSecrets('http://127.0.0.1:1');
+  const { baseUrl, credentials } = await connectUpstream(beacon, (connection) => connection);
+  expect([baseUrl, await credentials()]).toEqual(['https://beacon.example', {}]);
   useSecrets(inject('services').secretsUrl);
 });
