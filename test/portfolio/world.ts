@@ -10,8 +10,8 @@ const seed = `
   values (1, ${day(1)}, 10, 'import'), (1, ${day(2)}, 11, 'import'), (2, ${day(2)}, 3, 'defillama');
   insert into portfolio.price_checks (token_id, checked_at, source, price_usd, other_source, other_price_usd, deviation)
   values (2, ${day(2)}, 'defillama', 3, 'alchemy', 4, 0.33);
-  insert into portfolio.price_disputes (token_id, since, source, price_usd, other_source, other_price_usd)
-  values (2, ${day(2)}, 'defillama', 3, 'alchemy', 4);`;
+  insert into portfolio.price_disputes (token_id, since, until, source, price_usd, other_source, other_price_usd)
+  values (2, ${day(2)}, ${day(3)}, 'defillama', 3, 'alchemy', 4);`;
 
 const tokens = ['btc', `base:0x${'aa'.repeat(20)}`, 'new', 'none'].map((id) => ({ path: { id } }));
 
