@@ -51,6 +51,12 @@ export async function recordPrices(tx: Transaction, prices: readonly Price[]): P
     market_cap_usd: one.marketCapUsd,
     source: one.source,
   }));
-  const applied = await writeTiered(tx, 'portfolio.price_snapshots', ['token_id', 'recorded_at'], stagedPrices, 'leave');
+  const applied = await writeTiered(
+    tx,
+    'portfolio.price_snapshots',
+    ['token_id', 'recorded_at'],
+    stagedPrices,
+    'leave',
+  );
   return { applied, unchanged: prices.length - applied };
 }
