@@ -163,6 +163,7 @@ function lambdaEnvironment(urls: { queues: string; bus: string; secrets: string 
     AWS_ENDPOINT_URL_SECRETS_MANAGER: urls.secrets,
     DATABASE_TLS: 'off',
     POWERTOOLS_TRACE_ENABLED: 'false',
+    WEBHOOK_ALLOWED_ADDRESSES: '127.0.0.1',
   };
 }
 

@@ -54,6 +54,13 @@ export const variables = {
   REDIS_SECRET_ARN: variable(text.optional(), 'Secret {password} of the cache.'),
   BUS_NAME: variable(text, 'Event bus that the relay publishes to.'),
   RELAY_QUEUE_URL: variable(text, 'Queue whose messages start the relay immediately.'),
+  WEBHOOK_ALLOWED_ADDRESSES: variable(
+    z
+      .string()
+      .default('')
+      .transform((list) => list.split(',').filter((one) => one !== '')),
+    'IP addresses that webhooks may be sent to although they are not public, also without TLS. For one machine and tests; never deployed.',
+  ),
   ADMIN_TOKEN_SECRET_ARN: variable(text, 'Secret {sha256} of the operator’s bearer token.'),
 };
 

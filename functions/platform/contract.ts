@@ -3,8 +3,19 @@ import * as z from 'zod';
 import { cursor } from '../../shared/kernel/cursor.ts';
 import { count, limit, timestamp } from '../../shared/kernel/fields.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
+import { storedText } from '../../shared/kernel/text.ts';
 import { ulidText } from '../../shared/kernel/ulid.ts';
-import { delivery, explainedEntity, explainedHost, job, jobName, jobStatus, quarantined, queuedJob } from './shapes.ts';
+import {
+  delivery,
+  explainedEntity,
+  explainedHost,
+  job,
+  jobName,
+  jobStatus,
+  key,
+  quarantined,
+  queuedJob,
+} from './shapes.ts';
 
 export const operations = defineOperations({
   getJob: {
@@ -190,6 +201,36 @@ export const operations = defineOperations({
         })
         .optional(),
     }),
+    problems: [401, 404],
+  },
+
+  createKey: {
+    method: 'POST',
+    path: '/v1/admin/keys',
+    summary: 'Issues a key for an owner of alerts. Its token is shown only here.',
+    access: 'admin',
+    body: z.strictObject({ name: storedText(100) }),
+    response: z.strictObject({ ...key.shape, token: z.string() }),
+    problems: [401],
+  },
+
+  listKeys: {
+    method: 'GET',
+    path: '/v1/admin/keys',
+    summary: 'The keys of owners, latest first, without their tokens.',
+    access: 'admin',
+    query: z.strictObject({ limit, cursor: cursor.optional() }),
+    response: z.strictObject({ keys: z.array(key), nextCursor: z.string().nullable() }),
+    problems: [401],
+  },
+
+  revokeKey: {
+    method: 'DELETE',
+    path: '/v1/admin/keys/{id}',
+    summary: 'Revokes a key at once. What belongs to it stays, but rests.',
+    access: 'admin',
+    pathParameters: z.strictObject({ id: ulidText }),
+    response: key,
     problems: [401, 404],
   },
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { problemType } from '../../shared/http/problem.ts';
 import type { Domain } from '../../shared/kernel/domain.ts';
-import { type Operation, upstreamsOfOperation } from '../../shared/kernel/operation.ts';
+import { type Access, type Operation, upstreamsOfOperation } from '../../shared/kernel/operation.ts';
 
 type Json = Record<string, unknown>;
 
@@ -71,10 +71,16 @@ export function describeApi(domains: readonly Domain[]): Json {
     paths,
     components: {
       schemas,
-      securitySchemes: { operator: { type: 'http', scheme: 'bearer', description: "The operator's token." } },
+      securitySchemes: {
+        operator: { type: 'http', scheme: 'bearer', description: "The operator's token." },
+        key: { type: 'http', scheme: 'bearer', description: 'The key of an owner, issued by the operator.' },
+      },
     },
   };
 }
+
+/** The security scheme of each access that has one. */
+const securityOf: Partial<Record<Access, string>> = { admin: 'operator', key: 'key' };
 
 function describeOperation(domain: Domain, operation: Operation, schemas: Json): Json {
   const description = [operation.description, operation.cache?.staleness].filter(Boolean).join(' ');
@@ -85,7 +91,7 @@ function describeOperation(domain: Domain, operation: Operation, schemas: Json):
     tags: [domain.name],
     summary: operation.summary,
     ...(description ? { description } : {}),
-    ...(operation.access === 'admin' ? { security: [{ operator: [] }] } : {}),
+    ...(operation.access in securityOf ? { security: [{ [securityOf[operation.access]!]: [] }] } : {}),
     parameters: [
       ...parametersOf('path', operation.pathParameters, schemas),
       ...parametersOf('query', operation.query, schemas),

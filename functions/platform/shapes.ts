@@ -68,6 +68,16 @@ export const quarantined = z
   })
   .meta({ id: 'Quarantined' });
 
+export const key = z
+  .strictObject({
+    id: ulidText,
+    /** Whose it is, as the operator wrote it. */
+    name: z.string(),
+    createdAt: timestamp,
+    revokedAt: timestamp.nullable(),
+  })
+  .meta({ id: 'Key' });
+
 export const delivery = z.strictObject({
   consumer: z.string(),
   status: z.enum(['applied', 'failed']),

@@ -50,6 +50,10 @@ export const tables = {
     summary: 'The months in the archive, and how far each is on its way there.',
     announces: { nothing: 'No answer changes when history moves from tier to tier.' },
   },
+  keys: {
+    summary: 'The keys of owners: bearer tokens, each as its hash.',
+    announces: readFromPrimary,
+  },
   cache_generation: {
     summary: 'The current generation of cache keys, in one row.',
     announces: { nothing: 'A change to it voids the whole cache.' },

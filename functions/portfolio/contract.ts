@@ -4,9 +4,10 @@ import { cursor } from '../../shared/kernel/cursor.ts';
 import { decimal } from '../../shared/kernel/decimal.ts';
 import { count, timeParameter, timestamp } from '../../shared/kernel/fields.ts';
 import { defineOperations } from '../../shared/kernel/operation.ts';
+import { alertOperations } from './alert-contract.ts';
 import { byToken } from './shapes.ts';
 
-export const operations = defineOperations({
+const reads = defineOperations({
   getTokenPrice: {
     method: 'GET',
     path: '/v1/tokens/{id}/price',
@@ -68,3 +69,5 @@ export const operations = defineOperations({
     cache: { entity: 'tokens:{id}', ttl: 300 },
   },
 });
+
+export const operations = { ...reads, ...alertOperations };

@@ -16,6 +16,7 @@ export const portfolio = {
     'token-list': 'The set of tokens, and their names.',
     'token-prices': 'The prices of all tokens.',
     'asset-correlations': 'The correlations of assets.',
+    alerts: 'One alert. Events name it, but no view is cached under it.',
   },
   operations,
   events,

@@ -1,6 +1,8 @@
 import { createEtl } from '../../shared/jobs/etl.ts';
 import * as datasets from './apply-datasets.ts';
+import { deliverWebhooks } from './deliver-webhooks.ts';
 import { portfolio } from './domain.ts';
+import { evaluateAlerts } from './evaluate-alerts.ts';
 import { syncPrices } from './sync-prices.ts';
 
-export const handler = createEtl(portfolio, { syncPrices }, datasets);
+export const handler = createEtl(portfolio, { syncPrices, evaluateAlerts, deliverWebhooks }, datasets);

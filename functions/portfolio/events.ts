@@ -22,6 +22,10 @@ export const events = defineEvents({
     summary: 'Values or risk figures of wallets were recorded.',
     entities: ['portfolios:{wallet}', 'portfolio-list:all'],
   },
+  firingsQueued: {
+    summary: 'Alerts fired, or a firing that could not be delivered is to be sent again.',
+    entities: ['alerts:{id}'],
+  },
   correlationsComputed: {
     summary: 'The correlations of assets were computed.',
     entities: ['asset-correlations:all'],

@@ -3,6 +3,7 @@ import { defineJobs } from '../../shared/kernel/job.ts';
 import { alchemyprices } from '../upstreams/alchemyprices.ts';
 import { coingecko } from '../upstreams/coingecko.ts';
 import { defillama } from '../upstreams/defillama.ts';
+import { events } from './events.ts';
 
 export const jobs = defineJobs('portfolio', {
   syncPrices: {
@@ -10,5 +11,18 @@ export const jobs = defineJobs('portfolio', {
     lane: 'bulk',
     schedule: 'rate(5 minutes)',
     upstreams: [defillama, coingecko, alchemyprices],
+  },
+  evaluateAlerts: {
+    summary: 'Finds what has crossed the thresholds of alerts since the last evaluation.',
+    lane: 'prompt',
+    on: [events.priceRecorded, events.portfolioValued, events.positionChanged],
+    // the time until a lock unlocks passes without an event
+    schedule: 'rate(1 hour)',
+  },
+  deliverWebhooks: {
+    summary: 'Sends the webhooks of alerts that fired, and again those that failed.',
+    lane: 'prompt',
+    on: [events.firingsQueued],
+    schedule: 'rate(1 minute)',
   },
 });

@@ -2,6 +2,7 @@
 import { hotWarmCold, type TableDeclaration, withTiers } from '../../shared/kernel/table.ts';
 
 const ofWallet = ['portfolios:{wallet}', 'portfolio-list:all'];
+const notCached = { nothing: 'Not cached: read from the primary.' };
 const ofToken = ['tokens:{id}', 'token-prices:all'];
 
 export const tables = withTiers({
@@ -52,6 +53,12 @@ export const tables = withTiers({
     announces: ofWallet,
   },
   governance_locks: { summary: 'Governance locks as of their last observation.', announces: ofWallet },
+  alerts: { summary: 'The alerts of owners: what each observes, and where it is sent.', announces: notCached },
+  alert_states: { summary: 'How far each alert has been evaluated, and whether it is armed.', announces: notCached },
+  alert_firings: {
+    summary: 'What alerts fired, a row a crossing, and how far each webhook is. Kept for 90 days.',
+    announces: notCached,
+  },
   asset_correlations: {
     summary: 'Correlations of the daily returns of assets over 30 and 90 days.',
     announces: ['asset-correlations:all'],

@@ -62,6 +62,7 @@ export function addRoutes(api: HttpApi, functions: readonly ServiceFunction[]): 
         ...(access === 'admin' ? { authorizer } : {}),
       });
       if (access === 'public') acknowledge(route!, 'APIG4', `${operationId} is public.`);
+      if (access === 'key') acknowledge(route!, 'APIG4', `${operationId} checks the owner’s key itself.`);
       if (access === 'signed') acknowledge(route!, 'APIG4', `${operationId} checks a signature over the body itself.`);
     }
   }

@@ -8,6 +8,7 @@ import { toResult } from './answer.ts';
 import { authorize } from './authorize.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HttpEvent } from './event.ts';
+import { keyIdOf } from './keys.ts';
 import { respondWithProblems } from './problem.ts';
 import { parseInput, toRequest } from './request.ts';
 import { logRequest } from './request-log.ts';
@@ -19,7 +20,7 @@ export type Endpoints<D extends Domain> = {
 
 /**
  * The Lambda handler of a domain's HTTP operations: normalizes headers, finds the endpoint by route, authorizes the
- * operator, parses the input, and turns errors into problem+json.
+ * operator or the owner of a key, parses the input, and turns errors into problem+json.
  */
 export function createApi<D extends Domain>(domain: D, endpoints: Endpoints<D>) {
   const byRoute = new Map(
@@ -50,6 +51,7 @@ async function answer(
   context: Context,
 ): Promise<APIGatewayProxyStructuredResultV2> {
   const request = toRequest(event, new Date(Date.now() + context.getRemainingTimeInMillis() - earlyEndMs));
+  if (endpoint.operation.access === 'key') request.keyId = await keyIdOf(request.headers.authorization);
   return toResult(await endpoint.handle(parseInput(endpoint.operation, event, request), request));
 }
 

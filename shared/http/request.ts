@@ -16,6 +16,8 @@ export interface Request {
   clientIp: string;
   /** When the response is due. */
   deadline: Date;
+  /** The id of the caller's key, if the operation's access is `key`. */
+  keyId?: string;
 }
 
 /** The event's request, with its body decoded. @throws BodyTooLarge  the body exceeds 1 MiB */

@@ -2,8 +2,11 @@ import * as z from 'zod';
 import type { Upstream } from './upstream.ts';
 import type { TtlView, View } from './view.ts';
 
-/** `admin` needs the operator's bearer token; `signed` checks a signature over the raw body itself. */
-export type Access = 'public' | 'admin' | 'signed';
+/**
+ * `admin` needs the operator's bearer token; `key` the bearer token of an owner, whose key's id the handler gets; `signed`
+ * checks a signature over the raw body itself.
+ */
+export type Access = 'public' | 'admin' | 'key' | 'signed';
 
 /** The role that the authorizer assigns to requests with the operator's token. */
 export const operator = 'operator';

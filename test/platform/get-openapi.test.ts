@@ -54,7 +54,7 @@ test('admin operations require the token, and only cached ones describe x-cache'
     const [{ headers: sent }] = Object.values<{ headers: object }>(responses) as [{ headers: object }];
     expect([path, security, 'x-cache' in sent]).toEqual([
       path,
-      access === 'admin' ? [{ operator: [] }] : undefined,
+      { admin: [{ operator: [] }], key: [{ key: [] }], public: undefined, signed: undefined }[access],
       cache !== undefined,
     ]);
   }

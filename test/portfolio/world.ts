@@ -26,6 +26,9 @@ export const world: World = {
   values: {},
   refused: { 'tokens.id': 'generated', 'tokens.key': 'generated' },
   internal: {
+    alerts: 'no cached read shows it',
+    alert_states: 'no cached read shows it',
+    alert_firings: 'no cached read shows it',
     latest_prices: 'a trigger on price_snapshots updates it, in the transaction of the change that it announces',
   },
   planted: [],

@@ -1,0 +1,147 @@
+/**
+ * Delivery of what alerts fired, at least once, and in order per alert.
+ *
+ *     pending ──▶ delivered
+ *        │  ▲
+ *        ▼  │ replay
+ *       dead
+ *
+ * A worker claims firings in one transaction, sends them outside of any, and then records what happened. If it dies in
+ * between, its claims end by themselves and the firings are sent again, with the same id. Only the oldest pending firing of
+ * an alert can be claimed, so a later one is not sent before it is delivered or dead. A failed one is tried again after
+ * growing delays, for the last time 24 hours after the first.
+ *
+ * Receivers do not wait for each other: no owner and no host has more than a few of the requests under way, and each ends
+ * after ten seconds.
+ */
+import sql from 'sql-template-tag';
+import { inTransaction } from '../../shared/db/transaction.ts';
+import { handleJob } from '../../shared/jobs/run-job.ts';
+import { log } from '../../shared/observability/log.ts';
+import { count } from '../../shared/observability/metrics.ts';
+import { type Outcome, send } from '../../shared/webhook/send.ts';
+import { signedHeaders } from '../../shared/webhook/sign.ts';
+import { conditionJson } from './alert-json.ts';
+import { jobs } from './jobs.ts';
+
+const timeoutMs = 10_000;
+/** Longer than a request may take. */
+const claimSeconds = 60;
+const maxUnderWay = 50;
+const maxPerReceiver = 5;
+const firstDelaySeconds = 60;
+const maxDelaySeconds = 4 * 3_600;
+const givenUpAfterSeconds = 86_400;
+/** How soon firings that are written while others are under way are seen. */
+const lookAgainMs = 1_000;
+
+/** Sends what is due until nothing is, or the deadline is near. Its result has the number of attempts that succeeded and failed. */
+export const deliverWebhooks = handleJob(jobs.deliverWebhooks, async ({ deadline }) => {
+  const result = { delivered: 0, failed: 0 };
+  const underWay = new Set<Promise<void>>();
+  const hasTime = () => Date.now() < deadline.getTime();
+  while (hasTime()) {
+    for (const claim of await claimDue(maxUnderWay - underWay.size)) {
+      const delivery = deliver(claim, result).finally(() => underWay.delete(delivery));
+      underWay.add(delivery);
+    }
+    if (underWay.size === 0) break;
+    await oneOf(underWay);
+  }
+  await Promise.all(underWay);
+  await forgetOld();
+  return hasTime() ? { result } : 'continue';
+});
+
+interface Claim {
+  id: string;
+  alertId: string;
+  url: string;
+  body: string;
+  secrets: Buffer[];
+}
+
+/** Claims up to `room` firings that are due: of each alert the oldest, and of each owner and host a few. */
+async function claimDue(room: number): Promise<Claim[]> {
+  const { rows } = await inTransaction((tx) =>
+    tx.query<Claim>(sql`
+      with heads as materialized (
+        select distinct on (f.alert_id) f.id, f.alert_id, f.next_attempt_at, f.claimed_until > now() as is_claimed, a.key_id,
+          lower(substring(a.webhook_url from '^[a-zA-Z]+://([^/?#]*)')) as host
+        from portfolio.alert_firings f join portfolio.alerts a on a.id = f.alert_id
+        where f.status = 'pending' and platform.is_active_key(a.key_id) order by f.alert_id, f.id
+      ), ranked as (
+        select id, is_claimed, next_attempt_at,
+          row_number() over (partition by key_id order by is_claimed desc nulls last, next_attempt_at, id) as of_key,
+          row_number() over (partition by host order by is_claimed desc nulls last, next_attempt_at, id) as of_host
+        from heads where is_claimed or next_attempt_at <= now()
+      ), chosen as (
+        select id from ranked where is_claimed is not true and of_key <= ${maxPerReceiver} and of_host <= ${maxPerReceiver}
+        order by next_attempt_at, id limit ${room}
+      ), claimed as (
+        select f.id from portfolio.alert_firings f
+        where f.id in (select id from chosen) and f.status = 'pending' and (f.claimed_until is null or f.claimed_until <= now())
+        for update skip locked
+      )
+      update portfolio.alert_firings f
+      set claimed_until = now() + make_interval(secs => ${claimSeconds}), attempts = f.attempts + 1,
+        first_attempt_at = coalesce(f.first_attempt_at, now())
+      from claimed c, portfolio.alerts a
+      where f.id = c.id and a.id = f.alert_id
+      returning f.id::text, f.alert_id as "alertId", a.webhook_url as url,
+        jsonb_build_object('type', 'alert.fired', 'timestamp', platform.iso(f.fired_at), 'data', f.data || jsonb_build_object(
+          'alertId', f.alert_id, 'firingId', f.id::text, 'condition', ${conditionJson},
+          'value', trim_scale(f.value)::text, 'observedAt', platform.iso(f.observed_at)))::text as body,
+        array[a.secret] || case when a.previous_until > now() then array[a.previous_secret] end as secrets`),
+  );
+  return rows;
+}
+
+async function deliver({ id, alertId, url, body, secrets }: Claim, result: Record<'delivered' | 'failed', number>) {
+  const message = { id: `firing_${id}`, body, at: new Date() };
+  const failure = await send({ url, headers: signedHeaders(message, secrets), body }, timeoutMs);
+  result[failure === undefined ? 'delivered' : 'failed']++;
+  const status = await record(id, failure);
+  count('Webhooks', 'Count', 1, { outcome: status });
+  if (status === 'dead') log.warn('webhook given up', { alertId, firing: id, reason: failure });
+}
+
+/** Records what became of an attempt. Returns the firing's status. */
+async function record(id: string, failure: Outcome): Promise<string> {
+  if (failure === undefined) {
+    await inTransaction((tx) =>
+      tx.query(sql`
+        update portfolio.alert_firings set status = 'delivered', delivered_at = now(), claimed_until = null, last_error = null
+        where id = ${id}`),
+    );
+    return 'delivered';
+  }
+  const { rows } = await inTransaction((tx) =>
+    tx.query<{ status: string }>(sql`
+      update portfolio.alert_firings f
+      set claimed_until = null, last_error = ${failure}, next_attempt_at = least(f.first_attempt_at + given_up, now() + delay),
+        status = case when now() >= f.first_attempt_at + given_up then 'dead' else 'pending' end
+      from (select make_interval(secs => ${givenUpAfterSeconds}) as given_up) as g,
+        lateral (select make_interval(secs => least(${maxDelaySeconds}, ${firstDelaySeconds} * 2 ^ (least(f.attempts, 20) - 1))
+          * (0.9 + 0.2 * random())) as delay) as d
+      where f.id = ${id} and f.status = 'pending' returning f.status`),
+  );
+  // deleted, or delivered by another worker
+  return rows[0]?.status ?? 'gone';
+}
+
+/** Firings of the last 90 days are kept, and those that are not delivered yet. */
+async function forgetOld(): Promise<void> {
+  await inTransaction((tx) =>
+    tx.query(`delete from portfolio.alert_firings where status <> 'pending' and fired_at < now() - interval '90 days'`),
+  );
+}
+
+/** Waits until one of them has ended, or it is time to look again. */
+async function oneOf(promises: ReadonlySet<Promise<void>>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const later = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, lookAgainMs);
+  });
+  await Promise.race([...promises, later]).finally(() => clearTimeout(timer));
+}
