@@ -16,18 +16,28 @@ create table platform.tiers (
   check (archived_until <= packed_until and packed_until <= closed_until)
 );
 
--- The months in S3, and how far each is on its way there.
+-- The months in S3, and how far each is on its way there, or back. See shared/archive/archive.ts.
 create table platform.archives (
   name text not null references platform.tiers,
   month date not null check (extract(day from month) = 1),
-  state text not null check (state in ('exporting', 'exported', 'uploaded', 'verified', 'detached', 'dropped', 'restoring')),
-  -- The object, and what verification read back from it.
+  state text not null check (state in
+    ('exporting', 'exported', 'uploaded', 'verified', 'switched', 'detaching', 'dropped', 'restored', 'expired')),
+  -- The file that readers use, and what verification read back from it: rows, sums of the columns, a hash of all rows in order.
   key text,
   etag text,
   bytes bigint,
   rows bigint,
-  -- Sums of the columns, and a hash of all rows in order.
   manifest jsonb,
+  -- since when readers use it
+  read_since timestamptz,
+  -- a new version on its way, with the same properties
+  next jsonb,
+  -- the version that readers used before
+  previous_key text,
+  -- the partition of packs that is being dropped: its name and bounds
+  partition jsonb,
+  -- a restored month is not archived again before this
+  held_until timestamptz,
   changed_at timestamptz not null default now(),
   primary key (name, month)
 );
@@ -58,6 +68,7 @@ $$;
 --     t_last(series, at, since, archived)        the last row in [since, at]
 --     t_unpacked(since, until)                   what the packs of the days in [since, until) hold
 --     t_archived(cold[])                         rows of files, without those that a late row replaces
+--     t_closed(since, until)                     the rows of closed months, packed and late, of all series
 --
 -- Postgres inlines them, so that the planner sees their bounds. A late row replaces the one with its key: it is looked for
 -- row by row only if there is one in the range. Packs are unpacked in a select list: an element by its number would
@@ -154,6 +165,15 @@ begin
       select %2$s from unnest(cold) as c
       where not exists (select from %3$s l where l.%4$I = c.%4$I and l.%5$I = c.%5$I)
     $body$ $function$, t, all_columns, late, series, time_column);
+
+  execute format($function$
+    create function %1$s_closed(since timestamptz, until timestamptz) returns setof %1$s language sql stable as $body$
+      select %2$s from %3$s as p, generate_series(1, cardinality(p.offsets)) as i
+      where p.day >= since and p.day < until
+        and not exists (select from %4$s l where l.%5$I = p.%5$I and l.%6$I = p.day + p.offsets[i] * interval '1 millisecond')
+      union all
+      select %7$s from %4$s as l where l.%6$I >= since and l.%6$I < until
+    $body$ $function$, t, unpacked, packed, late, series, time_column, all_columns);
 
   -- everything before the first month that has a partition is late
   insert into platform.tiers (name, closed_until, packed_until)

@@ -53,6 +53,7 @@ export const variables = {
   REDIS_URL: variable(text, 'redis:// or rediss:// address of the cache, without a password.'),
   REDIS_SECRET_ARN: variable(text.optional(), 'Secret {password} of the cache.'),
   BUS_NAME: variable(text, 'Event bus that the relay publishes to.'),
+  ARCHIVE_BUCKET: variable(text, 'Bucket of the archive, with the oldest months of tiered tables.'),
   RELAY_QUEUE_URL: variable(text, 'Queue whose messages start the relay immediately.'),
   WEBHOOK_ALLOWED_ADDRESSES: variable(
     z

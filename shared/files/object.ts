@@ -21,7 +21,8 @@ const stallMs = 30_000;
 
 let client: Promise<S3Client> | undefined;
 
-async function s3(): Promise<S3Client> {
+/** The container's client. */
+export async function s3(): Promise<S3Client> {
   client ??= import('@aws-sdk/client-s3').then(
     ({ S3Client }) => new S3Client({ forcePathStyle: env('AWS_ENDPOINT_URL_S3') !== undefined }),
   );
@@ -46,7 +47,11 @@ export async function openObject(bucket: string, key: string, version?: string):
   } = await inTime(s3().then((opened) => opened.send(head))).catch((cause: unknown) => fail(cause, key));
   const etag = ETag.replaceAll('"', '');
   if (version !== undefined && version !== etag) throw replaced(key);
+  return { ...objectOf(bucket, key, etag, size), metadata };
+}
 
+/** A version of an object whose size is known. Nothing is asked before the first read; the errors are those of `openObject`. */
+export function objectOf(bucket: string, key: string, etag: string, size: number): Omit<StoredObject, 'metadata'> {
   let received = 0;
   const get = async function* (expected: number, range?: string): AsyncIterable<Buffer> {
     const { GetObjectCommand } = await import('@aws-sdk/client-s3');
@@ -64,7 +69,6 @@ export async function openObject(bucket: string, key: string, version?: string):
   return {
     etag,
     size,
-    metadata,
     percent: () => (size === 0 ? 100 : Math.min(100, (received / size) * 100)),
     read: () => get(size),
     async slice(start, end) {
