@@ -168,12 +168,12 @@ begin
 
   execute format($function$
     create function %1$s_closed(since timestamptz, until timestamptz) returns setof %1$s language sql stable as $body$
-      select %2$s from %3$s as p, generate_series(1, cardinality(p.offsets)) as i
-      where p.day >= since and p.day < until
-        and not exists (select from %4$s l where l.%5$I = p.%5$I and l.%6$I = p.day + p.offsets[i] * interval '1 millisecond')
+      select %2$s from %1$s_unpacked(since, until) as h
+      where not exists (select from %3$s l where l.%5$I >= since and l.%5$I < until)
+        or not exists (select from %3$s l where l.%4$I = h.%4$I and l.%5$I = h.%5$I)
       union all
-      select %7$s from %4$s as l where l.%6$I >= since and l.%6$I < until
-    $body$ $function$, t, unpacked, packed, late, series, time_column, all_columns);
+      select %2$s from %3$s as l where l.%5$I >= since and l.%5$I < until
+    $body$ $function$, t, all_columns, late, series, time_column);
 
   -- everything before the first month that has a partition is late
   insert into platform.tiers (name, closed_until, packed_until)

@@ -59,3 +59,8 @@ export async function writeTiered<Columns extends ColumnTypes>(
   }
   return written;
 }
+
+/** The name of the session (`inSession`) in which the months of a table move from tier to tier, one run at a time. */
+export function tiersSession(table: string): string {
+  return `tiers of ${table}`;
+}
