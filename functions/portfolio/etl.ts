@@ -3,6 +3,11 @@ import * as datasets from './apply-datasets.ts';
 import { deliverWebhooks } from './deliver-webhooks.ts';
 import { portfolio } from './domain.ts';
 import { evaluateAlerts } from './evaluate-alerts.ts';
+import { syncBalances } from './sync-balances.ts';
 import { syncPrices } from './sync-prices.ts';
 
-export const handler = createEtl(portfolio, { syncPrices, evaluateAlerts, deliverWebhooks }, datasets);
+export const handler = createEtl(
+  portfolio,
+  { syncPrices, syncBalances, evaluateAlerts, deliverWebhooks },
+  datasets,
+);

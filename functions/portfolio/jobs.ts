@@ -1,9 +1,11 @@
 /** The jobs of the portfolio domain. */
 import { defineJobs } from '../../shared/kernel/job.ts';
 import { alchemyprices } from '../upstreams/alchemyprices.ts';
+import { baserpc } from '../upstreams/baserpc.ts';
 import { coingecko } from '../upstreams/coingecko.ts';
 import { defillama } from '../upstreams/defillama.ts';
 import { events } from './events.ts';
+import { ethereumrpc } from '../upstreams/ethereumrpc.ts';
 
 export const jobs = defineJobs('portfolio', {
   syncPrices: {
@@ -24,5 +26,11 @@ export const jobs = defineJobs('portfolio', {
     lane: 'prompt',
     on: [events.firingsQueued],
     schedule: 'rate(1 minute)',
+  },
+  syncBalances: {
+    summary: 'Records what tracked wallets hold of ERC-20 tokens, per chain at one block.',
+    lane: 'bulk',
+    schedule: 'rate(15 minutes)',
+    upstreams: [ethereumrpc, baserpc],
   },
 });

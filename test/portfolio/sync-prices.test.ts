@@ -3,23 +3,11 @@ import { createMarket } from '../../local/upstreams/market.ts';
 import { createPriceSources } from '../support/price-sources.ts';
 
 const market = createMarket();
-const { q, runJob, call, defillama, coingecko, alchemyprices } = await createPriceSources(market);
+const { q, runJob, addToken, call, defillama, coingecko, alchemyprices } = await createPriceSources(market);
 const contractOf = (symbol: string, chain: string) =>
   market.assets.find((one) => one.symbol === symbol)!.contracts[chain]!;
 const [aero, uni] = [contractOf('AERO', 'base'), contractOf('UNI', 'ethereum')];
 
-const addToken = (
-  chain: string | null,
-  address: string | null,
-  symbol: string | null,
-  coingeckoId: string | null = null,
-) =>
-  q('insert into portfolio.tokens (chain, address, symbol, coingecko_id) values ($1, $2, $3, $4)', [
-    chain,
-    address === null ? null : Buffer.from(address.slice(2), 'hex'),
-    symbol,
-    coingeckoId,
-  ]);
 const latest = async () =>
   Object.fromEntries(
     (
@@ -31,8 +19,8 @@ const latest = async () =>
 beforeEach(async () => {
   await q('truncate portfolio.tokens cascade');
   await addToken('base', aero, 'AERO');
-  await addToken('ethereum', uni, 'UNI', 'uniswap');
-  await addToken(null, null, 'BTC', 'bitcoin');
+  await addToken('ethereum', uni, 'UNI', { coingeckoId: 'uniswap' });
+  await addToken(null, null, 'BTC', { coingeckoId: 'bitcoin' });
   await addToken(null, null, 'XYZ');
   await addToken('base', `0x${'ee'.repeat(20)}`, 'GONE');
 });

@@ -6,7 +6,7 @@ import { startAlchemyPrices } from '../../local/upstreams/alchemyprices.ts';
 import { startCoinGecko } from '../../local/upstreams/coingecko.ts';
 import { startDefiLlama } from '../../local/upstreams/defillama.ts';
 import type { Market } from '../../local/upstreams/market.ts';
-import { createTestDomain } from './test-domain.ts';
+import { createPortfolio } from './portfolio.ts';
 
 /** Starts the stand-ins, and the domain that calls them. Faults last until the end of a test. */
 export async function createPriceSources(market?: Market) {
@@ -17,8 +17,7 @@ export async function createPriceSources(market?: Market) {
   };
   // the real budgets would slow the tests down
   for (const upstream of [coingecko, alchemyprices]) upstream.requestsPerSecond = 1_000;
-  const domain = await createTestDomain(
-    'portfolio',
+  const domain = await createPortfolio(
     Object.fromEntries(Object.entries(sources).map(([name, { url }]) => [`UPSTREAM_${name.toUpperCase()}_URL`, url])),
   );
   afterEach(() => {
@@ -30,15 +29,5 @@ export async function createPriceSources(market?: Market) {
   });
   afterAll(() => Promise.all(Object.values(sources).map((source) => source.stop())));
 
-  const { database, runMessage, jobRow } = domain;
-  const q = async (text: string, values: unknown[] = []) => (await database.pool.query(text, values)).rows;
-  /** Runs a job to its end and returns its row. */
-  const runJob = async (job: string, params: Record<string, unknown> = {}) => {
-    await runMessage({ job: `portfolio.${job}`, params });
-    const [{ id }] = await q('select id from platform.jobs where job = $1 order by created_at desc, id desc limit 1', [
-      `portfolio.${job}`,
-    ]);
-    return jobRow(id);
-  };
-  return { ...domain, ...sources, q, runJob };
+  return { ...domain, ...sources };
 }
