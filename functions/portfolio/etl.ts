@@ -6,8 +6,4 @@ import { evaluateAlerts } from './evaluate-alerts.ts';
 import { syncBalances } from './sync-balances.ts';
 import { syncPrices } from './sync-prices.ts';
 
-export const handler = createEtl(
-  portfolio,
-  { syncPrices, syncBalances, evaluateAlerts, deliverWebhooks },
-  datasets,
-);
+export const handler = createEtl(portfolio, { syncPrices, syncBalances, evaluateAlerts, deliverWebhooks }, datasets);

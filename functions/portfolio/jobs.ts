@@ -4,8 +4,8 @@ import { alchemyprices } from '../upstreams/alchemyprices.ts';
 import { baserpc } from '../upstreams/baserpc.ts';
 import { coingecko } from '../upstreams/coingecko.ts';
 import { defillama } from '../upstreams/defillama.ts';
-import { events } from './events.ts';
 import { ethereumrpc } from '../upstreams/ethereumrpc.ts';
+import { events } from './events.ts';
 
 export const jobs = defineJobs('portfolio', {
   syncPrices: {
