@@ -39,16 +39,23 @@ const lookAgainMs = 1_000;
 export const deliverWebhooks = handleJob(jobs.deliverWebhooks, async ({ deadline }) => {
   const result = { delivered: 0, failed: 0 };
   const underWay = new Set<Promise<void>>();
-  const hasTime = () => Date.now() < deadline.getTime();
-  while (hasTime()) {
-    for (const claim of await claimDue(maxUnderWay - underWay.size)) {
-      const delivery = deliver(claim, result).finally(() => underWay.delete(delivery));
-      underWay.add(delivery);
+  const unrecorded: unknown[] = [];
+  const hasTime = () => Date.now() < deadline.getTime() && unrecorded.length === 0;
+  try {
+    while (hasTime()) {
+      for (const claim of await claimDue(maxUnderWay - underWay.size)) {
+        const delivery = deliver(claim, result)
+          .catch((error: unknown) => void unrecorded.push(error))
+          .finally(() => underWay.delete(delivery));
+        underWay.add(delivery);
+      }
+      if (underWay.size === 0) break;
+      await oneOf(underWay);
     }
-    if (underWay.size === 0) break;
-    await oneOf(underWay);
+  } finally {
+    await Promise.all(underWay);
   }
-  await Promise.all(underWay);
+  if (unrecorded.length > 0) throw unrecorded[0];
   await forgetOld();
   return hasTime() ? { result } : 'continue';
 });
@@ -106,6 +113,8 @@ async function deliver({ id, alertId, url, body, secrets }: Claim, result: Recor
   if (status === 'dead') log.warn('webhook given up', { alertId, firing: id, reason: failure });
 }
 
+const givesUpAt = sql`f.first_attempt_at + make_interval(secs => ${givenUpAfterSeconds})`;
+
 /** Records what became of an attempt. Returns the firing's status. */
 async function record(id: string, failure: Outcome): Promise<string> {
   if (failure === undefined) {
@@ -119,11 +128,10 @@ async function record(id: string, failure: Outcome): Promise<string> {
   const { rows } = await inTransaction((tx) =>
     tx.query<{ status: string }>(sql`
       update portfolio.alert_firings f
-      set claimed_until = null, last_error = ${failure}, next_attempt_at = least(f.first_attempt_at + given_up, now() + delay),
-        status = case when now() >= f.first_attempt_at + given_up then 'dead' else 'pending' end
-      from (select make_interval(secs => ${givenUpAfterSeconds}) as given_up) as g,
-        lateral (select make_interval(secs => least(${maxDelaySeconds}, ${firstDelaySeconds} * 2 ^ (least(f.attempts, 20) - 1))
-          * (0.9 + 0.2 * random())) as delay) as d
+      set claimed_until = null, last_error = ${failure},
+        next_attempt_at = least(${givesUpAt}, now() + make_interval(secs => least(${maxDelaySeconds}::float8,
+          ${firstDelaySeconds} * 2 ^ (least(f.attempts, 20) - 1)) * (0.9 + 0.2 * random()))),
+        status = case when now() >= ${givesUpAt} then 'dead' else 'pending' end
       where f.id = ${id} and f.status = 'pending' returning f.status`),
   );
   // deleted, or delivered by another worker

@@ -37,7 +37,7 @@ export async function send(message: Message, timeoutMs: number): Promise<Outcome
 /** The status of the answer, or why there is none. */
 function post({ url, address }: Target, { headers, body }: Message, timeoutMs: number): Promise<number | string> {
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const name = url.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
   return new Promise((resolve) => {
     const sent = request({
       // by number: nothing resolves the name again
@@ -53,7 +53,7 @@ function post({ url, address }: Target, { headers, body }: Message, timeoutMs: n
         'user-agent': 'Tributary-Webhooks/1',
       },
       // the certificate is checked against the name
-      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(isIP(name) === 0 ? { servername: name } : {}),
       agent: false,
       maxHeaderSize: maxHeaderBytes,
     });

@@ -1,0 +1,21 @@
+/** A certificate of `hooks.example.com`, signed by itself, and its key. Nothing but tests trusts it. It ends in a hundred years. */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBrjCCAVOgAwIBAgIULVVX80yC1yF7ynUz5H6+Y+K2lkUwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRaG9va3MuZXhhbXBsZS5jb20wIBcNMjYxMTIxMjE1MzAwWhgP
+MjEyNjEwMjgyMTUzMDBaMBwxGjAYBgNVBAMMEWhvb2tzLmV4YW1wbGUuY29tMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEktR2H0UfluDuGIg3wS0MmyOzMO9fx00+
+9RbbFlFTYW9VGlWkiKlJXUSL1EzAVDRvmAbnoAui/JlWUvzlAo6J6aNxMG8wHQYD
+VR0OBBYEFPvrCEu3ki4hgHwscvjnjodgEoCNMB8GA1UdIwQYMBaAFPvrCEu3ki4h
+gHwscvjnjodgEoCNMA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRaG9va3Mu
+ZXhhbXBsZS5jb20wCgYIKoZIzj0EAwIDSQAwRgIhAJlJLU7eiB8kSlfstgvAy7mt
+a9VZ8HekI5Xv7wBGxyj+AiEAqLems7R1l2Kuelq6/15Ur1jwRofguHrDz+iiKO9m
+pWs=
+-----END CERTIFICATE-----
+`;
+
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgSRSSnPQ1nGD0cpai
+IJtW1DzLRyvmSzIH5dUUZCueK8mhRANCAASS1HYfRR+W4O4YiDfBLQybI7Mw71/H
+TT71FtsWUVNhb1UaVaSIqUldRIvUTMBUNG+YBuegC6L8mVZS/OUCjonp
+-----END PRIVATE KEY-----
+`;
