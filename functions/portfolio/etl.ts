@@ -4,6 +4,11 @@ import { deliverWebhooks } from './deliver-webhooks.ts';
 import { portfolio } from './domain.ts';
 import { evaluateAlerts } from './evaluate-alerts.ts';
 import { syncBalances } from './sync-balances.ts';
+import { syncLocks } from './sync-locks.ts';
 import { syncPrices } from './sync-prices.ts';
 
-export const handler = createEtl(portfolio, { syncPrices, syncBalances, evaluateAlerts, deliverWebhooks }, datasets);
+export const handler = createEtl(
+  portfolio,
+  { syncPrices, syncBalances, syncLocks, evaluateAlerts, deliverWebhooks },
+  datasets,
+);

@@ -33,4 +33,10 @@ export const jobs = defineJobs('portfolio', {
     schedule: 'rate(15 minutes)',
     upstreams: [ethereumrpc, baserpc],
   },
+  syncLocks: {
+    summary: 'Records the veAERO and veCRV locks of tracked wallets, per chain at one block.',
+    lane: 'bulk',
+    schedule: 'rate(1 hour)',
+    upstreams: [ethereumrpc, baserpc],
+  },
 });
