@@ -66,13 +66,13 @@ $$;
 --
 --     t_rows(series[], since, until, archived)   the rows in [since, until), of months from `archived` on
 --     t_last(series, at, since, archived)        the last row in [since, at]
---     t_unpacked(since, until)                   what the packs of the days in [since, until) hold
+--     t_unpacked(series[], since, until)         what the packs of the days in [since, until) hold; null: all series
 --     t_archived(cold[])                         rows of files, without those that a late row replaces
 --     t_closed(since, until)                     the rows of closed months, packed and late, of all series
 --
--- Postgres inlines them, so that the planner sees their bounds. A late row replaces the one with its key: it is looked for
--- row by row only if there is one in the range. Packs are unpacked in a select list: an element by its number would
--- decompress its array once more.
+-- Postgres inlines them, so that the planner sees their bounds, unless an argument contains a subquery: join that instead. A
+-- late row replaces the one with its key: it is looked for row by row only if there is one in the range. Packs are unpacked
+-- in a select list: an element by its number would decompress its array once more.
 --
 -- @param series  the column that names the series; with the time, the table's key
 create function platform.create_tiers(schema_name text, table_name text, series text, time_column text) returns void
@@ -115,48 +115,48 @@ begin
   execute (select string_agg(format('alter table %s alter column %I set storage main', packed, attname), ';')
     from pg_attribute where attrelid = packed::regclass and attnum > 0 and attndims > 0);
 
-  -- its %s stands for the packs
+  -- Its %s stands for the packs. Parameters go by number, because a column may have the name of one.
   unpacked := format('select %s from (select p.%I, p.day%s, unnest(p.offsets) as offsets, %s from %%s as p) as p',
     unpacked, series, units, arrays);
   execute format($function$
-    create function %1$s_unpacked(since timestamptz, until timestamptz) returns setof %1$s language sql stable as $body$
-      %2$s
-    $body$ $function$, t, format(unpacked, format('(select * from %s where day >= since and day < until)', packed)));
+    create function %1$s_unpacked(wanted %2$s[], since timestamptz, until timestamptz) returns setof %1$s
+    language sql stable as $body$ %3$s $body$ $function$, t, series_type, format(unpacked,
+      format('(select * from %s where ($1 is null or %I = any($1)) and day >= $2 and day < $3)', packed, series)));
   execute format($function$
     create function %1$s_rows(wanted %2$s[], since timestamptz, until timestamptz, archived timestamptz)
     returns setof %1$s language sql stable as $body$
-      select %3$s from %1$s as h where h.%4$I = any(wanted) and h.%5$I >= since and h.%5$I < until and h.%5$I >= %6$s
-        and (not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until)
-          or not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
+      select %3$s from %1$s as h where h.%4$I = any($1) and h.%5$I >= $2 and h.%5$I < $3 and h.%5$I >= %6$s
+        and (not exists (select from %7$s l where l.%4$I = any($1) and l.%5$I >= $2 and l.%5$I < $3)
+          or not exists (select from %7$s l where l.%4$I = any($1) and l.%5$I >= $2 and l.%5$I < $3
             and l.%4$I = h.%4$I and l.%5$I = h.%5$I))
       union all
-      select %3$s from (%8$s) as h where h.%5$I >= since and h.%5$I < until
-        and (not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until)
-          or not exists (select from %7$s l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
+      select %3$s from (%8$s) as h where h.%5$I >= $2 and h.%5$I < $3
+        and (not exists (select from %7$s l where l.%4$I = any($1) and l.%5$I >= $2 and l.%5$I < $3)
+          or not exists (select from %7$s l where l.%4$I = any($1) and l.%5$I >= $2 and l.%5$I < $3
             and l.%4$I = h.%4$I and l.%5$I = h.%5$I))
       union all
-      select %3$s from %7$s as l where l.%4$I = any(wanted) and l.%5$I >= since and l.%5$I < until
+      select %3$s from %7$s as l where l.%4$I = any($1) and l.%5$I >= $2 and l.%5$I < $3
     $body$ $function$, t, series_type, all_columns, series, time_column, packed_until, late,
-    format(unpacked, format('(select * from %s where %I = any(wanted) and day >= date_bin(''1 day'', since, ''2000-01-01Z'')
-      and day < until and day >= archived and day < %s)', packed, series, packed_until)));
+    format(unpacked, format('(select * from %s where %I = any($1) and day >= date_bin(''1 day'', $2, ''2000-01-01Z'')
+      and day < $3 and day >= $4 and day < %s)', packed, series, packed_until)));
   execute format($function$
     create function %1$s_last(wanted %2$s, at timestamptz, since timestamptz, archived timestamptz)
     returns setof %1$s language sql stable rows 1 as $body$
       select * from (
-        (select %3$s from %1$s as h where h.%4$I = wanted and h.%5$I >= since and h.%5$I <= at and h.%5$I >= %6$s
-           and not exists (select from %7$s l where l.%4$I = wanted and l.%5$I = h.%5$I)
+        (select %3$s from %1$s as h where h.%4$I = $1 and h.%5$I >= $3 and h.%5$I <= $2 and h.%5$I >= %6$s
+           and not exists (select from %7$s l where l.%4$I = $1 and l.%5$I = h.%5$I)
          order by h.%5$I desc limit 1)
         union all
-        (select %3$s from (%8$s) as h where h.%5$I >= since and h.%5$I <= at
-           and not exists (select from %7$s l where l.%4$I = wanted and l.%5$I = h.%5$I)
+        (select %3$s from (%8$s) as h where h.%5$I >= $3 and h.%5$I <= $2
+           and not exists (select from %7$s l where l.%4$I = $1 and l.%5$I = h.%5$I)
          order by h.%5$I desc limit 1)
         union all
-        (select %3$s from %7$s as l where l.%4$I = wanted and l.%5$I >= since and l.%5$I <= at order by l.%5$I desc limit 1)
+        (select %3$s from %7$s as l where l.%4$I = $1 and l.%5$I >= $3 and l.%5$I <= $2 order by l.%5$I desc limit 1)
       ) as found order by %5$I desc limit 1
     $body$ $function$, t, series_type, all_columns, series, time_column, packed_until, late,
     -- the last pack that begins by then: of the rows in it that are replaced, the late ones are found
-    format(unpacked, format('(select * from %s where %I = wanted and day >= date_bin(''1 day'', since, ''2000-01-01Z'')
-      and day <= at and day >= archived and day < %s and day + offsets[1] * interval ''1 millisecond'' <= at
+    format(unpacked, format('(select * from %s where %I = $1 and day >= date_bin(''1 day'', $3, ''2000-01-01Z'')
+      and day <= $2 and day >= $4 and day < %s and day + offsets[1] * interval ''1 millisecond'' <= $2
       order by day desc limit 1)', packed, series, packed_until)));
 
   -- rows read from files, without those that a late row replaces

@@ -25,6 +25,12 @@ export const functions = {
     roles: { writes: 'owner' },
     timeoutSeconds: 300,
   },
+  'pack-partitions': {
+    summary: 'Packs the months of tiered tables that are no longer hot, and merges late rows into packs.',
+    invoked: { by: 'schedule', schedule: 'cron(0 3 * * ? *)' },
+    roles: { writes: 'owner' },
+    timeoutSeconds: 900,
+  },
   migrate: {
     summary: 'Migrates the database, and creates roles and partitions.',
     invoked: { by: 'deployment', when: 'before' },

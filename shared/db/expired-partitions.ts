@@ -20,8 +20,26 @@
  */
 import type { PartitionedTable } from '../kernel/table.ts';
 import { log } from '../observability/log.ts';
+import { isLockTimeout, withLockRetries } from './lock-retries.ts';
+import { boundsOf } from './partition-bounds.ts';
 import { forEachTable, periodAt } from './partitions.ts';
 import { inSession, type Session } from './session.ts';
+
+/** Which partitions of a table are dropped. */
+export interface Expiry {
+  /** The table, with its schema. */
+  table: string;
+  /** Partitions that end at or before it. */
+  before: Date;
+  /** Whether a partition must be kept. It is asked before the detach, and once more when no row can come in. */
+  mustKeep: (session: Session, partition: string) => Promise<boolean>;
+  /** Called between two steps, for tests. */
+  onStep?: (step: 'detached' | 'dropped') => Promise<void>;
+}
+
+interface Dropping extends Expiry {
+  giveUpAfterMs: number;
+}
 
 interface Partition {
   /** Quoted, with its schema. */
@@ -30,8 +48,11 @@ interface Partition {
   bounds: string;
 }
 
-/** A lock is waited for longer than a sync's transaction takes; the waiting blocks no writer. */
-const timeouts = { lockMs: 20_000, statementMs: 60_000 };
+/** Waiting for the transactions that use a partition blocks nobody, so it may last longer than a sync's transaction. */
+const waitMs = 20_000;
+/** Foreign keys lock the tables that they refer to, and those who use them wait behind a DETACH or DROP that waits. */
+const referencingWaitMs = 200;
+const statementMs = 60_000;
 
 /**
  * Drops the partitions past their retention in which no row must be kept. Returns their names. One that is still in use
@@ -41,105 +62,112 @@ const timeouts = { lockMs: 20_000, statementMs: 60_000 };
  * @throws Unavailable  the database failed (retryable)
  */
 export function dropExpiredPartitions(tables: readonly PartitionedTable[], now: Date): Promise<string[]> {
-  return forEachTable(tables, async (table) => {
-    if (table.partitions.kept === undefined) return [];
-    const before = periodAt(table.partitions.by, now, -table.partitions.kept).from;
-    return (
-      (await inSession(`retention of ${qualified(table)}`, timeouts, (session) => drop(session, table, before))) ?? []
-    );
+  return forEachTable(tables, ({ schema, name, partitions: { by, kept, keepWhile = 'false' } }) => {
+    if (kept === undefined) return Promise.resolve([]);
+    return dropPartitions({
+      table: `${schema}.${name}`,
+      before: periodAt(by, now, -kept).from,
+      async mustKeep(session, partition) {
+        const { rowCount } = await session.query(`select from ${partition} where ${keepWhile} limit 1`);
+        return rowCount !== 0;
+      },
+    });
   });
 }
 
-async function drop(session: Session, table: PartitionedTable, before: Date): Promise<string[]> {
+/**
+ * Drops the partitions of a table up to a time, as above.
+ *
+ * @throws Unavailable  the database failed (retryable)
+ */
+export async function dropPartitions(expiry: Expiry): Promise<string[]> {
   const dropped: string[] = [];
-  try {
-    for (const partition of await detachedPartitions(session, table))
-      if (await dropDetached(session, table, partition)) dropped.push(partition.name);
-    for (const partition of await expiredPartitions(session, table, before)) {
-      if (!partition.isPending && (await hasRowToKeep(session, table, partition))) continue;
-      await detach(session, table, partition);
-      if (await dropDetached(session, table, partition)) dropped.push(partition.name);
-    }
-  } catch (error) {
-    if (!isTimeout(error)) throw error;
-    log.warn('expired partitions left to the next run', { table: qualified(table), error });
-  }
+  await inSession(`retention of ${expiry.table}`, { lockMs: waitMs, statementMs }, async (session) => {
+    const { rowCount } = await session.query(
+      `select from pg_constraint where conrelid = to_regclass($1) and contype = 'f' limit 1`,
+      [expiry.table],
+    );
+    const isReferencing = rowCount !== 0;
+    if (isReferencing) await session.query(`set lock_timeout = ${referencingWaitMs}`);
+    // short waits are repeated for as long as a long one would take
+    await dropEach(session, { ...expiry, giveUpAfterMs: isReferencing ? waitMs : 0 }, dropped).catch(
+      (error: unknown) => {
+        if (!isTimeout(error)) throw error;
+        log.warn('expired partitions left to the next run', { table: expiry.table, error });
+      },
+    );
+  });
   if (dropped.length > 0) log.info('partitions dropped', { dropped });
   return dropped;
 }
 
-async function detach(
-  session: Session,
-  table: PartitionedTable,
-  { name, bounds, isPending }: Partition & { isPending: boolean },
-): Promise<void> {
+async function dropEach(session: Session, expiry: Dropping, dropped: string[]): Promise<void> {
+  for (const partition of await detachedPartitions(session, expiry))
+    if (await dropDetached(session, expiry, partition)) dropped.push(partition.name);
+  for (const partition of await expiredPartitions(session, expiry)) {
+    if (!partition.isPending && (await expiry.mustKeep(session, partition.name))) continue;
+    await detach(session, expiry, partition);
+    await expiry.onStep?.('detached');
+    if (await dropDetached(session, expiry, partition)) dropped.push(partition.name);
+    await expiry.onStep?.('dropped');
+  }
+}
+
+async function detach(session: Session, expiry: Dropping, { name, bounds }: Partition): Promise<void> {
   // COMMENT takes no parameters, so Postgres quotes the text
   const { rows } = await session.query<{ comment: string }>('select quote_literal($1) as comment', [
-    `${commentOn(table)}${bounds}`,
+    `${commentOn(expiry)}${bounds}`,
   ]);
   await session.query(`comment on table ${name} is ${rows[0]!.comment}`);
-  await session.query(
-    `alter table ${qualified(table)} detach partition ${name} ${isPending ? 'finalize' : 'concurrently'}`,
-  );
+  // one that timed out has left the partition pending
+  await withLockRetries(async () => {
+    const state = await session.query<{ isPending: boolean }>(
+      'select inhdetachpending as "isPending" from pg_inherits where inhrelid = to_regclass($1)',
+      [name],
+    );
+    const how = state.rows[0]?.isPending ? 'finalize' : 'concurrently';
+    await session.query(`alter table ${expiry.table} detach partition ${name} ${how}`);
+  }, expiry.giveUpAfterMs);
 }
 
 /** Drops a detached partition, or attaches it again if it has a row that must be kept. True if it was dropped. */
-async function dropDetached(session: Session, table: PartitionedTable, { name, bounds }: Partition): Promise<boolean> {
-  const isKept = await hasRowToKeep(session, table, { name });
+async function dropDetached(session: Session, expiry: Dropping, { name, bounds }: Partition): Promise<boolean> {
+  const isKept = await expiry.mustKeep(session, name);
   // the CHECK that DETACH CONCURRENTLY left behind spares ATTACH its scan
-  await session.query(
-    isKept ? `alter table ${qualified(table)} attach partition ${name} ${bounds}` : `drop table ${name}`,
-  );
+  const statement = isKept ? `alter table ${expiry.table} attach partition ${name} ${bounds}` : `drop table ${name}`;
+  await withLockRetries(() => session.query(statement), expiry.giveUpAfterMs);
   return !isKept;
-}
-
-async function hasRowToKeep(
-  session: Session,
-  { partitions: { keepWhile = 'false' } }: PartitionedTable,
-  { name }: Pick<Partition, 'name'>,
-): Promise<boolean> {
-  const { rowCount } = await session.query(`select from ${name} where ${keepWhile} limit 1`);
-  return rowCount !== 0;
 }
 
 /** The partitions that end at or before a time, by their bounds. One that is pending comes first: it blocks the others. */
 async function expiredPartitions(
   session: Session,
-  table: PartitionedTable,
-  before: Date,
+  { table, before }: Expiry,
 ): Promise<(Partition & { isPending: boolean })[]> {
   const { rows } = await session.query<Partition & { isPending: boolean }>(
-    `select format('%I.%I', c.relnamespace::regnamespace, c.relname) as name, bounds, i.inhdetachpending as "isPending"
-     from pg_inherits i join pg_class c on c.oid = i.inhrelid,
-       pg_get_expr(c.relpartbound, c.oid) as bounds,
-       regexp_match(bounds, $re$TO [(]'([^']+)'[)]$re$) as upper
-     where i.inhparent = to_regclass($1) and upper[1]::timestamptz <= $2 order by i.inhdetachpending desc, 1`,
-    [qualified(table), before],
+    `select * from (${boundsOf}) as p where until <= $2 order by "isPending" desc, name`,
+    [table, before],
   );
   return rows;
 }
 
 /** The partitions of a table that were detached and neither dropped nor attached again. */
-async function detachedPartitions(session: Session, table: PartitionedTable): Promise<Partition[]> {
+async function detachedPartitions(session: Session, expiry: Expiry): Promise<Partition[]> {
   const { rows } = await session.query<Partition>(
     `select format('%I.%I', c.relnamespace::regnamespace, c.relname) as name, substr(d.description, length($1) + 1) as bounds
      from pg_description d join pg_class c on c.oid = d.objoid
      where d.classoid = 'pg_class'::regclass and d.objsubid = 0 and starts_with(d.description, $1) and not c.relispartition
      order by 1`,
-    [commentOn(table)],
+    [commentOn(expiry)],
   );
   return rows;
 }
 
-function commentOn(table: PartitionedTable): string {
-  return `Expired partition of ${qualified(table)}: `;
-}
-
-function qualified({ schema, name }: PartitionedTable): string {
-  return `${schema}.${name}`;
+function commentOn({ table }: Expiry): string {
+  return `Expired partition of ${table}: `;
 }
 
 /** A lock or a statement took too long. */
 function isTimeout(error: unknown): boolean {
-  return ['55P03', '57014'].includes((error as { code?: string }).code ?? '');
+  return isLockTimeout(error) || (error as { code?: string }).code === '57014';
 }
