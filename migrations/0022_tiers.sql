@@ -168,11 +168,11 @@ begin
 
   execute format($function$
     create function %1$s_closed(since timestamptz, until timestamptz) returns setof %1$s language sql stable as $body$
-      select %2$s from %1$s_unpacked(since, until) as h
-      where not exists (select from %3$s l where l.%5$I >= since and l.%5$I < until)
+      select %2$s from %1$s_unpacked(null, $1, $2) as h
+      where not exists (select from %3$s l where l.%5$I >= $1 and l.%5$I < $2)
         or not exists (select from %3$s l where l.%4$I = h.%4$I and l.%5$I = h.%5$I)
       union all
-      select %2$s from %3$s as l where l.%5$I >= since and l.%5$I < until
+      select %2$s from %3$s as l where l.%5$I >= $1 and l.%5$I < $2
     $body$ $function$, t, all_columns, late, series, time_column);
 
   -- everything before the first month that has a partition is late

@@ -49,7 +49,9 @@ export function archivedOf(found: readonly FileRows[]): Archived {
     const { series, since, until } = one.range;
     const from = one.until?.toISOString() ?? '-infinity';
     const rows = sql`${raw(`${table}_archived`)}(${one.rows}::${raw(table)}[])`;
-    const inPostgres = sql`${raw(`${table}_rows`)}(array(${series}), ${since}::timestamptz, ${until}::timestamptz, ${from}::timestamptz)`;
-    return { rows, until: from, all: sql`(select * from ${rows} union all select * from ${inPostgres})` };
+    // joined, because a function with a subquery among its arguments is not inlined
+    const inPostgres = sql`select r.* from (select array(${series}) as ids) as series,
+      ${raw(`${table}_rows`)}(series.ids, ${since}::timestamptz, ${until}::timestamptz, ${from}::timestamptz) as r`;
+    return { rows, until: from, all: sql`(select * from ${rows} union all ${inPostgres})` };
   };
 }

@@ -19,7 +19,7 @@ const lockTimeout = '10s';
  * none was left.
  *
  * Rows that are written meanwhile are left to a later round, and so are those of months that are not packed yet. Those of
- * months in the archive, or on the way there, are left to it.
+ * months in the archive, or on the way there, are left to it: the caller holds the table's session, as the archive does.
  *
  * @throws Integrity    the packs would not hold the rows: nothing changes
  * @throws Unavailable  the database failed, or a lock was not granted in time (retryable)
@@ -71,8 +71,6 @@ async function merge(tx: Transaction, table: TieredTable, { after, last, months 
   const name = nameOf(table);
   const key = `${tiers.series}, ${column}`;
   await tx.query(`set local lock_timeout = '${lockTimeout}'; set local platform.moves_tiers = 'on'`);
-  // a month that is being archived must not change: its export waits for this lock
-  await tx.query('select from platform.tiers where name = $1 for share', [name]);
   await tx.query(`create temporary table merged_rows (like ${name}) on commit drop`);
   // locked rows are being written: what is merged is what is deleted
   const { rowCount } = await tx.query(
@@ -119,7 +117,7 @@ function isDue({ column }: TieredTable): string {
   return `${column} >= (select archived_until from platform.tiers where name = $1)
     and ${column} < (select packed_until from platform.tiers where name = $1)
     and ${monthOf(column)} <> all(
-      array(select month::timestamp at time zone 'UTC' from platform.archives where name = $1 and state <> 'dropped'))`;
+      array(select month::timestamp at time zone 'UTC' from platform.archives where name = $1 and state not in ('dropped', 'restored', 'expired')))`;
 }
 
 function isAfter({ column, tiers }: TieredTable, parameter = 2): string {

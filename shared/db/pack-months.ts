@@ -22,6 +22,7 @@ import { dayOf, fingerprintOf, packStatement } from './pack-sql.ts';
 import { type Period, periodAt } from './partitions.ts';
 import { inSession } from './session.ts';
 import { valueColumns } from './tiered-columns.ts';
+import { tiersSession } from './tiers.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
 /** What has just been committed. */
@@ -55,14 +56,14 @@ const dayMs = 86_400_000;
 
 /**
  * Packs the months of a table that are no longer hot, merges its late rows, and drops what was packed before. Undefined if
- * another run is at it. What is left at the deadline is done by the next run.
+ * another run is at it, or the archive. What is left at the deadline is done by the next run.
  *
  * @throws Integrity    packs do not hold what they should: the month stays as it is
  * @throws Unavailable  the database failed, or a lock was not granted in time (retryable)
  */
 export function packTable(table: TieredTable, options: PackRun): Promise<Packed | undefined> {
   const run = { ...defaults, ...options };
-  return inSession(`packing of ${nameOf(table)}`, { lockMs: 0, statementMs: 0 }, async () => {
+  return inSession(tiersSession(nameOf(table)), { lockMs: 0, statementMs: 0 }, async () => {
     const packed: Packed = { table: nameOf(table), months: [], mergedRows: 0, droppedPartitions: [] };
     await closeMonths(table, run);
     for (let month = await nextMonth(table); month && hasTime(run); month = await nextMonth(table)) {

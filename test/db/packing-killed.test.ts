@@ -32,7 +32,10 @@ async function fill(history: History): Promise<void> {
   await history.write(readingsOf(4, ['2020-02-29', '2025-12-31'], '2.25'));
 }
 
-const late = [...readingsOf(1, ['2026-01-10'], '9000000000000000000000000000000000000001'), ...readingsOf(2, ['2026-02-02', '2025-12-31'], '3')];
+const late = [
+  ...readingsOf(1, ['2026-01-10'], '9000000000000000000000000000000000000001'),
+  ...readingsOf(2, ['2026-02-02', '2025-12-31'], '3'),
+];
 
 test('killed after any of its steps, a run is finished by the next one; every read between is right', async () => {
   const steps: PackStep[] = [];
