@@ -104,6 +104,16 @@ create table portfolio.portfolio_snapshots (
 ) partition by range (captured_at);
 select platform.create_tiers('portfolio', 'portfolio_snapshots', 'wallet_id', 'captured_at');
 
+-- The latest value of each wallet, and since when there are values.
+create table portfolio.latest_values (
+  wallet_id integer primary key references portfolio.wallets,
+  first_captured_at timestamptz not null,
+  captured_at timestamptz not null,
+  value_usd numeric not null,
+  priced_tokens integer not null,
+  unpriced_tokens integer not null
+);
+
 -- An asset that moved a wallet's value by more than 20 % between two snapshots.
 create table portfolio.value_moves (
   wallet_id integer not null references portfolio.wallets,
@@ -141,6 +151,7 @@ select platform.create_tiers('portfolio', 'position_snapshots', 'position_id', '
 -- The latest snapshot of each position.
 create table portfolio.latest_positions (
   position_id integer primary key references portfolio.positions,
+  first_captured_at timestamptz not null,
   captured_at timestamptz not null,
   amount numeric not null,
   value_usd numeric,
@@ -190,7 +201,11 @@ begin
   if tg_op = 'DELETE' then
     select array_agg(distinct token_id) into changed from old_rows;
   else
-    select array_agg(distinct token_id) into changed from new_rows;
+    if tg_op = 'INSERT' then
+      select array_agg(distinct token_id) into changed from new_rows;
+    else
+      select array_agg(distinct token_id) into changed from (table new_rows union all table old_rows) as rows;
+    end if;
     insert into portfolio.latest_prices as l (token_id, recorded_at, price_usd, source, first_recorded_at)
     select distinct on (token_id) token_id, recorded_at, price_usd, source, min(recorded_at) over (partition by token_id)
     from new_rows order by token_id, recorded_at desc
@@ -224,7 +239,7 @@ create trigger announce_deleted after delete on portfolio.price_snapshots_late
 create function portfolio.on_tokens() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op when 'INSERT' then 'table new_rows' when 'DELETE' then 'table old_rows'
-    else 'select n.* from new_rows n join old_rows o using (id) where n is distinct from o' end;
+    else 'table new_rows except table old_rows union (table old_rows except table new_rows)' end;
   changed text[];
 begin
   execute format('select array_agg(''tokens:'' || key) from (%s) as change', changes) into changed;
@@ -249,7 +264,7 @@ begin
   execute format('select array_agg(distinct ''portfolios:'' || portfolio.wallet_name(w.address))
     from (%s) as change join portfolio.wallets w on w.id = change.wallet_id', changes) into changed;
   if changed is null then return null; end if;
-  perform platform.announce(tg_argv[0], 'portfolio-list:all'::text || changed);
+  perform platform.announce(tg_argv[0], case when tg_table_name like 'token_balances%' then text 'portfolio-list:all' end || changed);
   return null;
 end $$;
 create trigger announce_inserted after insert on portfolio.token_balances
@@ -298,7 +313,7 @@ create trigger announce_deleted after delete on portfolio.positions
 create function portfolio.on_wallets() returns trigger language plpgsql as $$
 declare
   changes text := case tg_op when 'INSERT' then 'table new_rows' when 'DELETE' then 'table old_rows'
-    else 'select n.* from new_rows n join old_rows o using (id) where n is distinct from o' end;
+    else 'table new_rows except table old_rows union (table old_rows except table new_rows)' end;
   changed text[];
 begin
   execute format('select array_agg(''portfolios:'' || portfolio.wallet_name(address)) from (%s) as change', changes) into changed;
@@ -324,7 +339,7 @@ begin
     from (%s) as change join portfolio.positions p on p.id = change.position_id
       join portfolio.wallets w on w.id = p.wallet_id', changes) into changed;
   if changed is null then return null; end if;
-  perform platform.announce('position_changed', 'portfolio-list:all'::text || changed);
+  perform platform.announce('position_changed', changed);
   return null;
 end $$;
 create trigger announce_inserted after insert on portfolio.position_snapshots
@@ -346,18 +361,31 @@ create trigger announce_updated after update on portfolio.governance_locks
 create trigger announce_deleted after delete on portfolio.governance_locks
   referencing old table as old_rows for each statement execute function portfolio.on_position_rows();
 
--- A new snapshot of a position is the latest if no later one is known.
+-- A new snapshot is the latest if no later one is known.
 create function portfolio.on_position_snapshots() returns trigger language plpgsql as $$
 begin
-  insert into portfolio.latest_positions as l (position_id, captured_at, amount, value_usd, unlock_at)
-  select distinct on (position_id) position_id, captured_at, amount, value_usd, unlock_at
+  insert into portfolio.latest_positions as l (position_id, first_captured_at, captured_at, amount, value_usd, unlock_at)
+  select distinct on (position_id) position_id, min(captured_at) over (partition by position_id), captured_at, amount, value_usd,
+    unlock_at
   from new_rows order by position_id, captured_at desc
-  on conflict (position_id) do update
-    set captured_at = excluded.captured_at, amount = excluded.amount, value_usd = excluded.value_usd,
-      unlock_at = excluded.unlock_at
-    where excluded.captured_at >= l.captured_at
-      and (excluded.captured_at, excluded.amount, excluded.value_usd, excluded.unlock_at)
-        is distinct from (l.captured_at, l.amount, l.value_usd, l.unlock_at);
+  on conflict (position_id) do update set first_captured_at = least(l.first_captured_at, excluded.first_captured_at), captured_at = greatest(l.captured_at, excluded.captured_at),
+    amount = case when excluded.captured_at >= l.captured_at then excluded.amount else l.amount end,
+    value_usd = case when excluded.captured_at >= l.captured_at then excluded.value_usd else l.value_usd end,
+    unlock_at = case when excluded.captured_at >= l.captured_at then excluded.unlock_at else l.unlock_at end
+    where excluded.captured_at >= l.captured_at or excluded.first_captured_at < l.first_captured_at;
+  return null;
+end $$;
+create function portfolio.on_portfolio_snapshots() returns trigger language plpgsql as $$
+begin
+  insert into portfolio.latest_values as l (wallet_id, first_captured_at, captured_at, value_usd, priced_tokens, unpriced_tokens)
+  select distinct on (wallet_id) wallet_id, min(captured_at) over (partition by wallet_id), captured_at, value_usd,
+    priced_tokens, unpriced_tokens
+  from new_rows order by wallet_id, captured_at desc
+  on conflict (wallet_id) do update set first_captured_at = least(l.first_captured_at, excluded.first_captured_at), captured_at = greatest(l.captured_at, excluded.captured_at),
+    value_usd = case when excluded.captured_at >= l.captured_at then excluded.value_usd else l.value_usd end,
+    priced_tokens = case when excluded.captured_at >= l.captured_at then excluded.priced_tokens else l.priced_tokens end,
+    unpriced_tokens = case when excluded.captured_at >= l.captured_at then excluded.unpriced_tokens else l.unpriced_tokens end
+    where excluded.captured_at >= l.captured_at or excluded.first_captured_at < l.first_captured_at;
   return null;
 end $$;
 create trigger find_latest_inserted after insert on portfolio.position_snapshots
@@ -368,6 +396,15 @@ create trigger find_latest_inserted after insert on portfolio.position_snapshots
   referencing new table as new_rows for each statement execute function portfolio.on_position_snapshots();
 create trigger find_latest_updated after update on portfolio.position_snapshots_late
   referencing new table as new_rows for each statement execute function portfolio.on_position_snapshots();
+
+create trigger find_latest_inserted after insert on portfolio.portfolio_snapshots
+  referencing new table as new_rows for each statement execute function portfolio.on_portfolio_snapshots();
+create trigger find_latest_updated after update on portfolio.portfolio_snapshots
+  referencing new table as new_rows for each statement execute function portfolio.on_portfolio_snapshots();
+create trigger find_latest_inserted after insert on portfolio.portfolio_snapshots_late
+  referencing new table as new_rows for each statement execute function portfolio.on_portfolio_snapshots();
+create trigger find_latest_updated after update on portfolio.portfolio_snapshots_late
+  referencing new table as new_rows for each statement execute function portfolio.on_portfolio_snapshots();
 
 create function portfolio.on_correlations() returns trigger language plpgsql as $$
 begin

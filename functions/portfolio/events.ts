@@ -16,11 +16,11 @@ export const events = defineEvents({
   },
   positionChanged: {
     summary: 'Positions or governance locks of wallets changed.',
-    entities: ['portfolios:{wallet}', 'portfolio-list:all'],
+    entities: ['portfolios:{wallet}'],
   },
   portfolioValued: {
     summary: 'Values or risk figures of wallets were recorded.',
-    entities: ['portfolios:{wallet}', 'portfolio-list:all'],
+    entities: ['portfolios:{wallet}'],
   },
   firingsQueued: {
     summary: 'Alerts fired, or a firing that could not be delivered is to be sent again.',

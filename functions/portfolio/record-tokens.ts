@@ -31,13 +31,7 @@ export async function recordTokens(
   const byKey = new Map<string, TokenReference>();
   for (const token of tokens) byKey.set(tokenKeyOf(token), { ...byKey.get(tokenKeyOf(token)), ...token });
   const keys = [...byKey.keys()];
-  const find = async () => {
-    const { rows } = await tx.query<{ id: number; key: string }>(
-      sql`select id, key from portfolio.tokens where key = any(${keys})`,
-    );
-    return new Map(rows.map(({ id, key }) => [key, id]));
-  };
-  const known = await find();
+  const known = await findTokens(tx, keys);
   const unknown = [...byKey].filter(([key]) => !known.has(key)).map(([, token]) => token);
   if (unknown.length === 0) return known;
   await stagedTokens.fill(tx, unknown, (one) => ({
@@ -51,5 +45,12 @@ export async function recordTokens(
     insert into portfolio.tokens (chain, address, symbol, name)
     select chain, address, symbol, name from ${stagedTokens}
     order by portfolio.token_key(chain, address, symbol) on conflict (key) do nothing`);
-  return find();
+  return findTokens(tx, keys);
+}
+
+async function findTokens(tx: Transaction, keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await tx.query<{ id: number; key: string }>(
+    sql`select id, key from portfolio.tokens where key = any(${keys})`,
+  );
+  return new Map(rows.map(({ id, key }) => [key, id]));
 }

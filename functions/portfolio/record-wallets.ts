@@ -7,14 +7,7 @@ export async function recordWallets(
   addresses: Iterable<string>,
 ): Promise<ReadonlyMap<string, number>> {
   const bytes = [...new Set(addresses)].map(toBytes);
-  const find = async () => {
-    const { rows } = await tx.query<{ id: number; address: string }>(
-      'select id, portfolio.wallet_name(address) as address from portfolio.wallets where address = any($1)',
-      [bytes],
-    );
-    return new Map(rows.map(({ id, address }) => [address, id]));
-  };
-  const known = await find();
+  const known = await findWallets(tx, bytes);
   if (known.size === bytes.length) return known;
   // in the order of the key, so that two transactions never wait for each other
   await tx.query(
@@ -24,5 +17,13 @@ export async function recordWallets(
      order by given.address on conflict (address) do nothing`,
     [bytes],
   );
-  return find();
+  return findWallets(tx, bytes);
+}
+
+async function findWallets(tx: Transaction, addresses: readonly Buffer[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await tx.query<{ id: number; address: string }>(
+    'select id, portfolio.wallet_name(address) as address from portfolio.wallets where address = any($1)',
+    [addresses],
+  );
+  return new Map(rows.map(({ id, address }) => [address, id]));
 }

@@ -1,6 +1,8 @@
 /** The shapes that the contract and the datasets of the portfolio domain share. */
 import * as z from 'zod';
 import { address } from '../../shared/kernel/address.ts';
+import { decimal } from '../../shared/kernel/decimal.ts';
+import { count, timestamp } from '../../shared/kernel/fields.ts';
 import { instant } from '../../shared/kernel/instant.ts';
 
 /** A chain, as price sources name it: `ethereum`, `base`. */
@@ -36,6 +38,68 @@ export const lockEnd = z
   .string()
   .regex(/^\d{1,11}$/, 'must be seconds since 1970')
   .transform((seconds) => (Number(seconds) === 0 ? null : new Date(Number(seconds) * 1_000)));
+
+/** Who said what a price is. */
+export const priceSource = z.enum(['defillama', 'coingecko', 'alchemy', 'import']);
+
+export const interval = z.enum(['5m', '1h', '1d']);
+export const timeframe = z.enum(['30d', '90d']);
+
+/** What a wallet holds of a token. */
+export const holding = z
+  .strictObject({
+    token: z.string(),
+    symbol: z.string().nullable(),
+    name: z.string().nullable(),
+    balance: decimal,
+    /** When the balance was last observed. */
+    observedAt: timestamp,
+    /** No source had a price in the three days before. Its price and value are null, not zero. */
+    unpriced: z.boolean(),
+    priceUsd: decimal.nullable(),
+    pricedAt: timestamp.nullable(),
+    source: priceSource.nullable(),
+    /** Since when the sources of its price differ by more than 5 %. Null if they agree. */
+    disputedSince: timestamp.nullable(),
+    valueUsd: decimal.nullable(),
+  })
+  .meta({ id: 'Holding' });
+
+/** What a wallet holds, and what it is worth. */
+export const portfolio = z
+  .strictObject({
+    wallet: z.string(),
+    label: z.string().nullable(),
+    isTracked: z.boolean(),
+    /** The time of the balances and prices; null: now. */
+    at: timestamp.nullable(),
+    /** The value of the priced holdings. Null if no balance is known, or none of the holdings has a price. */
+    valueUsd: decimal.nullable(),
+    pricedTokens: count,
+    unpricedTokens: count,
+    /** Of the priced ones, those whose sources disagree now. */
+    disputedTokens: count,
+    coverage: z.strictObject({
+      /** Since when any balance of the wallet is known. */
+      since: timestamp.nullable(),
+      /** The time of the oldest balance and of the oldest price in this answer. */
+      oldestBalanceAt: timestamp.nullable(),
+      oldestPriceAt: timestamp.nullable(),
+    }),
+    holdings: z.array(holding),
+  })
+  .meta({ id: 'Portfolio' });
+
+/** What names a position. */
+export const positionNames = {
+  protocol: z.string(),
+  chain: z.string(),
+  /** Its name in the protocol: the id of a lock. */
+  id: z.string(),
+  kind: z.enum(['lock', 'liquidity', 'staking', 'lending']),
+  /** Null: not known. */
+  token: z.string().nullable(),
+};
 
 /** An amount in a file or from an upstream: a nonnegative decimal number. */
 export const amount = z.string().regex(/^\d{1,60}(\.\d{1,77})?$/, 'must be a nonnegative decimal number');

@@ -1,7 +1,8 @@
 /** The tables of the portfolio domain (schema `portfolio`), and the entities that a change to each announces. */
 import { hotWarmCold, type TableDeclaration, withTiers } from '../../shared/kernel/table.ts';
 
-const ofWallet = ['portfolios:{wallet}', 'portfolio-list:all'];
+const ofWallet = ['portfolios:{wallet}'];
+const ofWalletAndList = ['portfolios:{wallet}', 'portfolio-list:all'];
 const notCached = { nothing: 'Not cached: read from the primary.' };
 const ofToken = ['tokens:{id}', 'token-prices:all'];
 
@@ -10,8 +11,8 @@ export const tables = withTiers({
     summary: 'Tokens, each by chain and contract, or by symbol where no contract is known.',
     announces: ['tokens:{id}', 'token-list:all'],
   },
-  wallets: { summary: 'Wallets, each by its address on all EVM chains.', announces: ofWallet },
-  token_balances: { summary: 'The latest balance of each token in each wallet.', announces: ofWallet },
+  wallets: { summary: 'Wallets, each by its address on all EVM chains.', announces: ofWalletAndList },
+  token_balances: { summary: 'The latest balance of each token in each wallet.', announces: ofWalletAndList },
   balance_changes: {
     summary: 'Every change of a balance, with the times at which it was seen unchanged.',
     announces: ofWallet,
@@ -36,6 +37,10 @@ export const tables = withTiers({
     announces: ofWallet,
     partitions: { by: 'month', column: 'captured_at', ahead: 6, hash: { column: 'wallet_id', count: 4 } },
     tiers: { series: 'wallet_id', ...hotWarmCold },
+  },
+  latest_values: {
+    summary: 'The latest value of each wallet, maintained by a trigger.',
+    announces: ofWallet,
   },
   value_moves: {
     summary: 'Assets that moved the value of a wallet by more than 20 % between two snapshots.',

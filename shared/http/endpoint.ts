@@ -146,6 +146,35 @@ export function respond<O extends Operation>(
   };
 }
 
+/**
+ * A read that is not cached, such as one whose parameters are in a body. One statement on a replica that lags no more than
+ * reads allow.
+ */
+export function readUncached<O extends Operation>(
+  operation: O,
+  reading: Pick<StatementReading<O>, 'archived' | 'statement'>,
+): Endpoint<O['operationId']> {
+  return {
+    operation,
+    statement: (input) => statementWithoutFiles(reading, input as OperationInput<O>),
+    async handle(input, request) {
+      const source: Source = { host: 'replica' };
+      const loaded = await loadBody(operation, reading, input as OperationInput<O>, request, source);
+      const { status, body, asOf, servedBy = [] } = loaded;
+      return {
+        status,
+        headers: {
+          'content-type': status === 404 ? 'application/problem+json' : 'application/json',
+          'cache-control': 'no-store',
+          'x-served-by': servedBy.join(', '),
+          ...(asOf ? { 'as-of': asOf.toISOString() } : {}),
+        },
+        body: String(body),
+      };
+    },
+  };
+}
+
 /** The cached view for a request: its entities, and a field that identifies the operation, the query, and the code. */
 export function viewOf(
   operation: Operation,

@@ -3,7 +3,7 @@ import { domains } from '../../functions/registry.ts';
 import { type Domain, kindOf } from '../../shared/kernel/domain.ts';
 import { createOracle } from '../support/announced.ts';
 import { createDatabase } from '../support/database.ts';
-import { relationsOf, samplesOf, worldOf } from '../support/world.ts';
+import { relationsOf, samplesOf, tiersOf, worldOf } from '../support/world.ts';
 
 const { pool } = await createDatabase();
 const isCached = ({ operations }: Domain) => Object.values(operations).some(({ cache }) => cache);
@@ -59,6 +59,7 @@ describe.each(domains.filter(isCached))(
         }
         const kinds = [cache!.entity, ...(cache!.dependsOn ?? [])].map(kindOf);
         const unannounced = relations.filter((relation) => {
+          if (tiersOf(domain).includes(relation)) return false;
           const [schema, table] = relation.split('.') as [string, string];
           return schema !== domain.name || !declared(table).some((kind) => kinds.includes(kind));
         });

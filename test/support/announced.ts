@@ -278,9 +278,10 @@ function describeFailure(what: string, { name, entities }: Sample, how: string, 
   return `${what}: ${name} ${how}, but none of ${entities.join(', ')} was announced. Announced: ${[...named].join(', ') || 'nothing'}.`;
 }
 
-/** Whether an entity matches a template such as `nfts:{address}:{tokenId}`. */
+/** Whether an entity matches a template such as `nfts:{address}:{tokenId}`. A name of one part may contain colons. */
 function matches(template: string, entity: string): boolean {
-  return new RegExp(`^${template.replace(/\{\w+\}/g, '[^:]+')}$`).test(entity);
+  const parts = template.split('{').length - 1;
+  return new RegExp(`^${template.replace(/\{\w+\}/g, parts > 1 ? '[^:]+' : '.+')}$`).test(entity);
 }
 
 /** Another value of a column's type, and null if it is nullable, as SQL over the row `t`. */
@@ -301,5 +302,6 @@ const neighbors: Record<string, [instead: string, insteadOfNull: string]> = {
   bytea: ['set_byte($, 0, 255 - get_byte($, 0))', `decode(repeat('ee', 20), 'hex')`],
   jsonb: [`$ || '{"x": 1}'`, `'{"x": 1}'`],
   'integer[]': ['$ || 1', `'{1}'`],
+  'timestamp with time zone[]': [`$ || timestamptz '2026-01-02 12:00Z'`, `array[timestamptz '2026-01-02 12:00Z']`],
   'text[]': ["$ || 'x'::text", `'{x}'`],
 };

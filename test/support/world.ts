@@ -2,7 +2,7 @@
 import type { Sql } from 'sql-template-tag';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Endpoint } from '../../shared/http/endpoint.ts';
-import type { Domain } from '../../shared/kernel/domain.ts';
+import { type Domain, tieredTablesOf } from '../../shared/kernel/domain.ts';
 import type { Operation } from '../../shared/kernel/operation.ts';
 import { entityTemplatesOf, expandTemplate } from '../../shared/kernel/view.ts';
 
@@ -100,9 +100,25 @@ export async function samplesOf(domain: Domain, world: World): Promise<Sample[]>
   return all;
 }
 
-/** The relations that a statement's plan reads, as `schema.name`. */
+/** The relations that a statement's plan reads, as `schema.name`; of partitions, the table they belong to. */
 export async function relationsOf(tx: Transaction, { text, values }: Sql): Promise<string[]> {
   const { rows } = await tx.query(`explain (format json, verbose) ${text}`, values);
   const found = JSON.stringify(rows).matchAll(/"Relation Name":"(\w+)","Schema":"(\w+)"/g);
-  return [...new Set([...found].map(([, name, schema]) => `${schema}.${name}`))].sort();
+  const names = [...new Set([...found].map(([, name, schema]) => `${schema}.${name}`))];
+  const { rows: tables } = await tx.query<{ name: string }>(
+    `select distinct format('%s.%s', relnamespace::regnamespace, relname) as name
+     from unnest($1::text[]) as given join pg_class c on c.oid = coalesce(pg_partition_root(given::regclass), given::regclass)
+     order by 1`,
+    [names],
+  );
+  return tables.map(({ name }) => name);
+}
+
+/**
+ * What a read may use besides tables that announce its entities: the packs of the domain's tiered tables, and the table that
+ * says which tier has what. Neither changes an answer when it changes.
+ */
+export function tiersOf(domain: Domain): string[] {
+  const tiered = tieredTablesOf([domain]);
+  return tiered.length === 0 ? [] : ['platform.tiers', ...tiered.map(({ schema, name }) => `${schema}.${name}_packed`)];
 }
