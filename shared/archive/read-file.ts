@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
 import { type FileMetaData, parquetMetadata, parquetScan } from 'hyparquet';
 import type { FileSource } from '../files/source.ts';
-import { Unavailable } from '../kernel/errors.ts';
+import { TributaryError, Unavailable } from '../kernel/errors.ts';
 import { type Batch, type Batches, type Key, rowsIn } from './batch.ts';
 import { columnsInSchema, type FileColumn } from './columns.ts';
 
@@ -29,6 +29,9 @@ export interface Wanted {
   since: bigint;
   until: bigint;
 }
+
+/** S3 sent other bytes than were archived, or the object has others. */
+export class Altered extends Unavailable {}
 
 const trailerBytes = 8;
 const maxFooters = 200;
@@ -88,7 +91,8 @@ export async function* fileRows({ source, metadata, columns }: ArchivedFile, wan
       metadata,
       usePageIndex: true,
       utf8: false,
-      compressors: { ZSTD: (input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength }) },
+      // a page of nulls has no bytes, and Node takes no limit of zero
+      compressors: { ZSTD: (input, bytes) => zstdDecompressSync(input, { maxOutputLength: Math.max(1, bytes) }) },
       ...(wanted ? { pruningFilter: filterOf(columns, wanted) } : {}),
     });
     for (const { rowStart, rowEnd } of scan.ranges) {
@@ -99,7 +103,7 @@ export async function* fileRows({ source, metadata, columns }: ArchivedFile, wan
       if (rowsIn(rows) > 0) yield rows;
     }
   } catch (cause) {
-    throw cause instanceof Error && cause.name === 'Unavailable' ? cause : altered(cause);
+    throw cause instanceof TributaryError ? cause : altered(cause);
   }
 }
 
@@ -138,6 +142,6 @@ function wide(bytes: Uint8Array): bigint {
   return (view.getBigInt64(0) << 64n) | view.getBigUint64(8);
 }
 
-function altered(cause?: unknown): Unavailable {
-  return new Unavailable('A file of the archive could not be read as it was written. Retry.', { cause });
+function altered(cause?: unknown): Altered {
+  return new Altered('A file of the archive could not be read as it was written. Retry.', { cause });
 }

@@ -213,6 +213,11 @@ function flatColumn(valueAt: (row: number) => unknown, element: SchemaElement): 
   };
 }
 
+/** A page of nulls has no bytes, and Node takes no limit of zero. */
+function limitOf(bytes: number): { maxOutputLength: number } {
+  return { maxOutputLength: Math.max(1, bytes) };
+}
+
 async function loadCompressors(): Promise<Compressors> {
   const { compressors } = await import('hyparquet-compressors');
   const { SNAPPY, LZ4, LZ4_RAW } = compressors;
@@ -221,9 +226,9 @@ async function loadCompressors(): Promise<Compressors> {
     SNAPPY: SNAPPY!,
     LZ4: LZ4!,
     LZ4_RAW: LZ4_RAW!,
-    GZIP: (input, maxOutputLength) => gunzipSync(input, { maxOutputLength }),
-    BROTLI: (input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength }),
-    ZSTD: (input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength }),
+    GZIP: (input, bytes) => gunzipSync(input, limitOf(bytes)),
+    BROTLI: (input, bytes) => brotliDecompressSync(input, limitOf(bytes)),
+    ZSTD: (input, bytes) => zstdDecompressSync(input, limitOf(bytes)),
   };
 }
 

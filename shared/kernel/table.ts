@@ -35,6 +35,8 @@ export interface Tiers {
   hotDays: number;
   /** A month is archived when its last day is older than this. */
   warmDays: number;
+  /** The file of a month is deleted when its last day is older than this. Default: it is kept for ever. */
+  keptDays?: number;
 }
 
 /** The tiers of the seed: 30 days, a year. */
