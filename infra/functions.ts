@@ -4,7 +4,15 @@
  * The bundler takes entries and files from these plans; the stack takes queues, settings and grants. What a plan does
  * not name, its function does not get.
  */
-import { type Domain, isWritingApi, jobsOf, lanesOf, upstreamsOfApi, upstreamsOfEtl } from '../shared/kernel/domain.ts';
+import {
+  type Domain,
+  isWritingApi,
+  jobsOf,
+  lanesOf,
+  tieredTablesOf,
+  upstreamsOfApi,
+  upstreamsOfEtl,
+} from '../shared/kernel/domain.ts';
 import type { FunctionDeclaration, FunctionSettings, Grant, Invocation } from '../shared/kernel/function.ts';
 import type { Lane } from '../shared/kernel/job.ts';
 import type { Upstream } from '../shared/kernel/upstream.ts';
@@ -85,13 +93,19 @@ function planApi(domain: Domain, all: readonly LanePlan[]): FunctionPlan {
   return {
     name: `${domain.name}-api`,
     entry: `functions/${domain.name}/api.ts`,
-    ...planSettings({ memoryMb: 1_024, ...settings }),
+    ...planSettings({ memoryMb: 1_024, ...settings, grants: grantsOfApi(domain) }),
     roles: { reads: 'reader', ...(writes ? { writes: 'writer' } : {}) },
     redis: true,
     upstreams: upstreamsOfApi(domain),
     queues: [],
     startsJobsIn: startableLanes(settings, writes ? lanesOfDomain(domain) : [], all),
   };
+}
+
+/** Reads of tiered tables span the files of their oldest months. */
+function grantsOfApi(domain: Domain): readonly Grant[] {
+  const declared = domain.api?.grants ?? [];
+  return tieredTablesOf([domain]).length > 0 ? [...declared, 'readArchive'] : declared;
 }
 
 function planEtl(domain: Domain, all: readonly LanePlan[]): FunctionPlan {

@@ -31,6 +31,14 @@ export const functions = {
     roles: { writes: 'owner' },
     timeoutSeconds: 900,
   },
+  'archive-partitions': {
+    summary: 'Moves the oldest months of tiered tables to files, and deletes files past their retention.',
+    invoked: { by: 'schedule', schedule: 'cron(15 4 * * ? *)' },
+    roles: { writes: 'owner' },
+    memoryMb: 2_048,
+    timeoutSeconds: 900,
+    grants: ['writeArchive'],
+  },
   migrate: {
     summary: 'Migrates the database, and creates roles and partitions.',
     invoked: { by: 'deployment', when: 'before' },

@@ -145,10 +145,27 @@ export class ServiceFunction extends NodeFunction {
       case 'adminToken':
         this.setSecret('ADMIN_TOKEN_SECRET_ARN', secrets.adminToken);
         break;
+      case 'readArchive':
+        this.connectArchive(['s3:GetObject'], ['kms:Decrypt']);
+        break;
+      case 'writeArchive':
+        this.connectArchive(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], ['kms:Decrypt', 'kms:GenerateDataKey']);
+        break;
       case 'startJobs':
         // the plan names the lanes of every domain
         break;
     }
+  }
+
+  /** Files are found by their keys, which the database has, so nothing may be listed. */
+  private connectArchive(actions: string[], keyActions: string[]): void {
+    const { archive, key } = this.service.data;
+    this.set('ARCHIVE_BUCKET', archive.bucketName);
+    this.function.addToRolePolicy(new PolicyStatement({ actions, resources: [archive.arnForObjects('table=*')] }));
+    this.function.addToRolePolicy(new PolicyStatement({ actions: keyActions, resources: [key.keyArn] }));
+    // the name under which the data stack exports the ARN, as the CDK makes it
+    const exported = `${archive.stack.stackName}:ExportsOutputFnGetAttArchiveBucket9DECBF5DArn0B88E833`;
+    acknowledge(this, `IAM5[Resource::${exported}/table=*]`, 'The tables of the archive.');
   }
 
   /** A redrive reads every queue, takes messages from the dead-letter queue, and sends them to the queue. */

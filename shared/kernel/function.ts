@@ -14,6 +14,10 @@ export type Grant =
   | 'startJobs'
   /** Read the secrets of all database roles. */
   | 'roleSecrets'
+  /** Read the files of the archive. The API of a domain with tiered tables has it. */
+  | 'readArchive'
+  /** Read, write, and delete the files of the archive. */
+  | 'writeArchive'
   /** Read the hash of the operator's token. */
   | 'adminToken';
 
