@@ -149,7 +149,10 @@ export class ServiceFunction extends NodeFunction {
         this.connectArchive(['s3:GetObject'], ['kms:Decrypt']);
         break;
       case 'writeArchive':
-        this.connectArchive(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], ['kms:Decrypt', 'kms:GenerateDataKey']);
+        this.connectArchive(
+          ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+          ['kms:Decrypt', 'kms:GenerateDataKey'],
+        );
         break;
       case 'startJobs':
         // the plan names the lanes of every domain

@@ -76,7 +76,12 @@ async function insertRows(
 }
 
 /** @throws Integrity  rows are missing */
-async function assertComplete(tx: Transaction, table: TieredTable, { from, to }: Month, file: MonthFile): Promise<void> {
+async function assertComplete(
+  tx: Transaction,
+  table: TieredTable,
+  { from, to }: Month,
+  file: MonthFile,
+): Promise<void> {
   const { rows } = await tx.query<{ rows: number }>(
     `select count(*)::float8 as rows from ${nameOf(table)}_late where ${table.column} >= $1 and ${table.column} < $2`,
     [from, to],
