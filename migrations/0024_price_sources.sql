@@ -26,6 +26,24 @@ create table portfolio.price_disputes (
   primary key (token_id, since)
 );
 
+-- What each wallet held at its last snapshot, and what that was worth: for finding what moved its value by the next one.
+create table portfolio.last_valuations (
+  wallet_id integer primary key references portfolio.wallets,
+  captured_at timestamptz not null,
+  -- Three arrays of the same length. A null value: the token had no price.
+  token_ids integer[] not null,
+  values_usd numeric[] not null check (cardinality(values_usd) = cardinality(token_ids)),
+  sources text[] not null check (cardinality(sources) = cardinality(token_ids))
+);
+
+-- Null: the asset had no price, which is not the same as being worth nothing.
+alter table portfolio.value_moves alter before_usd drop not null, alter after_usd drop not null,
+  add check (before_usd is not null or after_usd is not null);
+
 -- Down Migration
+delete from portfolio.value_moves where before_usd is null or after_usd is null;
+alter table portfolio.value_moves alter before_usd set not null, alter after_usd set not null,
+  drop constraint value_moves_check;
+drop table portfolio.last_valuations;
 drop table portfolio.price_disputes;
 drop table portfolio.price_checks;

@@ -39,4 +39,15 @@ export const jobs = defineJobs('portfolio', {
     schedule: 'rate(1 hour)',
     upstreams: [ethereumrpc, baserpc],
   },
+  snapshotPortfolios: {
+    summary: 'Records the values of tracked wallets, and which assets moved them.',
+    lane: 'bulk',
+    schedule: 'rate(5 minutes)',
+  },
+  computeRisk: {
+    summary:
+      'Computes correlations of assets, and the volatility and drawdown of tracked wallets, over 30 and 90 days.',
+    lane: 'bulk',
+    schedule: 'cron(30 2 * * ? *)',
+  },
 });

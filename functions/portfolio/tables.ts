@@ -46,6 +46,10 @@ export const tables = withTiers({
     summary: 'Assets that moved the value of a wallet by more than 20 % between two snapshots.',
     announces: ofWallet,
   },
+  last_valuations: {
+    summary: 'What each wallet held at its last snapshot, and what that was worth.',
+    announces: { nothing: 'No answer shows it. The snapshot is announced in the same transaction.' },
+  },
   positions: { summary: 'What wallets have put into protocols.', announces: ofWallet },
   position_snapshots: {
     summary: 'Amounts and values of positions over time.',
