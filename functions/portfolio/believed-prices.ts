@@ -1,10 +1,8 @@
 /** Which quotes count as prices, and when two of them disagree. Pure. */
 import type { Quote } from './sources/quotes.ts';
 
-/** A quote that is older than this when it arrives is not recorded. */
+/** A quote that is older than this when it arrives is not a price. */
 export const maxPriceAgeMinutes = 60;
-/** A recorded price counts for as long, as it does where portfolios are read. */
-export const maxValuedPriceAgeDays = 3;
 /** By how much a source's clock may be ahead of ours. */
 const maxClockDifferenceMinutes = 5;
 /** DefiLlama's own measure of the liquidity behind a price. */

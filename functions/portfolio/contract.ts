@@ -104,8 +104,9 @@ const reads = defineOperations({
             z.strictObject({
               at: timestamp,
               token: z.string(),
-              beforeUsd: decimal,
-              afterUsd: decimal,
+              /** Null: it had no price. */
+              beforeUsd: decimal.nullable(),
+              afterUsd: decimal.nullable(),
               sources: z.array(z.string()),
             }),
           ),

@@ -53,7 +53,7 @@ export const getPortfolioHistory = read(operations.getPortfolioHistory, {
         moves as (
           select ${start(sql`m.captured_at`)} as at, jsonb_agg(jsonb_build_object('at', platform.iso(m.captured_at), 'token', t.key,
             'beforeUsd', trim_scale(m.before_usd)::text, 'afterUsd', trim_scale(m.after_usd)::text, 'sources', to_jsonb(m.sources))
-            order by m.captured_at, abs(m.after_usd - m.before_usd) desc, t.key) as items
+            order by m.captured_at, abs(coalesce(m.after_usd, 0) - coalesce(m.before_usd, 0)) desc, t.key) as items
           from portfolio.value_moves m join portfolio.tokens t on t.id = m.token_id
           where m.wallet_id = (select id from wallet) and m.captured_at >= ${since}::timestamptz and m.captured_at < ${until}::timestamptz
           group by 1

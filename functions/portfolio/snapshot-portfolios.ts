@@ -3,8 +3,8 @@ import { commit } from '../../shared/changes/commit.ts';
 import { closedUntil, lateTableOf } from '../../shared/db/tiers.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
-import { maxValuedPriceAgeDays } from './believed-prices.ts';
 import { jobs } from './jobs.ts';
+import { maxPriceAgeDays } from './value-portfolios.ts';
 
 const table = 'portfolio.portfolio_snapshots';
 const intervalMs = 5 * 60_000;
@@ -15,7 +15,7 @@ const minMove = 0.2;
  * Records what the tracked wallets are worth at the last full five minutes, and the assets that moved a wallet's value by
  * more than 20 % since its last snapshot. A snapshot that exists stays, so that a message delivered twice changes nothing.
  *
- * A token whose last price is older than three days counts as unpriced.
+ * A token whose last price is older than three days counts as unpriced, as where portfolios are read.
  */
 export const snapshotPortfolios = handleJob(jobs.snapshotPortfolios, async (run) => {
   const capturedAt = new Date(Math.floor(Date.now() / intervalMs) * intervalMs);
@@ -38,7 +38,7 @@ function snapshotStatement(capturedAt: Date, target: string): Sql {
       select w.id as wallet_id, b.token_id, b.balance * p.price_usd as value_usd, p.source
       from portfolio.wallets w join portfolio.token_balances b on b.wallet_id = w.id
         left join portfolio.latest_prices p on p.token_id = b.token_id
-          and p.recorded_at > ${capturedAt}::timestamptz - make_interval(days => ${maxValuedPriceAgeDays})
+          and p.recorded_at >= ${capturedAt}::timestamptz - make_interval(days => ${maxPriceAgeDays})
       where w.is_tracked and b.balance > 0
     ), captured as (
       insert into ${raw(target)} (wallet_id, captured_at, value_usd, priced_tokens, unpriced_tokens)

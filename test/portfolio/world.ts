@@ -104,6 +104,7 @@ export const world: World = {
     alerts: 'no cached read shows it',
     alert_states: 'no cached read shows it',
     alert_firings: 'no cached read shows it',
+    last_valuations: 'no cached read shows it',
     latest_prices: derived('price_snapshots'),
     latest_values: derived('portfolio_snapshots'),
     latest_positions: derived('position_snapshots'),
