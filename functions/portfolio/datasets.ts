@@ -71,6 +71,6 @@ export const datasets = defineDatasets({
       voting_power: optionalAmount,
     }),
     aliases: { owner: 'wallet_address', as_of: 'snapshot_at' },
-    settable: ['snapshot_at', 'protocol', 'chain'],
+    settable: ['snapshot_at', 'protocol', 'chain', 'wallet_address'],
   },
 });
