@@ -43,6 +43,8 @@ export const functions = {
     summary: 'Migrates the database, and creates roles and partitions.',
     invoked: { by: 'deployment', when: 'before' },
     roles: { writes: 'owner' },
+    // the session of the migrations, that of a conversion, and its transactions
+    poolSize: 4,
     memoryMb: 1_024,
     timeoutSeconds: 900,
     grants: ['roleSecrets'],

@@ -1,6 +1,6 @@
 import { Integrity } from '../kernel/errors.ts';
 import type { TieredTable } from '../kernel/table.ts';
-import { dayOf, fingerprintOf, packedTableOf, packStatement } from './pack-sql.ts';
+import { dayOf, fingerprint, packedTableOf, packStatement } from './pack-sql.ts';
 import { createPartition, periodAt } from './partitions.ts';
 import { type ValueColumn, valueColumns } from './tiered-columns.ts';
 import { lateTableOf } from './tiers.ts';
@@ -97,8 +97,8 @@ async function merge(tx: Transaction, table: TieredTable, { after, last, months 
 
 /** Compares what the changed packs hold with what they should. */
 async function verify(tx: Transaction, table: TieredTable, columns: readonly ValueColumn[]): Promise<void> {
-  const read = async (source: string) => (await tx.query(fingerprintOf(table, columns, source))).rows[0];
-  const [expected, found] = [await read('merged_rows'), await read(`(${packsOf(table)})`)];
+  const expected = await fingerprint(tx, table, columns, 'merged_rows');
+  const found = await fingerprint(tx, table, columns, `(${packsOf(table)})`);
   if (expected.rows !== found.rows || expected.hash !== found.hash)
     throw new Integrity(`Packs of ${packedTableOf(table)} do not hold the rows merged into them.`, {
       details: { expected, found },

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import type { PartitionedTable } from '../kernel/table.ts';
 import { log } from '../observability/log.ts';
+import { convertToPartitions } from './convert-to-partitions.ts';
 import { createPartitions } from './partitions.ts';
 import { pool } from './pools.ts';
 import { ensureRoles } from './roles.ts';
@@ -9,10 +10,12 @@ import { ensureRoles } from './roles.ts';
 const advisoryLock = 7_216_305_441;
 
 /**
- * Applies the pending migrations in a folder, then creates roles and partitions. Concurrent deployments wait for each
- * other. Returns the names of the applied migrations.
+ * Applies the pending migrations in a folder, then creates roles and partitions. A table that declares partitions, and has
+ * rows but no partitions, is converted. Concurrent deployments wait for each other. Returns the names of the applied
+ * migrations.
  *
- * @throws Unavailable  the database failed (retryable)
+ * @throws Conflict     a table cannot be converted: the message says why
+ * @throws Unavailable  the database failed, or a transaction kept a table from being converted (retryable)
  */
 export async function migrateDatabase(folder: URL, tables: readonly PartitionedTable[]): Promise<string[]> {
   const client = await (await pool('writer')).connect();
@@ -27,6 +30,7 @@ export async function migrateDatabase(folder: URL, tables: readonly PartitionedT
       log: (message) => log.debug(message),
     });
     await ensureRoles(client);
+    for (const table of tables) await convertToPartitions(table);
     await createPartitions(tables, new Date());
     return applied.map(({ name }) => name);
   } finally {

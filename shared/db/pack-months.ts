@@ -18,7 +18,7 @@ import { log } from '../observability/log.ts';
 import { dropPartitions } from './expired-partitions.ts';
 import { createPackPartition, type LateKey, mergeLateRows } from './late-rows.ts';
 import { isLockTimeout, withLockRetries } from './lock-retries.ts';
-import { dayOf, fingerprintOf, packStatement } from './pack-sql.ts';
+import { dayOf, fingerprint, packStatement } from './pack-sql.ts';
 import { type Period, periodAt } from './partitions.ts';
 import { inSession } from './session.ts';
 import { valueColumns } from './tiered-columns.ts';
@@ -167,10 +167,10 @@ async function packChunk(tx: Transaction, table: TieredTable, month: Period, chu
 async function verifyMonth(tx: Transaction, table: TieredTable, month: Period): Promise<void> {
   const name = nameOf(table);
   const columns = await valueColumns(tx, table);
-  const read = async (source: string) =>
-    (await tx.query(fingerprintOf(table, columns, source), [month.from, month.to])).rows[0];
-  const raw = await read(`(select * from ${name} where ${table.column} >= $1 and ${table.column} < $2)`);
-  const packs = await read(`${name}_unpacked(null, $1, $2)`);
+  const period = [month.from, month.to];
+  const isInMonth = `${table.column} >= $1 and ${table.column} < $2`;
+  const raw = await fingerprint(tx, table, columns, `(select * from ${name} where ${isInMonth})`, period);
+  const packs = await fingerprint(tx, table, columns, `${name}_unpacked(null, $1, $2)`, period);
   if (raw.rows !== packs.rows || raw.hash !== packs.hash)
     throw new Integrity(`The packs of ${name} for ${month.label} do not hold its rows.`, { details: { raw, packs } });
   await tx.query(

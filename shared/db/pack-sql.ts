@@ -9,6 +9,7 @@
  */
 import type { TieredTable } from '../kernel/table.ts';
 import type { ValueColumn } from './tiered-columns.ts';
+import type { Transaction } from './transaction.ts';
 
 /** The statement that packs the rows of `source`, a relation with the table's columns. It replaces packs. */
 export function packStatement(table: TieredTable, columns: readonly ValueColumn[], source: string): string {
@@ -36,11 +37,21 @@ export function packStatement(table: TieredTable, columns: readonly ValueColumn[
     on conflict (${series}, day) do update set ${targets.map((name) => `${name} = excluded.${name}`).join(', ')}`;
 }
 
-/** SQL for the number of rows of a relation and a hash of them, whatever their order and the scale of their numbers. */
-export function fingerprintOf(table: TieredTable, columns: readonly ValueColumn[], source: string): string {
+/** The number of rows of a relation and a hash of them, whatever their order and the scale of their numbers. */
+export async function fingerprint(
+  tx: Transaction,
+  table: TieredTable,
+  columns: readonly ValueColumn[],
+  source: string,
+  parameters: readonly unknown[] = [],
+): Promise<{ rows: string; hash: string | null }> {
   const all = [table.tiers.series, table.column, ...columns.map(({ name }) => name)];
-  return `select count(*)::text as rows, sum(hash_record_extended(row(${all.join(', ')}), 0)::numeric)::text as hash
-    from ${source} as source`;
+  const { rows } = await tx.query(
+    `select count(*)::text as rows, sum(hash_record_extended(row(${all.join(', ')}), 0)::numeric)::text as hash
+     from ${source} as source`,
+    [...parameters],
+  );
+  return rows[0];
 }
 
 /** The table of packs. */
