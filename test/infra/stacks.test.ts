@@ -143,6 +143,11 @@ describe.each(['dev', 'prod'] as const)('%s', (stage) => {
     expect(text).not.toMatch(/"(MasterUserPassword|AuthToken)":"(?!\{\{resolve)/);
   });
 
+  test('no function may send webhooks into a network', async () => {
+    const { text } = await load(stages[stage].folder);
+    expect(text).not.toContain('WEBHOOK_ALLOWED_ADDRESSES');
+  });
+
   test('each lane of a domain has its own queue, which invokes the etl', async () => {
     const { plan } = await load(stages[stage].folder);
     for (const domain of all) {
