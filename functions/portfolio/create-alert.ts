@@ -6,7 +6,6 @@ import { enqueueJob } from '../../shared/jobs/job.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { Conflict, InvalidInput } from '../../shared/kernel/errors.ts';
 import { ulid } from '../../shared/kernel/ulid.ts';
-import { RefusedTarget, resolveTarget } from '../../shared/webhook/address.ts';
 import { newSecret, secretText } from '../../shared/webhook/sign.ts';
 import { alertOperations } from './alert-contract.ts';
 import { type AlertJson, alertJson } from './alert-json.ts';
@@ -43,6 +42,8 @@ export const createAlert = respond(alertOperations.createAlert, async ({ body },
 });
 
 async function assertReachable(url: string): Promise<void> {
+  // no other operation needs it, so the others start without it
+  const { RefusedTarget, resolveTarget } = await import('../../shared/webhook/address.ts');
   try {
     await resolveTarget(url);
   } catch (error) {
