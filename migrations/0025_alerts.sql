@@ -10,9 +10,9 @@ create table platform.keys (
   revoked_at timestamptz
 );
 
--- What belongs to a key rests while the key is revoked.
-create function platform.is_active_key(key_id text) returns boolean language sql stable as $$
-  select exists (select from platform.keys k where k.id = key_id and k.revoked_at is null)
+-- The keys that are not revoked. What belongs to others rests.
+create function platform.active_keys() returns setof text language sql stable as $$
+  select id from platform.keys where revoked_at is null
 $$;
 
 -- An alert observes a value: of a token or wallet in USD, of a wallet's fall from its peak in percent, or of the days until
@@ -82,11 +82,12 @@ create table portfolio.alert_firings (
 );
 create index alert_firings_by_alert on portfolio.alert_firings (alert_id, id);
 create index alert_firings_pending on portfolio.alert_firings (alert_id, id) where status = 'pending';
+create index alert_firings_due on portfolio.alert_firings (next_attempt_at) where status = 'pending';
 create index alert_firings_by_time on portfolio.alert_firings (fired_at) where status <> 'pending';
 
 -- Down Migration
 drop table portfolio.alert_firings;
 drop table portfolio.alert_states;
 drop table portfolio.alerts;
-drop function platform.is_active_key;
+drop function platform.active_keys;
 drop table platform.keys;

@@ -43,7 +43,9 @@ export const deliverWebhooks = handleJob(jobs.deliverWebhooks, async ({ deadline
   const hasTime = () => Date.now() < deadline.getTime() && unrecorded.length === 0;
   try {
     while (hasTime()) {
-      for (const claim of await claimDue(maxUnderWay - underWay.size)) {
+      const room = maxUnderWay - underWay.size;
+      // not for every one that ends: a claim looks at all that is due
+      for (const claim of room >= maxUnderWay / 2 ? await claimDue(room) : []) {
         const delivery = deliver(claim, result)
           .catch((error: unknown) => void unrecorded.push(error))
           .finally(() => underWay.delete(delivery));
@@ -73,17 +75,19 @@ async function claimDue(room: number): Promise<Claim[]> {
   const { rows } = await inTransaction((tx) =>
     tx.query<Claim>(sql`
       with heads as materialized (
-        select distinct on (f.alert_id) f.id, f.alert_id, f.next_attempt_at, f.claimed_until > now() as is_claimed, a.key_id,
+        select f.id, f.next_attempt_at, coalesce(f.claimed_until > now(), false) as is_claimed, a.key_id,
           lower(substring(a.webhook_url from '^[a-zA-Z]+://([^/?#]*)')) as host
         from portfolio.alert_firings f join portfolio.alerts a on a.id = f.alert_id
-        where f.status = 'pending' and platform.is_active_key(a.key_id) order by f.alert_id, f.id
+        where f.status = 'pending' and f.next_attempt_at <= now() and a.key_id in (select platform.active_keys())
+          and not exists (
+            select from portfolio.alert_firings e where e.alert_id = f.alert_id and e.status = 'pending' and e.id < f.id)
       ), ranked as (
         select id, is_claimed, next_attempt_at,
-          row_number() over (partition by key_id order by is_claimed desc nulls last, next_attempt_at, id) as of_key,
-          row_number() over (partition by host order by is_claimed desc nulls last, next_attempt_at, id) as of_host
-        from heads where is_claimed or next_attempt_at <= now()
+          row_number() over (partition by key_id order by is_claimed desc, next_attempt_at, id) as of_key,
+          row_number() over (partition by host order by is_claimed desc, next_attempt_at, id) as of_host
+        from heads
       ), chosen as (
-        select id from ranked where is_claimed is not true and of_key <= ${maxPerReceiver} and of_host <= ${maxPerReceiver}
+        select id from ranked where not is_claimed and of_key <= ${maxPerReceiver} and of_host <= ${maxPerReceiver}
         order by next_attempt_at, id limit ${room}
       ), claimed as (
         select f.id from portfolio.alert_firings f

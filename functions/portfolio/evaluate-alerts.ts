@@ -17,6 +17,8 @@ import { jobs } from './jobs.ts';
 export const evaluateAlerts = handleJob(jobs.evaluateAlerts, async () => {
   const fired = await commit(async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(hashtextextended('portfolio.evaluateAlerts', 0))`);
+    // compiling the statement takes longer than running it
+    await tx.query('set local jit = off');
     const { rows } = await tx.query<{ fired: number }>(evaluation);
     return rows[0]!.fired;
   });
@@ -47,18 +49,19 @@ const values = sql`
     lateral portfolio.portfolio_snapshots_rows(array[a.wallet_id], at.since, statement_timestamp(), '-infinity') v
   where a.kind = 'value' and (v.priced_tokens > 0 or v.unpriced_tokens = 0)`;
 
+// the peak is looked for at each new value alone: a window function would do so at each value of the window
 const drawdowns = sql`
-  select a.id, 0, v.captured_at, 100 * (1 - v.value_usd / v.peak), null
+  select a.id, 0, v.captured_at, 100 * (1 - v.value_usd / p.peak), null
   from active a left join portfolio.alert_states s on s.alert_id = a.id,
     ${since(sql`select captured_at from portfolio.portfolio_snapshots_last(a.wallet_id, a.active_since, '-infinity', '-infinity')`)},
+    lateral portfolio.portfolio_snapshots_rows(array[a.wallet_id], at.since, statement_timestamp(), '-infinity') v,
     lateral (
-      select captured_at, value_usd, max(value_usd) over (
-        order by captured_at range between make_interval(days => a.window_days) preceding and current row) as peak
-      from portfolio.portfolio_snapshots_rows(
-        array[a.wallet_id], at.since - make_interval(days => a.window_days), statement_timestamp(), '-infinity')
-      where priced_tokens > 0 or unpriced_tokens = 0
-    ) v
-  where a.kind = 'drawdown' and v.captured_at >= at.since and v.peak > 0`;
+      select max(w.value_usd) as peak
+      from portfolio.portfolio_snapshots_rows(array[a.wallet_id], v.captured_at - make_interval(days => a.window_days),
+        v.captured_at + interval '1 millisecond', '-infinity') w
+      where w.priced_tokens > 0 or w.unpriced_tokens = 0
+    ) p
+  where a.kind = 'drawdown' and (v.priced_tokens > 0 or v.unpriced_tokens = 0) and p.peak > 0`;
 
 // a lock that had unlocked before the alert began is not about to
 const lockExpiries = sql`
@@ -71,7 +74,7 @@ const lockExpiries = sql`
 
 const evaluation = sql`
   with active as materialized (
-    select * from portfolio.alerts where paused_at is null and platform.is_active_key(key_id)
+    select * from portfolio.alerts where paused_at is null and key_id in (select platform.active_keys())
   ), observed as (
     ${join([prices, values, drawdowns, lockExpiries], ' union all ')}
   ), judged as (
