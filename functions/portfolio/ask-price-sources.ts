@@ -1,13 +1,15 @@
 /**
- * Which source is asked for which tokens. DefiLlama is asked for all. CoinGecko and Alchemy are asked for what it has no
- * believed price of, and, to detect disagreement, for as many others as fit in the same request: disputed tokens first,
- * then those whose last comparison is oldest. Each is sent one request per run: 8,640 a month of the 10,000 that
- * CoinGecko's demo plan allows.
+ * Which source is asked for which tokens. DefiLlama is asked for all. CoinGecko and Alchemy are sent one request per run: for
+ * tokens without a believed price, and, to detect disagreement, for others that have one: disputed tokens first, then those
+ * whose last comparison is oldest. That is 8,640 requests a month, of the 10,000 that CoinGecko's demo plan allows.
+ *
+ * CoinGecko takes one kind of names per request, so each kind has its turn. Tokens that no source knows have theirs too, and
+ * never fill a request.
  */
 import { isBelieved } from './believed-prices.ts';
 import type { PriceCheck } from './record-price-checks.ts';
 import { alchemyPageSize, getAlchemyPrices, isOnAlchemy } from './sources/alchemy-prices.ts';
-import { type CoinGeckoGroup, coingeckoGroupOf, coingeckoPageSize, getCoinGecko } from './sources/coingecko.ts';
+import { coingeckoGroupOf, coingeckoPageSize, getCoinGecko } from './sources/coingecko.ts';
 import { defillamaPageSize, getDefiLlama } from './sources/defillama.ts';
 import type { PricedToken, Quote, Quotes } from './sources/quotes.ts';
 
@@ -31,36 +33,31 @@ export interface Answers {
 }
 
 /** Asks the sources for the prices of all tokens. A source that fails costs its own answer alone. */
-export async function askPriceSources(tokens: readonly CheckedToken[], now: Date): Promise<Answers> {
+export async function askPriceSources(tokens: readonly CheckedToken[], nowMs: number): Promise<Answers> {
   const answers: Answers = { prices: new Map(), checks: [], malformed: [], failures: {}, asked: new Set() };
   for (const page of pagesOf(tokens, defillamaPageSize))
-    if (!(await ask(answers, now, 'defillama', async () => (await getDefiLlama()).getQuotes(page)))) break;
-  const candidates = inOrder(tokens, answers);
-  const group = candidates.map(coingeckoGroupOf).find((one) => one !== undefined);
-  if (group !== undefined) await askCoinGecko(answers, now, group, candidates);
-  const onAlchemy = inOrder(tokens, answers).filter(isOnAlchemy).slice(0, alchemyPageSize);
+    if (!(await ask(answers, nowMs, 'defillama', async () => (await getDefiLlama()).getQuotes(page)))) break;
+  const turn = Math.floor(nowMs / turnMs);
+  const groups = [...new Set(tokens.map(coingeckoGroupOf))].filter((one) => one !== undefined).sort();
+  const group = groups[turn % groups.length];
+  if (group !== undefined) {
+    const ofGroup = tokens.filter((one) => coingeckoGroupOf(one) === group);
+    const page = choose(ofGroup, coingeckoPageSize, answers, turn);
+    await ask(answers, nowMs, 'coingecko', async () => (await getCoinGecko()).getQuotes(group, page));
+  }
+  const onAlchemy = choose(tokens.filter(isOnAlchemy), alchemyPageSize, answers, turn);
   if (onAlchemy.length > 0)
-    await ask(answers, now, 'alchemy', async () => (await getAlchemyPrices()).getQuotes(onAlchemy));
+    await ask(answers, nowMs, 'alchemy', async () => (await getAlchemyPrices()).getQuotes(onAlchemy));
   return answers;
 }
 
-async function askCoinGecko(
-  answers: Answers,
-  now: Date,
-  group: CoinGeckoGroup,
-  candidates: readonly CheckedToken[],
-): Promise<void> {
-  const page = candidates.filter((one) => coingeckoGroupOf(one) === group).slice(0, coingeckoPageSize);
-  await ask(answers, now, 'coingecko', async () => (await getCoinGecko()).getQuotes(group, page));
-}
-
 /** False if the source failed. */
-async function ask(answers: Answers, now: Date, source: string, request: () => Promise<Quotes>): Promise<boolean> {
+async function ask(answers: Answers, nowMs: number, source: string, request: () => Promise<Quotes>): Promise<boolean> {
   answers.asked.add(source);
   try {
     const { quotes, malformed } = await request();
     answers.malformed.push(...malformed);
-    for (const quote of quotes.filter((one) => isBelieved(one, now))) {
+    for (const quote of quotes.filter((one) => isBelieved(one, nowMs))) {
       const recorded = answers.prices.get(quote.tokenId);
       if (recorded) answers.checks.push([recorded, quote]);
       else answers.prices.set(quote.tokenId, quote);
@@ -72,12 +69,29 @@ async function ask(answers: Answers, now: Date, source: string, request: () => P
   }
 }
 
-/** Tokens in the order in which a second source is asked about them. */
-function inOrder(tokens: readonly CheckedToken[], { prices, checks }: Answers): CheckedToken[] {
+/** How often the job runs. */
+const turnMs = 5 * 60_000;
+/** The share of a request that tokens without a price may take, if others are left to be compared. */
+const missingShare = 0.75;
+
+/** The tokens of one request to a second source. */
+export function choose(
+  tokens: readonly CheckedToken[],
+  size: number,
+  { prices, checks }: Pick<Answers, 'prices' | 'checks'>,
+  turn: number,
+): CheckedToken[] {
   const checked = new Set(checks.map(([{ tokenId }]) => tokenId));
-  const rank = ({ id, isDisputed }: CheckedToken) => (!prices.has(id) ? 0 : checked.has(id) ? 3 : isDisputed ? 1 : 2);
+  const rank = ({ id, isDisputed }: CheckedToken) => (checked.has(id) ? 2 : isDisputed ? 0 : 1);
   const age = ({ checkedAt }: CheckedToken) => checkedAt?.getTime() ?? 0;
-  return tokens.toSorted((a, b) => rank(a) - rank(b) || age(a) - age(b) || a.id - b.id);
+  const missing = tokens.filter(({ id }) => !prices.has(id));
+  const priced = tokens
+    .filter(({ id }) => prices.has(id))
+    .toSorted((a, b) => rank(a) - rank(b) || age(a) - age(b) || a.id - b.id);
+  const places = Math.max(Math.floor(size * missingShare), size - priced.length);
+  const start = missing.length > places ? (turn * places) % missing.length : 0;
+  const inTurn = [...missing.slice(start), ...missing.slice(0, start)].slice(0, places);
+  return [...inTurn, ...priced].slice(0, size);
 }
 
 function* pagesOf<T>(items: readonly T[], size: number): Iterable<T[]> {

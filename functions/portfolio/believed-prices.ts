@@ -16,8 +16,8 @@ const minuteMs = 60_000;
  * Whether a quote counts as a price at a time. A price of zero does not: no source can tell worthless from unknown. From
  * DefiLlama, neither does one without a confidence.
  */
-export function isBelieved({ source, priceUsd, quotedAt, confidence }: Quote, now: Date): boolean {
-  const ageMinutes = (now.getTime() - quotedAt.getTime()) / minuteMs;
+export function isBelieved({ source, priceUsd, quotedAt, confidence }: Quote, nowMs: number): boolean {
+  const ageMinutes = (nowMs - quotedAt.getTime()) / minuteMs;
   const isConfident = source !== 'defillama' || (confidence ?? 0) >= minConfidence;
   return (
     isConfident &&

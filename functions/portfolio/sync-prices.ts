@@ -27,7 +27,7 @@ interface StoredToken extends CheckedToken {
 export const syncPrices = handleJob(jobs.syncPrices, async ({ step, ...run }) => {
   const tokens = await nameableTokens();
   await step('prices', tokens.length);
-  const answers = await askPriceSources(tokens, new Date());
+  const answers = await askPriceSources(tokens, Date.now());
   reportFailures(answers);
   const byId = new Map(tokens.map((one) => [one.id, one]));
   const prices = [...answers.prices.values()].map(({ tokenId, quotedAt, priceUsd, source }) => ({

@@ -1,4 +1,5 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { choose } from '../../functions/portfolio/ask-price-sources.ts';
 import { createMarket } from '../../local/upstreams/market.ts';
 import { createPriceSources } from '../support/price-sources.ts';
 
@@ -16,7 +17,16 @@ const latest = async () =>
     ).map(({ symbol, ...row }) => [symbol, row]),
   );
 
+const realNow = Date.now;
+/** Moves the clock to the start of a run. In even ones, CoinGecko is asked by contract. */
+function setTurn(turn: number): void {
+  const start = (Math.ceil(realNow() / 600_000) * 2 + turn) * 300_000;
+  const offsetMs = start - realNow();
+  vi.spyOn(Date, 'now').mockImplementation(() => realNow() + offsetMs);
+}
+
 beforeEach(async () => {
+  setTurn(0);
   await q('truncate portfolio.tokens cascade');
   await addToken('base', aero, 'AERO');
   await addToken('ethereum', uni, 'UNI', { coingeckoId: 'uniswap' });
@@ -37,31 +47,50 @@ test('tokens are priced by contract or by id, and one that no source knows stays
   expect(json).toMatchObject({ source: 'defillama', disputedSince: null });
 });
 
-test('each second source is sent one request per run, with what is missing first', async () => {
-  await runJob('syncPrices');
-  expect([defillama, coingecko, alchemyprices].map(({ requests }) => requests.length)).toEqual([1, 1, 1]);
-  // the unpriced token, by its chain
-  expect(coingecko.requests[0]).toMatch(/token_price\/base\?contract_addresses=0xeeee/);
-  coingecko.requests.length = 0;
-  await q(`delete from portfolio.tokens where symbol = 'GONE'`);
-  await runJob('syncPrices');
-  await runJob('syncPrices');
-  // the one compared longest ago decides what is asked
-  expect(coingecko.requests.map((path) => path.split('?')[0]).sort()).toEqual([
-    '/api/v3/simple/price',
-    '/api/v3/simple/token_price/base',
+test('each second source is sent one request per run, and each kind of names has its turn', async () => {
+  for (let turn = 0; turn < 4; turn++) {
+    setTurn(turn);
+    await runJob('syncPrices');
+  }
+  expect([defillama, coingecko, alchemyprices].map(({ requests }) => requests.length)).toEqual([4, 4, 4]);
+  const [byContract, byId] = ['/api/v3/simple/token_price/base', '/api/v3/simple/price'];
+  expect(coingecko.requests.map((path) => path.split('?')[0])).toEqual([byContract, byId, byContract, byId]);
+});
+
+test('tokens without a price are asked for first, and in turns, but never fill a request', () => {
+  const token = (id: number, checkedHour: number, isDisputed = false) => ({
+    id,
+    chain: 'base',
+    address: `0x${id}`,
+    coingeckoId: null,
+    isDisputed,
+    checkedAt: checkedHour < 0 ? null : new Date(checkedHour * 3_600_000),
+  });
+  const missing = Array.from({ length: 20 }, (_, i) => token(100 + i, -1));
+  const priced = [token(1, 5), token(2, 3), token(3, -1), token(4, 9, true), token(5, 1)];
+  const prices = new Map(priced.map(({ id }) => [id, {} as never]));
+  const asked = (turn: number) =>
+    choose([...missing, ...priced], 8, { prices, checks: [[{ tokenId: 3 }, {}] as never] }, turn).map(({ id }) => id);
+  expect(asked(0)).toEqual([100, 101, 102, 103, 104, 105, 4, 5]);
+  expect(asked(1)).toEqual([106, 107, 108, 109, 110, 111, 4, 5]);
+  const all = new Set(Array.from({ length: 10 }, (_, turn) => asked(turn)).flat());
+  expect(missing.every(({ id }) => all.has(id))).toBe(true);
+  // without others to compare, they may take it all
+  expect(choose(missing, 8, { prices, checks: [] }, 0)).toHaveLength(8);
+  expect(choose([missing[0]!, ...priced], 8, { prices, checks: [] }, 7).map(({ id }) => id)).toEqual([
+    100, 4, 3, 5, 2, 1,
   ]);
 });
 
 test.each([
-  ['has a low confidence', { confidence: 0.89 }],
-  ['has none', { confidence: undefined }],
-  ['is old', { timestamp: Date.now() / 1_000 - 61 * 60 }],
-  ['is of the future', { timestamp: Date.now() / 1_000 + 6 * 60 }],
-  ['is zero', { price: 0 }],
-  ['is not as described', { price: 'a lot' }],
+  ['has a low confidence', () => ({ confidence: 0.89 })],
+  ['has no confidence', () => ({ confidence: undefined })],
+  ['is old', () => ({ timestamp: Date.now() / 1_000 - 61 * 60 })],
+  ['is of the future', () => ({ timestamp: Date.now() / 1_000 + 6 * 60 })],
+  ['is zero', () => ({ price: 0 })],
+  ['is not as described', () => ({ price: 'a lot' })],
 ])('a price that %s comes from the next source', async (_, changes) => {
-  defillama.change = (name, entry) => (name.endsWith(aero) ? { ...entry, ...changes } : entry);
+  defillama.change = (name, entry) => (name.endsWith(aero) ? { ...entry, ...changes() } : entry);
   await q(`delete from portfolio.tokens where symbol = 'GONE'`);
   expect(await runJob('syncPrices')).toMatchObject({ status: 'succeeded' });
   expect(await latest()).toMatchObject({ AERO: { source: 'coingecko' }, UNI: { source: 'defillama' } });

@@ -9,7 +9,7 @@ import { createPortfolio } from './portfolio.ts';
 const noLocks = (isByAccount: boolean): Escrow => ({ locks: [], otherwise: () => [], isByAccount });
 
 /** Starts chains without tokens and locks, and the domain that calls them. Faults last until the end of a test. */
-export async function createChains() {
+export async function createChains(environment: Record<string, string> = {}) {
   const start = (chain: ChainOptions['chain']) =>
     startChain({
       chain,
@@ -23,6 +23,7 @@ export async function createChains() {
   // the real budgets would slow the tests down
   for (const upstream of [ethereumrpc, baserpc]) upstream.requestsPerSecond = 1_000;
   const domain = await createPortfolio({
+    ...environment,
     UPSTREAM_ETHEREUMRPC_URL: ethereum.url,
     UPSTREAM_BASERPC_URL: base.url,
   });

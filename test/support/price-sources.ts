@@ -8,8 +8,8 @@ import { startDefiLlama } from '../../local/upstreams/defillama.ts';
 import type { Market } from '../../local/upstreams/market.ts';
 import { createPortfolio } from './portfolio.ts';
 
-/** Starts the stand-ins, and the domain that calls them. Faults last until the end of a test. */
-export async function createPriceSources(market?: Market) {
+/** Starts the stand-ins. `environment` says where they are. Faults last until the end of a test. */
+export async function startPriceSources(market?: Market) {
   const sources = {
     defillama: await startDefiLlama(market),
     coingecko: await startCoinGecko('coingecko-apiKey', market),
@@ -17,9 +17,6 @@ export async function createPriceSources(market?: Market) {
   };
   // the real budgets would slow the tests down
   for (const upstream of [coingecko, alchemyprices]) upstream.requestsPerSecond = 1_000;
-  const domain = await createPortfolio(
-    Object.fromEntries(Object.entries(sources).map(([name, { url }]) => [`UPSTREAM_${name.toUpperCase()}_URL`, url])),
-  );
   afterEach(() => {
     for (const source of Object.values(sources)) {
       source.faults.set(undefined);
@@ -28,6 +25,14 @@ export async function createPriceSources(market?: Market) {
     }
   });
   afterAll(() => Promise.all(Object.values(sources).map((source) => source.stop())));
+  const environment = Object.fromEntries(
+    Object.entries(sources).map(([name, { url }]) => [`UPSTREAM_${name.toUpperCase()}_URL`, url]),
+  );
+  return { ...sources, environment };
+}
 
-  return { ...domain, ...sources };
+/** Starts the stand-ins, and the domain that calls them. */
+export async function createPriceSources(market?: Market) {
+  const { environment, ...sources } = await startPriceSources(market);
+  return { ...(await createPortfolio(environment)), ...sources };
 }

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { address } from '../../../shared/kernel/address.ts';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import { alchemyprices } from '../../upstreams/alchemyprices.ts';
-import { byName, type PricedToken, parseEntries, type Quotes } from './quotes.ts';
+import { byName, type PricedToken, parseAnswer, type Quotes } from './quotes.ts';
 
 export interface AlchemyPrices {
   /** Quotes of tokens on Ethereum and Base, at most 25. Others are left out. */
@@ -19,7 +19,9 @@ export function isOnAlchemy({ chain, address: contract }: PricedToken): boolean 
   return contract !== null && chain !== null && chain in networks;
 }
 
-const tokenName = z.object({ network: z.string(), address });
+const envelope = z.object({ data: z.array(z.looseObject({ network: z.string(), address })) });
+const tokensOf = ({ data }: z.output<typeof envelope>) =>
+  data.map((one) => [`${one.network}:${one.address}`, one] as const);
 
 export const tokenPrices = z.object({
   prices: z.array(
@@ -50,9 +52,8 @@ export function createAlchemyPrices(connection: Connection<typeof alchemyprices>
       });
       const url = `${baseUrl}/prices/v1/${(await credentials()).apiKey}/${operation}`;
       const response = await request({ operation, url, body: { addresses } });
-      const { data } = expect(operation, z.object({ data: z.array(tokenName.loose()) }), response);
-      const listed = data.map((one) => [`${one.network}:${one.address}`, one] as const);
-      const { entries, malformed } = parseEntries(expect, operation, tokenPrices, listed);
+      const shape = { operation, envelope, entriesOf: tokensOf, entry: tokenPrices };
+      const { entries, malformed } = parseAnswer(expect, shape, response);
       const quotes = entries.flatMap(([name, { prices }]) => {
         const usd = prices.find(({ currency }) => currency.toLowerCase() === 'usd');
         if (!usd) return [];

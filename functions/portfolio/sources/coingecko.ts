@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { RateLimited, Upstream } from '../../../shared/kernel/errors.ts';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import { coingecko } from '../../upstreams/coingecko.ts';
-import { byName, jsonPrice, type PricedToken, parseEntries, type Quotes, unixSeconds } from './quotes.ts';
+import { byName, jsonPrice, type PricedToken, parseAnswer, type Quotes, unixSeconds } from './quotes.ts';
 
 /** What one request names tokens by: CoinGecko's ids, or contracts on one chain. */
 export type CoinGeckoGroup = 'ids' | 'ethereum' | 'base';
@@ -22,6 +22,10 @@ export function coingeckoGroupOf({ chain, address, coingeckoId }: PricedToken): 
 }
 
 export const simplePrice = z.object({ usd: jsonPrice, last_updated_at: unixSeconds });
+
+const envelope = z.record(z.string(), z.unknown());
+/** An inactive coin is an entry without any field. */
+const pricesOf = (found: z.output<typeof envelope>) => Object.entries(found).filter(([, one]) => !isEmpty(one));
 
 const problem = z.object({ status: z.object({ error_code: z.number(), error_message: z.string().nullish() }) });
 const waitSeconds = 60;
@@ -48,10 +52,8 @@ export function createCoinGecko({ baseUrl, credentials, request, expect }: Conne
       const headers = { 'x-cg-demo-api-key': (await credentials()).apiKey };
       const response = await request({ operation, url: `${baseUrl}/api/v3/${path}?${query}`, headers });
       assertNoProblem(operation, response);
-      const found = expect(operation, z.record(z.string(), z.unknown()), response);
-      // an inactive coin is an entry without any field
-      const listed = Object.entries(found).filter(([, one]) => !isEmpty(one));
-      const { entries, malformed } = parseEntries(expect, operation, simplePrice, listed);
+      const shape = { operation, envelope, entriesOf: pricesOf, entry: simplePrice };
+      const { entries, malformed } = parseAnswer(expect, shape, response);
       const quotes = entries.flatMap(([name, { usd, last_updated_at }]) =>
         (named.get(name.toLowerCase()) ?? []).map((tokenId) => ({
           tokenId,

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { type Connection, connectUpstream } from '../../../shared/upstream/client.ts';
 import { defillama } from '../../upstreams/defillama.ts';
-import { byName, jsonPrice, type PricedToken, parseEntries, type Quotes, unixSeconds } from './quotes.ts';
+import { byName, jsonPrice, type PricedToken, parseAnswer, type Quotes, unixSeconds } from './quotes.ts';
 
 export interface DefiLlama {
   /** Quotes of tokens, at most 100, by chain and contract, or by CoinGecko's id. */
@@ -18,6 +18,9 @@ export const coin = z.object({
   confidence: z.number().nullish(),
 });
 
+const envelope = z.object({ coins: z.record(z.string(), z.unknown()) });
+const coinsOf = ({ coins }: z.output<typeof envelope>) => Object.entries(coins);
+
 /** The DefiLlama client of this container. */
 export function getDefiLlama(): Promise<DefiLlama> {
   return connectUpstream(defillama, createDefiLlama);
@@ -31,12 +34,8 @@ export function createDefiLlama({ baseUrl, request, expect }: Connection<typeof 
       if (named.size === 0) return { quotes: [], malformed: [] };
       const operation = 'prices/current';
       const url = `${baseUrl}/${operation}/${[...named.keys()].map(encodeURIComponent).join(',')}`;
-      const found = expect(
-        operation,
-        z.object({ coins: z.record(z.string(), z.unknown()) }),
-        await request({ operation, url }),
-      );
-      const { entries, malformed } = parseEntries(expect, operation, coin, Object.entries(found.coins));
+      const shape = { operation, envelope, entriesOf: coinsOf, entry: coin };
+      const { entries, malformed } = parseAnswer(expect, shape, await request({ operation, url }));
       const quotes = entries.flatMap(([name, { price, timestamp, confidence = null }]) =>
         (named.get(name.toLowerCase()) ?? []).map((tokenId) => ({
           tokenId,

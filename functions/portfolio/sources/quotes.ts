@@ -54,26 +54,36 @@ export function byName(
   return named;
 }
 
+/** How an answer is read: what it must look like as a whole, where its entries are, and what each must look like. */
+interface AnswerShape<Envelope, Entry> {
+  operation: string;
+  envelope: z.ZodType<Envelope>;
+  entriesOf(answer: Envelope): Iterable<readonly [name: string, entry: unknown]>;
+  entry: z.ZodType<Entry>;
+}
+
 /**
  * The entries of an answer that are as described, by name. One that is not costs itself alone. If none is, the source has
- * changed.
+ * changed, and the answer counts as unexpected as a whole.
  *
- * @throws Upstream  no entry is as described (retryable)
+ * @throws Upstream  the answer, or every entry, is not as described (retryable)
  */
-export function parseEntries<Entry>(
+export function parseAnswer<Envelope, Entry>(
   expect: Connection<Upstream>['expect'],
-  operation: string,
-  schema: z.ZodType<Entry>,
-  found: Iterable<readonly [name: string, entry: unknown]>,
+  { operation, envelope, entriesOf, entry }: AnswerShape<Envelope, Entry>,
+  response: unknown,
 ): { entries: [name: string, entry: Entry][]; malformed: string[] } {
+  const answer = envelope.safeParse(response);
+  const all = answer.success ? new Map(entriesOf(answer.data)) : undefined;
   const [entries, malformed]: [[string, Entry][], string[]] = [[], []];
-  const all = new Map(found);
-  for (const [name, entry] of all) {
-    const parsed = schema.safeParse(entry);
+  for (const [name, one] of all ?? []) {
+    const parsed = entry.safeParse(one);
     if (parsed.success) entries.push([name, parsed.data]);
     else malformed.push(name);
   }
-  // also notes that the response is as expected again
-  expect(operation, entries.length === 0 ? z.record(z.string(), schema) : z.unknown(), Object.fromEntries(all));
+  // once per response, because a good one ends a row of unexpected ones
+  if (!all) expect(operation, envelope, response);
+  else if (entries.length === 0) expect(operation, z.record(z.string(), entry), Object.fromEntries(all));
+  else expect(operation, z.unknown(), response);
   return { entries, malformed };
 }
