@@ -8,6 +8,7 @@ const benches: Record<string, () => Promise<void>> = {
   soak: async () => (await import('./soak.ts')).benchSoak(),
   'snapshots-10m': async () => (await import('./rounds.ts')).benchTenMillion(),
   reads: async () => (await import('./reads.ts')).benchReads(),
+  timeseries: async () => (await import('./timeseries.ts')).benchTimeseries(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

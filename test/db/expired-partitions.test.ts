@@ -204,3 +204,30 @@ test('a table that fails keeps no other from its own', async () => {
   await expect(expire([broken, other])).rejects.toThrow(/no_such_column/);
   expect(await tables()).not.toContain('sky.months_202512');
 });
+
+test('those who use a table that it refers to do not wait for a partition that cannot be dropped yet', async () => {
+  await pool.query(`
+    create table sky.stars (id integer primary key);
+    insert into sky.stars select generate_series(1, 10);
+    alter table sky.readings add foreign key (id) references sky.stars`);
+  await write(pool, 1, '2026-02-27');
+  const [reader, other] = [await pool.connect(), await pool.connect()];
+  open.add(reader).add(other);
+  await reader.query('begin; select from sky.stars');
+  const running = expire();
+  await other.query(`set lock_timeout = '1s'`);
+  for (let attempts = 0; attempts < 2; attempts++) {
+    const attempt = await waitingSession();
+    await other.query('select from sky.stars where id = 1');
+    await other.query('insert into sky.stars values ($1)', [100 + attempts]);
+    await waitFor('its end', async () => {
+      const { rowCount } = await pool.query(
+        `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`,
+        [attempt],
+      );
+      return rowCount === 0;
+    });
+  }
+  await reader.query('commit');
+  expect(await running).toEqual([first, second, 'sky.readings_20260301']);
+});
