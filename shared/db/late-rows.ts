@@ -87,6 +87,8 @@ async function merge(tx: Transaction, table: TieredTable, { after, last, months 
     [name, ...last, months, ...(after ?? [])],
   );
   if (!rowCount) return 0;
+  // without statistics, each packed row would be compared with each late one
+  await tx.query('analyze merged_rows');
   await tx.query(`insert into merged_rows select p.* from (${packsOf(table)}) as p
     where not exists (select from merged_rows m where (m.${tiers.series}, m.${column}) = (p.${tiers.series}, p.${column}))`);
   const columns = await valueColumns(tx, table);
