@@ -55,6 +55,9 @@ create table portfolio.alert_states (
   is_armed boolean not null,
   -- the time of the last value that was observed. Null: begin at the latest
   evaluated_to timestamptz,
+  -- of a drawdown: the highest value of the window that ended then, and its time
+  peak_usd numeric,
+  peak_at timestamptz,
   primary key (alert_id, subject)
 );
 

@@ -34,7 +34,8 @@ function since(lastBefore: Sql): Sql {
 }
 
 const prices = sql`
-  select a.id, 0 as subject, p.recorded_at as at, p.price_usd as value, null::jsonb as lock
+  select a.id, 0 as subject, p.recorded_at as at, p.price_usd as value,
+    null::numeric as peak_usd, null::timestamptz as peak_at, null::jsonb as lock
   from active a left join portfolio.alert_states s on s.alert_id = a.id
     join portfolio.latest_prices l on l.token_id = a.token_id and (s.evaluated_to is null or l.recorded_at > s.evaluated_to),
     ${since(sql`select recorded_at from portfolio.price_snapshots_last(a.token_id, a.active_since, '-infinity', '-infinity')`)},
@@ -43,30 +44,39 @@ const prices = sql`
 
 // a value of a wallet without a single price is unknown, and not zero
 const values = sql`
-  select a.id, 0, v.captured_at, v.value_usd, null
+  select a.id, 0, v.captured_at, v.value_usd, null, null, null
   from active a left join portfolio.alert_states s on s.alert_id = a.id,
     ${since(sql`select captured_at from portfolio.portfolio_snapshots_last(a.wallet_id, a.active_since, '-infinity', '-infinity')`)},
     lateral portfolio.portfolio_snapshots_rows(array[a.wallet_id], at.since, statement_timestamp(), '-infinity') v
   where a.kind = 'value' and (v.priced_tokens > 0 or v.unpriced_tokens = 0)`;
 
-// the peak is looked for at each new value alone: a window function would do so at each value of the window
+// While the peak of the last evaluation is in the window, only later values can exceed it. A value that was recorded late, or
+// corrected, counts when the window is read again.
 const drawdowns = sql`
-  select a.id, 0, v.captured_at, 100 * (1 - v.value_usd / p.peak), null
+  select a.id, 0, v.captured_at, 100 * (1 - v.value_usd / p.value_usd), p.value_usd, p.captured_at, null
   from active a left join portfolio.alert_states s on s.alert_id = a.id,
     ${since(sql`select captured_at from portfolio.portfolio_snapshots_last(a.wallet_id, a.active_since, '-infinity', '-infinity')`)},
     lateral portfolio.portfolio_snapshots_rows(array[a.wallet_id], at.since, statement_timestamp(), '-infinity') v,
     lateral (
-      select max(w.value_usd) as peak
-      from portfolio.portfolio_snapshots_rows(array[a.wallet_id], v.captured_at - make_interval(days => a.window_days),
-        v.captured_at + interval '1 millisecond', '-infinity') w
-      where w.priced_tokens > 0 or w.unpriced_tokens = 0
+      select opens_at, coalesce(s.evaluated_to is not null and s.peak_at >= opens_at, false) as knows_peak
+      from (select v.captured_at - make_interval(days => a.window_days) as opens_at) as w
+    ) as w,
+    lateral (
+      (select value_usd, captured_at
+       from portfolio.portfolio_snapshots_rows(array[a.wallet_id], case when w.knows_peak then at.since else w.opens_at end,
+         v.captured_at + interval '1 millisecond', '-infinity')
+       where priced_tokens > 0 or unpriced_tokens = 0
+       order by value_usd desc, captured_at desc limit 1)
+      union all
+      select s.peak_usd, s.peak_at where w.knows_peak
+      order by value_usd desc, captured_at desc limit 1
     ) p
-  where a.kind = 'drawdown' and (v.priced_tokens > 0 or v.unpriced_tokens = 0) and p.peak > 0`;
+  where a.kind = 'drawdown' and (v.priced_tokens > 0 or v.unpriced_tokens = 0) and p.value_usd > 0`;
 
 // a lock that had unlocked before the alert began is not about to
 const lockExpiries = sql`
   select a.id, p.id, date_trunc('milliseconds', statement_timestamp()),
-    extract(epoch from l.unlock_at - statement_timestamp()) / 86400,
+    extract(epoch from l.unlock_at - statement_timestamp()) / 86400, null, null,
     jsonb_build_object('protocol', p.protocol, 'chain', p.chain, 'id', p.external_id, 'unlockAt', platform.iso(l.unlock_at))
   from active a join portfolio.positions p on p.wallet_id = a.wallet_id
     join portfolio.governance_locks l on l.position_id = p.id
@@ -90,12 +100,14 @@ const evaluation = sql`
     from judged j left join portfolio.alert_states s on s.alert_id = j.id and s.subject = j.subject
     where j.outcome is not null
   ), ended as (
-    insert into portfolio.alert_states as s (alert_id, subject, is_armed, evaluated_to)
+    insert into portfolio.alert_states as s (alert_id, subject, is_armed, evaluated_to, peak_usd, peak_at)
     select id, subject, coalesce((array_agg(outcome order by at desc) filter (where outcome is not null))[1] = 'back',
         (select is_armed from portfolio.alert_states before where before.alert_id = j.id and before.subject = j.subject), true),
-      case when bool_or(lock is not null) then null else max(at) end
+      case when bool_or(lock is not null) then null else max(at) end,
+      (array_agg(peak_usd order by at desc))[1], (array_agg(peak_at order by at desc))[1]
     from judged j group by id, subject
-    on conflict (alert_id, subject) do update set is_armed = excluded.is_armed, evaluated_to = excluded.evaluated_to
+    on conflict (alert_id, subject) do update
+      set is_armed = excluded.is_armed, evaluated_to = excluded.evaluated_to, peak_usd = excluded.peak_usd, peak_at = excluded.peak_at
       where (s.is_armed, s.evaluated_to) is distinct from (excluded.is_armed, excluded.evaluated_to)
   ), fired as (
     insert into portfolio.alert_firings (alert_id, subject, observed_at, value, data)

@@ -20,7 +20,7 @@ export function createHttpApi(scope: Construct, settings: Settings): HttpApi {
       allowOrigins: ['*'],
       allowMethods: [...methods].map((method) => method as CorsHttpMethod),
       allowHeaders: ['content-type', 'authorization', 'if-none-match', 'x-correlation-id'],
-      exposeHeaders: ['etag', 'x-cache', 'x-source', 'as-of', 'x-correlation-id'],
+      exposeHeaders: ['etag', 'x-cache', 'x-served-by', 'x-source', 'as-of', 'x-correlation-id'],
       maxAge: Duration.hours(1),
     },
   });

@@ -89,6 +89,41 @@ test('a drawdown is the fall from the maximum in its window, and no further back
   expect(await fired()).toEqual([20, 20]);
 });
 
+test('drawdowns equal those of a model that looks at the whole window each time', async () => {
+  const windowMinutes = day;
+  const alerts = [];
+  for (let n = 0; n < 12; n++) {
+    const alert = await createAlert((wallet) => ({ kind: 'drawdown', wallet, percent: 30, windowDays: 1 }));
+    // a walk whose window of a day moves over two days
+    let value = 1_000;
+    const values = Array.from({ length: 48 }, (_, hour) => {
+      value = Math.max(1, Math.round(value * (0.7 + ((n * 7 + hour * 13) % 10) / 15)));
+      return { minutes: (48 - hour) * 60, value };
+    });
+    alerts.push({ ...alert, values });
+  }
+  for (let hour = 0; hour < 48; hour++) {
+    for (const { record, values } of alerts) await record(values[hour]!.minutes, values[hour]!.value);
+    if (hour % 3 === 2) await evaluate();
+  }
+  let total = 0;
+  for (const { fired, values } of alerts) {
+    const expected: number[] = [];
+    let isArmed = true;
+    for (const [i, { minutes, value }] of values.entries()) {
+      const inWindow = values.slice(0, i + 1).filter((one) => one.minutes <= minutes + windowMinutes);
+      const fall = 100 * (1 - value / Math.max(...inWindow.map((one) => one.value)));
+      if (fall >= 30 && isArmed) expected.push(fall);
+      if (fall >= 30) isArmed = false;
+      else if (fall < 27) isArmed = true;
+    }
+    const got = await fired();
+    expect(got.map((one: number) => one.toFixed(6))).toEqual(expected.map((one) => one.toFixed(6)));
+    total += expected.length;
+  }
+  expect(total).toBeGreaterThan(20);
+}, 60_000);
+
 test('a lock fires once within the days before it unlocks, and again if it was extended', async () => {
   const { id, alertId, fired } = await createAlert((wallet) => ({ kind: 'lock_expiry', wallet, days: 7 }));
   const lock = async (externalId: string, unlockInDays: number | null, amount = 5) => {
