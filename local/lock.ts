@@ -9,6 +9,7 @@ export interface Lock {
   url?: string;
   s3Url?: string;
   importsBucket?: string;
+  archiveBucket?: string;
 }
 
 const fileIn = (folder: string) => join(folder, 'run.json');

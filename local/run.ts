@@ -77,8 +77,8 @@ async function start(directory: string, port: number, samples: Sample[], lock: L
     onServers: async (servers) => void (await writeLock(stateFolder, Object.assign(lock, { servers }))),
   });
   stops.push(() => runtime.stop());
-  const { url, s3Url, importsBucket } = runtime;
-  await writeLock(stateFolder, Object.assign(lock, { url, s3Url, importsBucket }));
+  const { url, s3Url, importsBucket, archiveBucket } = runtime;
+  await writeLock(stateFolder, Object.assign(lock, { url, s3Url, importsBucket, archiveBucket }));
   const loaded = await readFile(join(directory, 'loaded'), 'utf8').catch(() => undefined);
   if (samples.length > 0 && loaded === undefined) {
     await loadSamples(samples, runtime);

@@ -37,6 +37,7 @@ export interface Runtime {
   url: string;
   s3Url: string;
   importsBucket: string;
+  archiveBucket: string;
   adminToken: string;
   plan: Plan;
   functions: Functions;
@@ -94,7 +95,10 @@ async function start(options: RuntimeOptions, stops: Stops): Promise<Omit<Runtim
   const gateway = await startGateway({ routes, corsHeaders, functions, port });
   stops.push(() => gateway.stop());
   const importsBucket = plan.notifications[0]?.bucket ?? '';
-  return { url: gateway.url, s3Url: queues.url, importsBucket, adminToken, plan, functions, upstreams };
+  const archiveBucket = plan.functions.find(({ environment }) => environment.ARCHIVE_BUCKET)?.environment
+    .ARCHIVE_BUCKET;
+  const buckets = { importsBucket, archiveBucket: archiveBucket ?? '' };
+  return { url: gateway.url, s3Url: queues.url, ...buckets, adminToken, plan, functions, upstreams };
 }
 
 interface Servers {
