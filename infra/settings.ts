@@ -18,6 +18,8 @@ export interface Settings {
   cache: { nodeType: string; replicas: number };
   network: { natGateways: number; interfaceEndpoints: boolean };
   api: { requestsPerSecond: number; burst: number };
+  /** Queries of the archive in Athena: a query that reads more is stopped, and results are deleted after some days. */
+  athena: { scanLimitGb: number; resultDays: number };
   logDays: number;
   /** Where alarms are mailed. */
   alarmEmail?: string;
@@ -38,6 +40,7 @@ const dev: Settings = {
   cache: { nodeType: 'cache.t4g.micro', replicas: 0 },
   network: { natGateways: 1, interfaceEndpoints: false },
   api: { requestsPerSecond: 50, burst: 100 },
+  athena: { scanLimitGb: 1, resultDays: 1 },
   logDays: 7,
 };
 
@@ -56,6 +59,7 @@ const prod: Settings = {
   cache: { nodeType: 'cache.r7g.large', replicas: 1 },
   network: { natGateways: 2, interfaceEndpoints: true },
   api: { requestsPerSecond: 2_000, burst: 4_000 },
+  athena: { scanLimitGb: 10, resultDays: 7 },
   logDays: 90,
 };
 

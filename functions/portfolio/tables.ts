@@ -21,7 +21,21 @@ export const tables = withTiers({
     summary: 'Prices of tokens over time, in USD.',
     announces: ofToken,
     partitions: { by: 'month', column: 'recorded_at', ahead: 6 },
-    tiers: { series: 'token_id', ...hotWarmCold },
+    tiers: {
+      series: 'token_id',
+      columns: {
+        token_id: 'integer',
+        recorded_at: 'timestamptz',
+        price_usd: 'numeric',
+        open_usd: 'numeric',
+        high_usd: 'numeric',
+        low_usd: 'numeric',
+        volume_usd: 'numeric',
+        market_cap_usd: 'numeric',
+        source: 'text',
+      },
+      ...hotWarmCold,
+    },
   },
   price_checks: {
     summary: 'The last comparison of two sources of prices, by token.',
@@ -36,7 +50,17 @@ export const tables = withTiers({
     summary: 'The values of wallets over time.',
     announces: ofWallet,
     partitions: { by: 'month', column: 'captured_at', ahead: 6, hash: { column: 'wallet_id', count: 4 } },
-    tiers: { series: 'wallet_id', ...hotWarmCold },
+    tiers: {
+      series: 'wallet_id',
+      columns: {
+        wallet_id: 'integer',
+        captured_at: 'timestamptz',
+        value_usd: 'numeric',
+        priced_tokens: 'integer',
+        unpriced_tokens: 'integer',
+      },
+      ...hotWarmCold,
+    },
   },
   latest_values: {
     summary: 'The latest value of each wallet, maintained by a trigger.',
@@ -55,7 +79,17 @@ export const tables = withTiers({
     summary: 'Amounts and values of positions over time.',
     announces: ofWallet,
     partitions: { by: 'month', column: 'captured_at', ahead: 6 },
-    tiers: { series: 'position_id', ...hotWarmCold },
+    tiers: {
+      series: 'position_id',
+      columns: {
+        position_id: 'integer',
+        captured_at: 'timestamptz',
+        amount: 'numeric',
+        value_usd: 'numeric',
+        unlock_at: 'timestamptz',
+      },
+      ...hotWarmCold,
+    },
   },
   latest_positions: {
     summary: 'The latest snapshot of each position, maintained by a trigger.',

@@ -2,7 +2,9 @@
 import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { domains } from '../../functions/registry.ts';
+import { tieredTablesOf } from '../../shared/kernel/domain.ts';
 import { alarmOnFailedJobs, alarmOnFalseProofs, alarmOnPartitionGaps, createAlarmTopic } from '../constructs/alarms.ts';
+import { createAthena } from '../constructs/athena.ts';
 import { createDashboard } from '../constructs/dashboard.ts';
 import { runAtDeployment } from '../constructs/deployment.ts';
 import { createExternalSecrets } from '../constructs/external-secrets.ts';
@@ -43,6 +45,7 @@ export class ServiceStack extends Stack {
     alarmOnFalseProofs(this, alarms);
     alarmOnPartitionGaps(this, alarms);
     for (const { name } of domains) alarmOnFailedJobs(this, alarms, name);
+    createAthena(this, data, settings, tieredTablesOf(domains));
     createDashboard(this, settings.stage, plans, messaging);
     new CfnOutput(this, 'Url', { value: api.apiEndpoint });
     new CfnOutput(this, 'ImportsBucket', { value: imports.bucketName });

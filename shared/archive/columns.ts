@@ -8,10 +8,10 @@
  */
 import type { SchemaElement } from 'hyparquet';
 import { Integrity } from '../kernel/errors.ts';
+import { archivedDecimal } from '../kernel/table.ts';
 
-export const maxScale = 18;
-export const maxWholeDigits = 20;
-export const overflowSuffix = '_text';
+export const { scale: maxScale, overflowSuffix } = archivedDecimal;
+export const maxWholeDigits = archivedDecimal.precision - archivedDecimal.scale;
 
 /** The Postgres types that can be archived, by `format_type`. */
 const kinds = {

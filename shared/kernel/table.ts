@@ -31,6 +31,8 @@ export interface TableDeclaration {
 export interface Tiers {
   /** The column that names the series. With the time, it is the table's key. */
   series: string;
+  /** All columns with their Postgres types, as the archive's files and tables have them. A test compares them. */
+  columns: Readonly<Record<string, ArchivedType>>;
   /** A month is packed when its last day is older than this. */
   hotDays: number;
   /** A month is archived when its last day is older than this. */
@@ -38,6 +40,15 @@ export interface Tiers {
   /** The file of a month is deleted when its last day is older than this. Default: it is kept for ever. */
   keptDays?: number;
 }
+
+/** The Postgres types that files of the archive can hold. */
+export type ArchivedType = 'smallint' | 'integer' | 'bigint' | 'boolean' | 'text' | 'numeric' | 'timestamptz';
+
+/**
+ * What a decimal column of the archive's tables holds. A file has the smallest scale that its values need. A value with more
+ * digits is null there, and stands as text in the column `<name>_text`.
+ */
+export const archivedDecimal = { precision: 38, scale: 18, overflowSuffix: '_text' };
 
 /** The tiers of the seed: 30 days, a year. */
 export const hotWarmCold = { hotDays: 30, warmDays: 365 };

@@ -49,7 +49,7 @@ const monthRows = (month: string) =>
     [`${month}-01T00:00:00Z`],
   );
 
-describe.skipIf(!file || !expected)('real prices', () => {
+describe.skipIf(!file || !expected)('real prices', { timeout: 300_000 }, () => {
   let before: string[];
   beforeAll(async () => {
     const job = await importFile('prices', 'token_prices_daily.csv.gz', file!);
