@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
 import { type FileMetaData, parquetMetadata, parquetScan } from 'hyparquet';
-import type { FileSource } from '../files/source.ts';
+import { type FileSource, sourceOf } from '../files/source.ts';
 import { TributaryError, Unavailable } from '../kernel/errors.ts';
 import { type Batch, type Batches, type Key, rowsIn } from './batch.ts';
 import { columnsInSchema, type FileColumn } from './columns.ts';
@@ -34,6 +34,8 @@ export interface Wanted {
 export class Altered extends Unavailable {}
 
 const trailerBytes = 8;
+/** A file up to this size is read in one request: if only some rows are wanted, or all. */
+const maxWholeBytes = { wanted: 64 * 1024, all: 32 * 1024 * 1024 };
 const maxFooters = 200;
 const footers = new Map<string, { metadata: FileMetaData; columns: FileColumn[] }>();
 
@@ -86,8 +88,10 @@ function parse(bytes: Uint8Array) {
  */
 export async function* fileRows({ source, metadata, columns }: ArchivedFile, wanted?: Wanted): Batches {
   try {
+    const isWhole = source.size <= (wanted ? maxWholeBytes.wanted : maxWholeBytes.all);
+    const from = isWhole ? sourceOf(Buffer.from(await source.slice(0, source.size))) : source;
     const scan = await parquetScan({
-      file: { byteLength: source.size, slice: (start, end) => source.slice(start, end ?? source.size) },
+      file: { byteLength: source.size, slice: (start, end) => from.slice(start, end ?? source.size) },
       metadata,
       usePageIndex: true,
       utf8: false,

@@ -41,7 +41,20 @@ export class History {
       name: 'readings',
       column: 'at',
       partitions: { by: 'month', column: 'at', ahead: 2, hash: { column: 'sensor', count: 2 } },
-      tiers: { series: 'sensor', hotDays: 30, warmDays: 365 },
+      tiers: {
+        series: 'sensor',
+        columns: {
+          sensor: 'integer',
+          at: 'timestamptz',
+          celsius: 'numeric',
+          exact: 'numeric',
+          place: 'text',
+          seen_at: 'timestamptz',
+          count: 'integer',
+        },
+        hotDays: 30,
+        warmDays: 365,
+      },
     };
   }
 
