@@ -104,9 +104,10 @@ async function recordLatest(tx: Transaction): Promise<void> {
   const values = stagedLocks.columnsExcept('position_id');
   await tx.query(sql`
     insert into portfolio.governance_locks as l (${columnList(stagedLocks.columns)})
-    select distinct on (s.position_id) ${columnList(stagedLocks.columns, 's')}
-    from ${stagedLocks} s left join portfolio.governance_locks e on e.position_id = s.position_id
+    select ${columnList(stagedLocks.columns, 's')}
+    from (select distinct on (position_id) * from ${stagedLocks} order by position_id, as_of desc, position desc) as s
+      left join portfolio.governance_locks e on e.position_id = s.position_id
     where (e.position_id is null or s.as_of >= e.as_of) and ${differ(values, 'e', 's')}
-    order by s.position_id, s.as_of desc, s.position desc
+    order by s.position_id
     on conflict (position_id) do update set ${setExcluded(values)} where excluded.as_of >= l.as_of`);
 }

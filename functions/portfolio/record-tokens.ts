@@ -23,15 +23,23 @@ const stagedTokens = new TemporaryTable('staged_tokens', {
   name: 'text',
 });
 
-/** Creates the tokens that are not known yet, and returns the ids of all by their keys. A name that is known stays. */
+/**
+ * Creates the tokens that are not known yet, and returns the ids of all by their keys. A symbol or name that is known stays,
+ * and one that is missing is added.
+ */
 export async function recordTokens(
   tx: Transaction,
   tokens: Iterable<TokenReference>,
 ): Promise<ReadonlyMap<string, number>> {
   const byKey = new Map<string, TokenReference>();
-  for (const token of tokens) byKey.set(tokenKeyOf(token), { ...byKey.get(tokenKeyOf(token)), ...token });
+  for (const token of tokens) {
+    const before = byKey.get(tokenKeyOf(token));
+    const [symbol, name] = [token.symbol ?? before?.symbol ?? null, token.name ?? before?.name ?? null];
+    byKey.set(tokenKeyOf(token), { ...token, symbol, name });
+  }
   const keys = [...byKey.keys()];
   const known = await findTokens(tx, keys);
+  await nameTokens(tx, byKey);
   const unknown = [...byKey].filter(([key]) => !known.has(key)).map(([, token]) => token);
   if (unknown.length === 0) return known;
   await stagedTokens.fill(tx, unknown, (one) => ({
@@ -46,6 +54,25 @@ export async function recordTokens(
     select chain, address, symbol, name from ${stagedTokens}
     order by portfolio.token_key(chain, address, symbol) on conflict (key) do nothing`);
   return findTokens(tx, keys);
+}
+
+async function nameTokens(tx: Transaction, byKey: ReadonlyMap<string, TokenReference>): Promise<void> {
+  const named = [...byKey].filter(([, { symbol, name }]) => symbol !== null || (name ?? null) !== null);
+  const [keys, symbols, names] = [
+    named.map(([key]) => key),
+    named.map(([, { symbol }]) => symbol),
+    named.map(([, { name }]) => name ?? null),
+  ];
+  // in the order of the key, so that two transactions never wait for each other
+  await tx.query(sql`
+    with nameless as (
+      select t.id, g.symbol, g.name
+      from portfolio.tokens t join unnest(${keys}::text[], ${symbols}::text[], ${names}::text[]) as g (key, symbol, name) on g.key = t.key
+      where (t.symbol is null and g.symbol is not null) or (t.name is null and g.name is not null)
+      order by t.key for update of t
+    )
+    update portfolio.tokens t set symbol = coalesce(t.symbol, n.symbol), name = coalesce(t.name, n.name)
+    from nameless n where n.id = t.id`);
 }
 
 async function findTokens(tx: Transaction, keys: readonly string[]): Promise<ReadonlyMap<string, number>> {

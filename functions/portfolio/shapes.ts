@@ -104,14 +104,15 @@ export const positionNames = {
 /** An amount in a file or from an upstream: a nonnegative decimal number. */
 export const amount = z.string().regex(/^\d{1,60}(\.\d{1,77})?$/, 'must be a nonnegative decimal number');
 
-const dayMs = 86_400_000;
+/** By how much the clock of whoever wrote a file may be ahead of ours. */
+const maxAheadMs = 5 * 60_000;
 
 function notAhead(time: Date): boolean {
-  return time.getTime() <= Date.now() + dayMs;
+  return time.getTime() <= Date.now() + maxAheadMs;
 }
 
-/** A time in a file, in milliseconds. */
-export const instantMs = instant.refine(notAhead, 'must not be more than a day ahead');
+/** A time in a file, in milliseconds. What lies ahead would hide all that is observed until then. */
+export const instantMs = instant.refine(notAhead, 'must not be ahead');
 
 const american = /^(\d{1,2})\/(\d{1,2})\/(\d{4})(?: (\d{1,2}):(\d\d))?$/;
 

@@ -50,10 +50,13 @@ export async function writeTiered<Columns extends ColumnTypes>(
   ] as const) {
     const { rowCount } = await tx.query(sql`
       insert into ${raw(target)} (${columnList([...key, ...values])})
-      select distinct on (s.${series}, s.${time}) s.${series}, s.${time}, ${given}
-      from ${staged} s left join ${raw(target)} p on p.${series} = s.${series} and p.${time} = s.${time}
-      where (${columnList(values, 'p')}) is distinct from (${given}) and (s.${time} < ${closed}) = ${isLate}
-      order by s.${series}, s.${time}, s.position desc
+      select s.${series}, s.${time}, ${given}
+      from (
+        select distinct on (${series}, ${time}) * from ${staged}
+        where (${time} < ${closed}) = ${isLate} order by ${series}, ${time}, position desc
+      ) as s left join ${raw(target)} p on p.${series} = s.${series} and p.${time} = s.${time}
+      where (${columnList(values, 'p')}) is distinct from (${given})
+      order by s.${series}, s.${time}
       on conflict (${columnList(key)}) do update set ${setExcluded(values)}`);
     written += rowCount ?? 0;
   }
