@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { veAeroEscrow } from '../../functions/portfolio/sources/locks.ts';
 import { createChains } from '../support/chains.ts';
 
 const { q, runJob, addWallet, ethereum, base } = await createChains();
@@ -101,4 +102,25 @@ test('an account with more locks than anybody keeps is left out', async () => {
   lock(base, 900n, alice, unit, inAYear);
   expect(await runJob('syncLocks')).toMatchObject({ status: 'succeeded', rows_applied: 1 });
   expect(await q('select unit from platform.quarantine')).toEqual([{ unit: bob }]);
+});
+
+test('a lock whose owner cannot be asked for is not burned: it still has its amount', async () => {
+  const amounts: Record<string, bigint> = { 17: 5n, 18: 0n };
+  const block = { number: 1n, hash: '0x1', time: new Date() };
+  const { locks, failures } = await veAeroEscrow.read(
+    {
+      getHead: async () => block,
+      isCanonical: async () => true,
+      callAt: async (_, calls) =>
+        calls.map(({ functionName, args: [id] = [] }) => {
+          if (functionName === 'ownerOf') return { failed: 'out of gas' };
+          return { value: functionName === 'locked' ? [amounts[String(id)], 0n, false] : 0n };
+        }),
+    },
+    block,
+    [alice],
+    ['17', '18'],
+  );
+  expect(locks).toEqual([{ id: '18', owner: null, amount: 0n, endSeconds: null, votingPower: 0n }]);
+  expect(failures).toEqual([{ unit: '17', reason: 'out of gas' }]);
 });

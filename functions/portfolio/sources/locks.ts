@@ -55,9 +55,16 @@ export const veAeroEscrow: EscrowDeclaration = {
     const listed = await ask(places, ({ account, index }) => ['ownerToNFTokenIdList', account, BigInt(index)]);
     const owners = new Map(listed.found.map(([{ account }, id]) => [String(id), account]));
     const missing = heldIds.filter((id) => !owners.has(id));
-    // a burned one has no owner, so that the call fails
+    // a burned one has no owner, so that the call fails; but a call can fail for other reasons
     const moved = await ask(missing, (id) => ['ownerOf', BigInt(id)]);
-    const burned = moved.failures.map(({ unit }): EscrowLock => ({ ...nothing, id: unit }));
+    const ownerless = await ask(
+      moved.failures.map(({ unit }) => unit),
+      (id) => ['locked', BigInt(id)],
+    );
+    const burned = ownerless.found.flatMap(([id, found]) =>
+      (found as [bigint])[0] === 0n ? [{ ...nothing, id }] : [],
+    );
+    const isBurned = new Set(burned.map(({ id }) => id));
     for (const [id, owner] of moved.found) owners.set(id, (owner as string).toLowerCase());
     const ids = [...owners.keys()];
     const locked = await ask(ids, (id) => ['locked', BigInt(id)]);
@@ -73,7 +80,8 @@ export const veAeroEscrow: EscrowDeclaration = {
       unit,
       reason: `${count} locks are more than ${maxLocksPerAccount}.`,
     }));
-    const failures = [counts, listed, locked, powers].flatMap((answers) => answers.failures);
+    const unowned = moved.failures.filter(({ unit }) => !isBurned.has(unit));
+    const failures = [counts, listed, locked, powers].flatMap((answers) => answers.failures).concat(unowned);
     return { locks: [...locks, ...burned], failures: [...failures, ...limited] };
   },
 };
