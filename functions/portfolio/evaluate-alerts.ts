@@ -12,6 +12,7 @@ import sql, { join, type Sql } from 'sql-template-tag';
 import { commit } from '../../shared/changes/commit.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { jobs } from './jobs.ts';
+import { maxPriceAgeDays } from './value-portfolios.ts';
 
 /** Finds all crossings since the last evaluation, and stores each as a firing. Its result has the number of them. */
 export const evaluateAlerts = handleJob(jobs.evaluateAlerts, async () => {
@@ -38,7 +39,8 @@ const prices = sql`
     null::numeric as peak_usd, null::timestamptz as peak_at, null::jsonb as lock
   from active a left join portfolio.alert_states s on s.alert_id = a.id
     join portfolio.latest_prices l on l.token_id = a.token_id and (s.evaluated_to is null or l.recorded_at > s.evaluated_to),
-    ${since(sql`select recorded_at from portfolio.price_snapshots_last(a.token_id, a.active_since, '-infinity', '-infinity')`)},
+    ${since(sql`select recorded_at from portfolio.price_snapshots_last(a.token_id, a.active_since,
+      a.active_since - make_interval(days => ${maxPriceAgeDays}), '-infinity')`)},
     lateral portfolio.price_snapshots_rows(array[a.token_id], at.since, statement_timestamp(), '-infinity') p
   where a.kind = 'price'`;
 

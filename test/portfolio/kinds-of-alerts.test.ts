@@ -1,8 +1,8 @@
 /** What the alerts on wallets observe: values, falls from a peak, and locks about to unlock. */
 import { expect, test } from 'vitest';
-import { createAlerts, minutesAgo } from '../support/alerts.ts';
+import { createAlerts, minutesAgo, priceAlert } from '../support/alerts.ts';
 
-const { createOwner, trackWallet, evaluate, q } = await createAlerts();
+const { createOwner, trackWallet, recordPrice, evaluate, q } = await createAlerts();
 const owner = await createOwner();
 const day = 24 * 60;
 let wallets = 0;
@@ -173,4 +173,17 @@ test('an alert on a lock may name a wallet that is known but not tracked, a valu
   expect((await create({ kind: 'lock_expiry', wallet: address, days: 7 })).status).toBe(200);
   const { status, json } = await create({ kind: 'value', wallet: address, direction: 'above', thresholdUsd: '1' });
   expect([status, json.detail]).toEqual([400, 'body.condition.wallet is not a tracked wallet.']);
+});
+
+test('a price too old to value anything does not fire a new alert', async () => {
+  await recordPrice('ANCIENT', minutesAgo(4 * day), 5);
+  const body = priceAlert('ancient', '10', 'http://127.0.0.1:9/', { direction: 'below' });
+  const { json } = await owner.call('/v1/alerts', { method: 'POST', body });
+  const fired = async () => {
+    await evaluate();
+    return (await owner.call(`/v1/alerts/${json.id}/firings`)).json.firings.length;
+  };
+  expect(await fired()).toBe(0);
+  await recordPrice('ANCIENT', new Date(), 6);
+  expect(await fired()).toBe(1);
 });
