@@ -95,9 +95,11 @@ const reads = defineOperations({
           /** The start of the interval. */
           at: timestamp,
           capturedAt: timestamp,
-          valueUsd: decimal,
-          lowUsd: decimal,
-          highUsd: decimal,
+          /** Of the tokens that had a price. Null: none had one. */
+          valueUsd: decimal.nullable(),
+          /** Of the known values of the interval. Null: none is known. */
+          lowUsd: decimal.nullable(),
+          highUsd: decimal.nullable(),
           pricedTokens: count,
           unpricedTokens: count,
           moves: z.array(

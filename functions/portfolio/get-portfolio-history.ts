@@ -19,6 +19,9 @@ const intervals = {
   '1d': { ms: 86_400_000, defaultDays: 365, maxDays: 4_000 },
 };
 
+/** A value of tokens that all had no price is unknown, and not zero. */
+const isKnown = sql`(priced_tokens > 0 or unpriced_tokens = 0)`;
+
 /**
  * The value of a wallet over [from, to), oldest first: the last of each interval in which there is one, with the lowest and
  * highest. Values are decimal strings in USD, times UTC. Intervals begin at whole multiples of their length.
@@ -44,8 +47,9 @@ export const getPortfolioHistory = read(operations.getPortfolioHistory, {
     return sql`
       with wallet as (select id, address from portfolio.wallets where address = ${toBytes(input.path.wallet)}),
         points as (
-          select ${start(sql`captured_at`)} as at, max(captured_at) as captured_at, min(value_usd) as low, max(value_usd) as high,
-            (array_agg(value_usd order by captured_at desc))[1] as value,
+          select ${start(sql`captured_at`)} as at, max(captured_at) as captured_at,
+            min(value_usd) filter (where ${isKnown}) as low, max(value_usd) filter (where ${isKnown}) as high,
+            (array_agg(case when ${isKnown} then value_usd end order by captured_at desc))[1] as value,
             (array_agg(priced_tokens order by captured_at desc))[1] as priced,
             (array_agg(unpriced_tokens order by captured_at desc))[1] as unpriced
           from ${archived(table).all} as s group by 1 order by 1 limit ${limit + 1}

@@ -23,9 +23,11 @@ export const listPortfolios = read(operations.listPortfolios, {
         : sql`
           select b.wallet_id as id
           from portfolio.token_balances b
-            join (${pricesAt(sql`select id as token_id from portfolio.tokens`, at, archived)}) as p on p.token_id = b.token_id
-          where b.balance > 0
-          group by b.wallet_id having sum(b.balance * p.price_usd) >= ${minValue}::numeric`;
+            left join (${pricesAt(sql`select id as token_id from portfolio.tokens`, at, archived)}) as p on p.token_id = b.token_id
+          group by b.wallet_id
+          -- nothing held is worth nothing; what has no price is worth nobody knows what
+          having coalesce(sum(b.balance * p.price_usd) filter (where b.balance > 0), case when max(b.balance) = 0 then 0 end)
+            >= ${minValue}::numeric`;
     const wallets = sql`select id from listed`;
     return sql`
       with matching as materialized (${matching}),

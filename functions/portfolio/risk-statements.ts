@@ -102,6 +102,8 @@ export function walletRisksUntil(wallets: readonly number[], until: Date): Sql {
     with snapshots as materialized (
       select wallet_id as series, captured_at as at, value_usd::float8 as amount
       from portfolio.portfolio_snapshots_rows(${wallets}::integer[], ${longest.since}, ${longest.until}, '-infinity')
+      -- of which no token had a price, the value is unknown, and not zero
+      where priced_tokens > 0 or unpriced_tokens = 0
     ), returns as materialized (${dailyReturns(sql`select * from snapshots`)})
     ${timeframes.map(ofTimeframe).reduce((all, one) => sql`${all} union all ${one}`)}`;
 }

@@ -15,7 +15,8 @@ const minMove = 0.2;
  * Records what the tracked wallets are worth at the last full five minutes, and the assets that moved a wallet's value by
  * more than 20 % since its last snapshot. A snapshot that exists stays, so that a message delivered twice changes nothing.
  *
- * A token whose last price is older than three days counts as unpriced, as where portfolios are read.
+ * A token whose last price is older than three days counts as unpriced, as where portfolios are read. A wallet of which no
+ * balance is known has no snapshot.
  */
 export const snapshotPortfolios = handleJob(jobs.snapshotPortfolios, async (run) => {
   const capturedAt = new Date(Math.floor(Date.now() / intervalMs) * intervalMs);
@@ -45,7 +46,8 @@ function snapshotStatement(capturedAt: Date, target: string): Sql {
       select w.id, ${capturedAt}::timestamptz, coalesce(sum(h.value_usd), 0), count(h.value_usd),
         count(h.token_id) - count(h.value_usd)
       from portfolio.wallets w left join held h on h.wallet_id = w.id
-      where w.is_tracked group by w.id order by w.id
+      where w.is_tracked and exists (select from portfolio.token_balances b where b.wallet_id = w.id)
+      group by w.id order by w.id
       on conflict (wallet_id, captured_at) do nothing
       returning wallet_id
     ), before as (

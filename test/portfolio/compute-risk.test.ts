@@ -166,6 +166,19 @@ test('too few common days give no figure, and neither does an asset that never m
   ]);
 });
 
+test('a value that is unknown is no fall to zero, and no day with a value', async () => {
+  await recordValues(daily(25, (i) => 10 + (i % 2)));
+  await q(
+    `insert into portfolio.portfolio_snapshots_late (wallet_id, captured_at, value_usd, priced_tokens, unpriced_tokens)
+     select $1, to_timestamp($2 / 1000.0) - n * interval '1 day', 0, 0, 2 from unnest(array[1, 28]) as n`,
+    [wallet, today + 7_200_000],
+  );
+  await computeRisk();
+  expect(
+    await q(`select volatility > 0 as varied, max_drawdown, days from portfolio.wallet_risks where timeframe = '30d'`),
+  ).toEqual([{ varied: true, max_drawdown: expect.closeTo(1 / 11, 9), days: 25 }]);
+});
+
 test('a new computation replaces the correlations of the last one', async () => {
   await recordPrices(
     tokens[0]!,

@@ -101,6 +101,15 @@ test('every point once over all pages, and a late snapshot shows at once', async
   expect((await all()).values).toEqual([...expected, 14].sort((a, b) => a - b).map(String));
 });
 
+test('a value of which no part is known is null, and counts for no extreme', async () => {
+  await record(2, ['2022-03-01T10:00:00Z', 50], ['2022-03-01T10:05:00Z', 0, 0, 3], ['2022-03-01T11:00:00Z', 0, 0, 3]);
+  const { json } = await history('from=2022-03-01T00:00:00Z&to=2022-03-02T00:00:00Z', 2);
+  expect(json.points).toMatchObject([
+    { valueUsd: null, lowUsd: '50', highUsd: '50', pricedTokens: 0, unpricedTokens: 3 },
+    { valueUsd: null, lowUsd: null, highUsd: null, pricedTokens: 0, unpricedTokens: 3 },
+  ]);
+});
+
 const soon = new Date(Date.now() + 60_000).toISOString();
 test.each([
   ['an inverted range', 'from=2020-03-02T00:00:00Z&to=2020-03-01T00:00:00Z', 'query.to', 'after from'],

@@ -38,6 +38,14 @@ test('`minValue` counts exactly the wallets that are worth as much', async () =>
   expect((await list('minValue=0')).total).toBe(5);
 });
 
+test('a wallet that is known to hold nothing is worth 0, and one of unknown value is not', async () => {
+  await importBalances([wallet(7), 'T09', daysAgo(2), 0]);
+  expect((await list()).portfolios.at(-1)).toMatchObject({ wallet: wallet(7), valueUsd: '0' });
+  const found = await list('minValue=0');
+  expect([named(found), found.total]).toEqual([[1, 2, 3, 4, 5, 7], 6]);
+  expect((await list('minValue=0.000000000000000001')).total).toBe(5);
+});
+
 test('a new price changes who is worth as much, at once', async () => {
   expect((await list('minValue=50')).total).toBe(2);
   await importPrices(['T09', daysAgo(0.5), 100]);

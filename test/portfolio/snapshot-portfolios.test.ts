@@ -132,3 +132,11 @@ test('a wallet without a value before has no move', async () => {
   await snapshot(1);
   expect(await moves()).toEqual([]);
 });
+
+test('a wallet of which nothing is known has no value, not one of zero', async () => {
+  await price(btc, '10');
+  expect(await snapshot()).toMatchObject({ wallets: 0 });
+  await hold(btc, '0');
+  await snapshot(1);
+  expect((await snapshots()).map(({ usd }) => usd)).toEqual(['0']);
+});
