@@ -4,11 +4,10 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Presets, SingleBar } from 'cli-progress';
-import { ulid } from '../shared/kernel/ulid.ts';
 import { followJob } from './follow-job.ts';
 import { type Lock, readLock } from './lock.ts';
+import { upload } from './upload.ts';
 
 interface Listed {
   dataset: string;
@@ -38,8 +37,12 @@ async function importFile(): Promise<number> {
   const { size } = await stat(file).catch(() => {
     throw new Error(`There is no file ${file}.`);
   });
-  const jobId = ulid();
-  await upload(running, `${dataset.replace('.', '/')}/${jobId}/${basename(file)}`, file, size, set);
+  const jobId = await upload(
+    running,
+    dataset,
+    { name: basename(file), content: createReadStream(file), bytes: size },
+    set,
+  );
   return follow(running.url, jobId);
 }
 
@@ -70,31 +73,6 @@ async function checkArguments({ url }: Running, dataset: string, given: string[]
     return [column, value.join('=')];
   });
   return Object.fromEntries(pairs);
-}
-
-async function upload(
-  { s3Url, importsBucket }: Running,
-  key: string,
-  file: string,
-  size: number,
-  set: Record<string, string>,
-): Promise<void> {
-  const s3 = new S3Client({
-    endpoint: s3Url,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  });
-  const metadata = { set: JSON.stringify(set) };
-  await s3.send(
-    new PutObjectCommand({
-      Bucket: importsBucket,
-      Key: key,
-      Body: createReadStream(file),
-      ContentLength: size,
-      Metadata: metadata,
-    }),
-  );
 }
 
 async function follow(url: string, jobId: string): Promise<number> {

@@ -2,12 +2,15 @@
 import { readdir } from 'node:fs/promises';
 import { MultiBar, Presets } from 'cli-progress';
 import { followJob } from './follow-job.ts';
+import type { Functions } from './functions.ts';
 import type { Operated } from './operator.ts';
+import type { ImportsBucket } from './upload.ts';
 import type { Upstreams } from './upstreams/start.ts';
 
 /** The running system, as samples use it. */
-export interface Running extends Operated {
+export interface Running extends Operated, ImportsBucket {
   upstreams: Upstreams;
+  functions: Functions;
 }
 
 /** Follows a job to its end in a progress bar. `total` is the number of rows it is expected to read. */

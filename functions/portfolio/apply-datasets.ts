@@ -5,13 +5,53 @@ import { datasets } from './datasets.ts';
 import { recordBalances } from './record-balances.ts';
 import { recordLocks } from './record-locks.ts';
 import { recordPrices } from './record-prices.ts';
+import { recordTokenNames } from './record-token-names.ts';
+import type { TokenReference } from './record-tokens.ts';
+import { recordValues } from './record-values.ts';
+import { recordWalletNames } from './record-wallet-names.ts';
+
+interface NamedToken {
+  token_symbol: string;
+  chain?: string | undefined;
+  token_address?: string | undefined;
+}
+
+function tokenOf({ chain, token_address, token_symbol }: NamedToken): TokenReference {
+  const address = token_address === undefined ? null : toBytes(token_address);
+  return { chain: chain ?? null, address, symbol: token_symbol };
+}
+
+export const wallets = handleDataset(datasets.wallets, {
+  apply: (tx, rows) =>
+    recordWalletNames(
+      tx,
+      rows.map((row) => ({
+        wallet: row.wallet_address,
+        label: row.label ?? null,
+        isTracked: row.is_tracked ?? null,
+      })),
+    ),
+});
+
+export const tokens = handleDataset(datasets.tokens, {
+  apply: (tx, rows) =>
+    recordTokenNames(
+      tx,
+      rows.map((row) => ({
+        ...tokenOf(row),
+        name: row.name ?? null,
+        decimals: row.decimals ?? null,
+        coingeckoId: row.coingecko_id ?? null,
+      })),
+    ),
+});
 
 export const prices = handleDataset(datasets.prices, {
   apply: (tx, rows) =>
     recordPrices(
       tx,
       rows.map((row) => ({
-        token: { chain: row.chain ?? null, address: null, symbol: row.token_symbol, name: row.name ?? null },
+        token: { ...tokenOf(row), name: row.name ?? null },
         // the schema requires one of the two
         recordedAt: (row.recorded_at ?? row.date)!,
         priceUsd: row.price_usd,
@@ -31,11 +71,7 @@ export const balances = handleDataset(datasets.balances, {
       tx,
       rows.map((row) => ({
         wallet: row.wallet_address,
-        token: {
-          chain: row.chain ?? null,
-          address: row.token_address === undefined ? null : toBytes(row.token_address),
-          symbol: row.token_symbol,
-        },
+        token: tokenOf(row),
         balance: row.balance,
         asOf: row.snapshot_at,
         block: row.block ?? null,
@@ -58,6 +94,20 @@ export const locks = handleDataset(datasets.locks, {
         votingPower: row.voting_power ?? null,
         asOf: row.snapshot_at,
         block: null,
+      })),
+    ),
+});
+
+export const values = handleDataset(datasets.values, {
+  apply: (tx, rows) =>
+    recordValues(
+      tx,
+      rows.map((row) => ({
+        wallet: row.wallet_address,
+        capturedAt: row.snapshot_at,
+        valueUsd: row.value_usd,
+        pricedTokens: row.priced_tokens,
+        unpricedTokens: row.unpriced_tokens,
       })),
     ),
 });
