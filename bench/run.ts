@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<void>> = {
   'snapshots-10m': async () => (await import('./rounds.ts')).benchTenMillion(),
   reads: async () => (await import('./reads.ts')).benchReads(),
   timeseries: async () => (await import('./timeseries.ts')).benchTimeseries(),
+  portfolio: async () => (await import('./portfolio.ts')).benchPortfolio(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

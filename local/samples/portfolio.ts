@@ -4,7 +4,7 @@ import { upload } from '../upload.ts';
 import { standIn as base } from '../upstreams/baserpc.ts';
 import { standIn as ethereum } from '../upstreams/ethereumrpc.ts';
 import { createMarket } from '../upstreams/market.ts';
-import { dayMs, type PastToken, pastFiles, wallets } from './portfolio-history.ts';
+import { dayMs, type PastToken, pastFiles, wallets } from '../past-portfolios.ts';
 
 /** Moves months of history to packs, and then the oldest to files, as the schedules would. */
 const moves = ['pack-partitions', 'archive-partitions'];

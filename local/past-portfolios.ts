@@ -3,7 +3,7 @@
  * end at what the chains' stand-ins answer, and the values that follow. As CSV.
  */
 import { createHash } from 'node:crypto';
-import { createMarket } from '../upstreams/market.ts';
+import { createMarket } from './upstreams/market.ts';
 
 export interface PastToken {
   symbol: string;
