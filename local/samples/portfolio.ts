@@ -1,10 +1,10 @@
 import { startJob } from '../operator.ts';
+import { dayMs, type PastToken, pastFiles, wallets } from '../past-portfolios.ts';
 import type { Running, Sample } from '../sample.ts';
 import { upload } from '../upload.ts';
 import { standIn as base } from '../upstreams/baserpc.ts';
 import { standIn as ethereum } from '../upstreams/ethereumrpc.ts';
 import { createMarket } from '../upstreams/market.ts';
-import { dayMs, type PastToken, pastFiles, wallets } from '../past-portfolios.ts';
 
 /** Moves months of history to packs, and then the oldest to files, as the schedules would. */
 const moves = ['pack-partitions', 'archive-partitions'];
