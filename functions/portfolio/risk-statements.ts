@@ -28,6 +28,9 @@ function bounds(until: Date, days: number): { since: Sql; until: Sql } {
   };
 }
 
+/** An amount as a double. Beyond these bounds, Postgres could not divide one by another, and nothing is worth that. */
+const double = (amount: Sql) => sql`case when ${amount} >= 1e-150 then least(${amount}, 1e150)::float8 else 0 end`;
+
 /** Rows of `series`, `day`, `log_return`, of the last price or value of each day in `rows` (series, at, amount). */
 function dailyReturns(rows: Sql): Sql {
   return sql`
@@ -35,7 +38,7 @@ function dailyReturns(rows: Sql): Sql {
     from (
       select series, day, log_amount, lag(log_amount) over w as before, lag(day) over w as day_before
       from (
-        select distinct on (series, day) series, day, case when amount > 0 then ln(amount::float8) end as log_amount
+        select distinct on (series, day) series, day, case when amount > 0 then ln(amount) end as log_amount
         from (select series, at, amount, date_trunc('day', at, 'UTC') as day from (${rows}) as r) as d
         order by series, day, at desc
       ) as closes
@@ -69,7 +72,7 @@ export function correlationsUntil(until: Date): Sql {
         ) as held on held.token_id = p.token_id
       order by held.held_usd desc nulls last, p.token_id limit ${maxAssets}
     ), returns as materialized (${dailyReturns(sql`
-      select p.token_id as series, p.recorded_at as at, p.price_usd as amount
+      select p.token_id as series, p.recorded_at as at, ${double(sql`p.price_usd`)} as amount
       from portfolio.price_snapshots_rows(array(select token_id from assets), ${longest.since}, ${longest.until}, '-infinity') as p`)}
     )
     ${timeframes.map(ofTimeframe).reduce((all, one) => sql`${all} union all ${one}`)}`;
@@ -100,7 +103,7 @@ export function walletRisksUntil(wallets: readonly number[], until: Date): Sql {
       ) as s on s.series = w.id`;
   return sql`
     with snapshots as materialized (
-      select wallet_id as series, captured_at as at, value_usd::float8 as amount
+      select wallet_id as series, captured_at as at, ${double(sql`value_usd`)} as amount
       from portfolio.portfolio_snapshots_rows(${wallets}::integer[], ${longest.since}, ${longest.until}, '-infinity')
       -- of which no token had a price, the value is unknown, and not zero
       where priced_tokens > 0 or unpriced_tokens = 0

@@ -50,13 +50,16 @@ function syncEscrow(escrow: EscrowDeclaration, run: Run): Promise<'done' | 'cont
         const accounts = wallets.map(({ address }) => address);
         const held = await heldLocks(escrow, accounts);
         const { locks, failures } = await escrow.read(client, block, accounts, [...held.keys()]);
-        const absurd = locks.filter(({ endSeconds }) => (endSeconds ?? 0n) > maxEndSeconds);
+        const absurd = locks.filter(({ endSeconds, amount }) => (endSeconds ?? 0n) > maxEndSeconds || amount < 0n);
         await quarantine(source, run.jobId, [
           ...failures.map(({ unit, reason }) => ({
             unit: unit.startsWith('0x') ? unit : `${protocol}:${unit}`,
             reason,
           })),
-          ...absurd.map(({ id, endSeconds }) => ({ unit: `${protocol}:${id}`, reason: `It ends at ${endSeconds}.` })),
+          ...absurd.map(({ id, endSeconds, amount }) => ({
+            unit: `${protocol}:${id}`,
+            reason: `A lock of ${amount} that ends at ${endSeconds} is none.`,
+          })),
         ]);
         return locks
           .filter((lock) => !absurd.includes(lock))
