@@ -75,6 +75,20 @@ module.exports = {
       to: { path: 'node_modules/(pg|pg-copy-streams|ioredis|@aws-sdk|hyparquet[^/]*|rate-limiter-flexible)/' },
     },
     {
+      name: 'viem-only-in-sources',
+      comment: 'Chains are read through one client, with our budgets and retries.',
+      severity: 'error',
+      from: { path: '^(functions|shared|infra|local)/', pathNot: '^functions/[^/]+/sources/' },
+      to: { path: 'node_modules/viem/' },
+    },
+    {
+      name: 'apis-do-not-load-viem',
+      comment: 'It takes longer to load than the rest of an API function.',
+      severity: 'error',
+      from: { path: '^functions/[^/]+/api\\.ts$' },
+      to: { path: 'node_modules/viem/', reachable: true },
+    },
+    {
       name: 'cdk-only-in-infra',
       comment: 'aws-cdk-lib describes what is deployed, nothing else.',
       severity: 'error',

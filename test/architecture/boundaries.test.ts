@@ -26,6 +26,8 @@ const violations: [rule: string, file: string, imports: string, target?: string]
   ['infra-reads-declarations-only', 'infra/a.ts', '../functions/music/domain.ts', 'functions/music/domain.ts'],
   ['local-runs-what-synth-wrote', 'local/a.ts', '../shared/db/b.ts', 'shared/db/b.ts'],
   ['drivers-only-in-shared', 'functions/music/a.ts', 'pg'],
+  ['viem-only-in-sources', 'functions/music/a.ts', 'viem'],
+  ['apis-do-not-load-viem', 'functions/music/api.ts', 'viem'],
   ['cdk-only-in-infra', 'shared/db/a.ts', 'aws-cdk-lib'],
   ['no-cycles', 'shared/db/a.ts', './b.ts', 'shared/db/b.ts'],
 ];
