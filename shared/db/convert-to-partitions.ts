@@ -45,6 +45,7 @@ const defaults = { lockMs: 40, giveUpAfterMs: 300_000, onStep: async () => {} };
  */
 export async function convertToPartitions(table: PartitionedTable, options: ConversionOptions = {}): Promise<boolean> {
   const run = { ...defaults, now: new Date(), ...options };
+  if (await inTransaction((tx) => isPartitioned(tx, table))) return false;
   const isDone = await inSession(`conversion of ${nameOf(table)}`, { lockMs: 0, statementMs: 0 }, async () => {
     if (await inTransaction((tx) => isPartitioned(tx, table))) return false;
     const conversion = await locked(run, (tx) => prepare(tx, table, run.now));

@@ -177,7 +177,12 @@ test('a new database is migrated once, and its roles have only their own rights'
   const folder = new URL('../../migrations/', import.meta.url);
   const tables = partitionedTablesOf(domains);
   expect((await migrateDatabase(folder, tables)).length).toBeGreaterThanOrEqual(6);
-  expect(await migrateDatabase(folder, tables)).toEqual([]);
+  // a table that declares partitions later is converted
+  const scrapes = ['edition_price_scrape', 'player_price_scrape'].map((table) => ({
+    ...{ schema: 'wallets', name: table },
+    partitions: { by: 'month', column: 'scraped_at', ahead: 1 } as const,
+  }));
+  expect(await migrateDatabase(folder, [...tables, ...scrapes])).toEqual([]);
   const as = async (role: string, statement: string) => {
     const { username, password } = Object.fromEntries(values)[role]!;
     const [host, port] = inject('services').writer.split(':');
@@ -195,6 +200,13 @@ test('a new database is migrated once, and its roles have only their own rights'
   expect(await as('writer', `insert into collections.collections (slug) values ('x')`)).toBe('done');
   expect(await as('writer', 'create table collections.more (id integer)')).toBe(denied);
   expect(await as('writer', 'vacuum wallets.sets')).toBe('done');
+  expect(
+    await as(
+      'writer',
+      `insert into wallets.player_price_scrape values ('Moses', now() + interval '3 months', 1, 1, 1)`,
+    ),
+  ).toBe('done');
+  expect(await as('reader', 'select * from wallets.edition_price_scrape')).toBe('done');
   expect(await as('reader', 'select * from collections.collections')).toBe('done');
   expect(await as('reader', `select * from platform.take_up_cache_generation('x')`)).toBe('done');
   expect(await as('reader', `insert into collections.collections (slug) values ('y')`)).toBe(denied);
