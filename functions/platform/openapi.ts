@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { problemType } from '../../shared/http/problem.ts';
 import type { Domain } from '../../shared/kernel/domain.ts';
@@ -168,7 +169,12 @@ function toJsonSchema(schema: z.ZodType, schemas: Json): Json {
   const { $schema, $defs, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Json & {
     $defs?: Json;
   };
-  for (const [name, definition] of Object.entries($defs ?? {})) schemas[name] = relink(definition);
+  for (const [name, definition] of Object.entries($defs ?? {})) {
+    const linked = relink(definition);
+    if (schemas[name] !== undefined && !isDeepStrictEqual(schemas[name], linked))
+      throw new Error(`Two schemas have the id ${name}. Rename one of them.`);
+    schemas[name] = linked;
+  }
   return relink(rest) as Json;
 }
 

@@ -63,7 +63,7 @@ export const holding = z
     disputedSince: timestamp.nullable(),
     valueUsd: decimal.nullable(),
   })
-  .meta({ id: 'Holding' });
+  .meta({ id: 'TokenHolding' });
 
 /** What a wallet holds, and what it is worth. */
 export const portfolio = z

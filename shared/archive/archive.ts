@@ -36,7 +36,7 @@ import { type Exported, exportMonth, type Month, nameOf, packsHash } from './exp
 import { monthsToArchive } from './months.ts';
 import { deleteFile, keyOf, putFile, putManifest } from './objects.ts';
 import { footerMarkOf } from './read-file.ts';
-import { type MonthState, type NextVersion, setState, stateOf } from './state.ts';
+import { type MonthState, moveTo, type NextVersion, setState, stateOf } from './state.ts';
 import { verifyFile } from './verify.ts';
 
 /** The points between two side effects. A run killed at any of them loses nothing. */
@@ -171,7 +171,7 @@ async function exportAndUpload(
   if (current?.next && current.next.key !== current.file?.key) await deleteFile(current.next.key);
   const key = keyOf(name, month.day, `v${Date.now()}-${randomBytes(4).toString('hex')}`);
   const next: NextVersion = { key };
-  await setState(name, month, 'exporting', 'next = $4', [JSON.stringify(next)]);
+  await moveTo(name, month, 'exporting', 'next = $4', [JSON.stringify(next)]);
   await reach('begun');
   const folder = await mkdtemp(join(tmpdir(), 'tributary-archive-'));
   try {
@@ -179,13 +179,13 @@ async function exportAndUpload(
     const exported = await inTransaction((tx) => exportMonth(tx, table, month, path, current?.file), 'repeatable read');
     await reach('written');
     const manifest = await manifestOf(exported, path);
-    await setState(name, month, 'exported', 'next = $4', [JSON.stringify({ ...next, manifest })]);
+    await moveTo(name, month, 'exported', 'next = $4', [JSON.stringify({ ...next, manifest })]);
     await reach('exported');
     const { etag, bytes } = await putFile(key, path);
     await reach('put');
     await putManifest(key, manifest);
     await reach('described');
-    await setState(name, month, 'uploaded', 'next = $4', [JSON.stringify({ ...next, manifest, etag, bytes })]);
+    await moveTo(name, month, 'uploaded', 'next = $4', [JSON.stringify({ ...next, manifest, etag, bytes })]);
     await reach('uploaded');
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -211,12 +211,12 @@ async function verify(name: string, month: Month, next: NextVersion, reach: Reac
   const problem = await verifyFile({ month: month.day, key, etag, bytes, rows: manifest.rows, manifest });
   await reach('read back');
   if (problem !== undefined) {
-    await setState(name, month, 'exporting');
+    await moveTo(name, month, 'exporting');
     throw new Integrity(`A file of the archive is not what was exported: ${problem}. Nothing was dropped.`, {
       details: { key },
     });
   }
-  await setState(name, month, 'verified');
+  await moveTo(name, month, 'verified');
   await reach('verified');
 }
 
@@ -224,13 +224,13 @@ async function switchReaders(name: string, month: Month, { next, file }: MonthSt
   const { key, etag, bytes, manifest } = next as Required<NextVersion>;
   await inTransaction(async (tx) => {
     await setState(
+      tx,
       name,
       month,
       'switched',
       `previous_key = key, key = $4, etag = $5, bytes = $6, rows = $7, manifest = $8, next = null,
        read_since = clock_timestamp(), held_until = null`,
       [key, etag, bytes, manifest.rows, JSON.stringify(manifest)],
-      tx,
     );
     await tx.query('update platform.tiers set archived_until = greatest(archived_until, $2) where name = $1', [
       name,
@@ -244,7 +244,7 @@ async function switchReaders(name: string, month: Month, { next, file }: MonthSt
 /** Stores which partition is about to be detached, so that it is found again afterwards. */
 async function beginDetach(session: Session, name: string, month: Month): Promise<void> {
   const partition = await packsOf(session, name, month);
-  await setState(name, month, 'detaching', 'partition = $4', [partition ? JSON.stringify(partition) : null]);
+  await moveTo(name, month, 'detaching', 'partition = $4', [partition ? JSON.stringify(partition) : null]);
 }
 
 async function packsOf(session: Session, name: string, { from, to }: Month) {
@@ -274,7 +274,7 @@ async function drop(
   await session.query(`alter table ${name}_packed attach partition ${partition!.name} ${partition!.bounds}`);
   log.warn('packs changed after their export, and are exported again', { table: name, month: month.day });
   await reach('attached again');
-  await setState(name, month, 'exporting', 'partition = null');
+  await moveTo(name, month, 'exporting', 'partition = null');
 }
 
 /** Drops the detached partition in the transaction that compares it with what was exported. False if they differ. */
@@ -295,7 +295,7 @@ function dropIfArchived(
       await reach('compared');
       await tx.query(`drop table ${partition.name}`);
     }
-    await setState(name, month, 'dropped', 'partition = null', [], tx);
+    await setState(tx, name, month, 'dropped', 'partition = null');
     return true;
   });
 }
@@ -312,5 +312,5 @@ async function assertFileStands(file: MonthFile): Promise<void> {
 async function deletePrevious(name: string, month: Month, key: string, reach: Reach): Promise<void> {
   await deleteFile(key);
   await reach('previous version deleted');
-  await setState(name, month, 'dropped', 'previous_key = null');
+  await moveTo(name, month, 'dropped', 'previous_key = null');
 }

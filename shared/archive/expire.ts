@@ -1,13 +1,12 @@
 /** Deletes the files that are past their retention. */
 import { inSession } from '../db/session.ts';
 import { tiersSession } from '../db/tiers.ts';
-import { inTransaction } from '../db/transaction.ts';
 import type { TieredTable } from '../kernel/table.ts';
 import { log } from '../observability/log.ts';
 import { type ArchiveOptions, defaultGraceMs } from './archive.ts';
 import { nameOf } from './export.ts';
 import { deleteFile } from './objects.ts';
-import { monthOf, setState } from './state.ts';
+import { monthOf, moveTo } from './state.ts';
 
 const dayMs = 86_400_000;
 
@@ -40,6 +39,6 @@ export async function expireFiles(
        where name = $1 and state = 'dropped' and previous_key is null and month + interval '1 month' <= $2`,
       [name, new Date(now.getTime() - keptDays * dayMs)],
     );
-    for (const { month } of expired) await inTransaction((tx) => setState(name, monthOf(month), 'expired', '', [], tx));
+    for (const { month } of expired) await moveTo(name, monthOf(month), 'expired');
   });
 }

@@ -64,7 +64,7 @@ async function insertRows(
     restored += rowCount ?? 0;
   }
   await assertComplete(tx, table, month, file);
-  await setState(name, month, 'restored', 'held_until = $4', [heldUntil], tx);
+  await setState(tx, name, month, 'restored', 'held_until = $4', [heldUntil]);
   await tx.query(
     `update platform.tiers set archived_until = least(archived_until, coalesce(
        (select max(month) + interval '1 month' from platform.archives

@@ -62,26 +62,34 @@ export async function stateOf(
   };
 }
 
+/** Moves a month to a state, and sets other columns of its row, in a transaction of its own. */
+export function moveTo(
+  table: string,
+  month: Month,
+  state: State,
+  set?: string,
+  values?: readonly unknown[],
+): Promise<void> {
+  return inTransaction((tx) => setState(tx, table, month, state, set, values));
+}
+
 /** Moves a month to a state, and sets other columns of its row. `set` is SQL; its parameters begin with $4. */
 export async function setState(
+  tx: Transaction,
   table: string,
   { day }: Month,
   state: State,
   set = '',
   values: readonly unknown[] = [],
-  tx?: Transaction,
 ): Promise<void> {
-  const update = async (on: Transaction) => {
-    await on.query(
-      `insert into platform.archives as a (name, month, state) values ($1, $2, $3)
-       on conflict (name, month) do nothing`,
-      [table, day, state],
-    );
-    await on.query(
-      `update platform.archives set state = $3, changed_at = now()${set === '' ? '' : `, ${set}`}
-       where name = $1 and month = $2`,
-      [table, day, state, ...values],
-    );
-  };
-  await (tx ? update(tx) : inTransaction(update));
+  await tx.query(
+    `insert into platform.archives as a (name, month, state) values ($1, $2, $3)
+     on conflict (name, month) do nothing`,
+    [table, day, state],
+  );
+  await tx.query(
+    `update platform.archives set state = $3, changed_at = now()${set === '' ? '' : `, ${set}`}
+     where name = $1 and month = $2`,
+    [table, day, state, ...values],
+  );
 }

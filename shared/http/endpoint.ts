@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { Sql } from 'sql-template-tag';
 import * as z from 'zod';
 import { type Archived, type ArchivedRange, withoutFiles } from '../archive/archived.ts';
-import { readArchived } from '../archive/read.ts';
 import type { CachedView, Loaded, Source } from '../cache/view.ts';
 import { readProvably } from '../db/read.ts';
 import type { Operation, OperationInput, OperationResponse } from '../kernel/operation.ts';
@@ -235,7 +234,7 @@ async function loadBody<O extends Operation>(
   source: Source,
 ): Promise<Loaded> {
   const ranges = reading.archived?.(input) ?? [];
-  const { archived, areFilesRead } = await readArchived(ranges, source, operation.workload);
+  const { archived, areFilesRead } = await archivedFor(ranges, source, operation.workload);
   const statement = reading.statement(input, archived);
   const isMissingOrIncomplete = ([row]: BodyRow[]) =>
     reading.fetchMissing !== undefined && (row === undefined || row.incomplete === true);
@@ -258,6 +257,13 @@ async function loadBody<O extends Operation>(
   const [row] = result.rows;
   if (!row) return { evidence, status: 404, body: notFoundBody(operation), asOf, servedBy };
   return { evidence, status: 200, body: row.body, asOf: row.as_of ?? asOf, live: row.live ?? false, servedBy };
+}
+
+/** What reads files is loaded by the reads that need it. */
+async function archivedFor(ranges: readonly ArchivedRange[], source: Source, workload: Operation['workload']) {
+  if (ranges.length === 0) return { archived: withoutFiles(ranges), areFilesRead: false };
+  const { readArchived } = await import('../archive/read.ts');
+  return readArchived(ranges, source, workload);
 }
 
 /** The same bytes for every client, without a correlation id, so that "not found" can be cached. */

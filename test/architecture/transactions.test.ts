@@ -16,6 +16,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const exceptions = [
   // COPY streams rows from memory to `tx`
   'shared/db/stage-rows.ts: pipeline(Readable.from(encodeCopy(',
+  // a month goes into its file, or comes back from it, in one snapshot; the file takes the rows as they stream
+  'shared/archive/export.ts: ',
+  'shared/archive/restore.ts: fileChunks(',
+  // where a test kills the archive
+  'shared/archive/archive.ts: reach(',
   // only another connection sees what was committed after the snapshot
   'functions/wallets/refresh-snapshots.ts: query<{ wallet_address: Buffer }>(',
 ];
