@@ -71,6 +71,8 @@ function syncChain(chain: ChainName, tokens: readonly ChainToken[], run: Run): P
       job: jobs.syncBalances,
       chain,
       walletsPerBatch: Math.max(1, Math.floor(callsPerBatch / tokens.length)),
+      // only tokens are quarantined, and the shares of wallets in them
+      quarantinePrefix: '',
       async read(client, block, wallets) {
         known ??= await withDecimals(client, block, tokens, run);
         return readBalances(client, block, wallets, known, run);

@@ -2,7 +2,7 @@ import sql from 'sql-template-tag';
 import { query } from '../../shared/db/read.ts';
 import type { Transaction } from '../../shared/db/transaction.ts';
 import type { Run } from '../../shared/jobs/job.ts';
-import { quarantine } from '../../shared/jobs/quarantine.ts';
+import { quarantine, release } from '../../shared/jobs/quarantine.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { toBytes } from '../../shared/kernel/address.ts';
 import { jobNameOf } from '../../shared/kernel/job.ts';
@@ -41,26 +41,32 @@ export const syncLocks = handleJob(jobs.syncLocks, async ({ step, ...run }) =>
 
 function syncEscrow(escrow: EscrowDeclaration, run: Run): Promise<'done' | 'continue'> {
   const { protocol, chain } = escrow;
+  const unitOf = (name: string) => `${protocol}:${name}`;
   return syncWallets<ReadLock>(
     {
       job: jobs.syncLocks,
       chain,
       walletsPerBatch,
+      quarantinePrefix: unitOf(''),
       async read(client, block, wallets) {
         const accounts = wallets.map(({ address }) => address);
         const held = await heldLocks(escrow, accounts);
         const { locks, failures } = await escrow.read(client, block, accounts, [...held.keys()]);
         const absurd = locks.filter(({ endSeconds, amount }) => (endSeconds ?? 0n) > maxEndSeconds || amount < 0n);
-        await quarantine(source, run.jobId, [
-          ...failures.map(({ unit, reason }) => ({
-            unit: unit.startsWith('0x') ? unit : `${protocol}:${unit}`,
-            reason,
-          })),
+        const failed = [
+          ...failures.map(({ unit, reason }) => ({ unit: unitOf(unit), reason })),
           ...absurd.map(({ id, endSeconds, amount }) => ({
-            unit: `${protocol}:${id}`,
+            unit: unitOf(id),
             reason: `A lock of ${amount} that ends at ${endSeconds} is none.`,
           })),
-        ]);
+        ];
+        await quarantine(source, run.jobId, failed);
+        const isFailed = new Set(failed.map(({ unit }) => unit));
+        const read = [...accounts, ...locks.map(({ id }) => id)].map(unitOf);
+        await release(
+          source,
+          read.filter((unit) => !isFailed.has(unit)),
+        );
         return locks
           .filter((lock) => !absurd.includes(lock))
           .map((lock) => ({ ...lock, block, unlockAt: unlockOf(lock, held.get(lock.id)) }));

@@ -27,6 +27,8 @@ export interface WalletSync<Row> {
   job: JobDeclaration;
   chain: ChainName;
   walletsPerBatch: number;
+  /** What the names of quarantined wallets begin with: `veAERO:`. One that fails on a chain is still read on the others. */
+  quarantinePrefix: string;
   read(chain: Chain, block: Block, wallets: readonly TrackedWallet[]): Promise<Row[]>;
   apply(tx: Transaction, rows: readonly Row[]): Promise<Changed>;
 }
@@ -118,12 +120,12 @@ async function headOf(chain: Chain, name: ChainName): Promise<Block> {
 }
 
 function nextWallets(
-  { job, walletsPerBatch }: Pick<WalletSync<unknown>, 'job' | 'walletsPerBatch'>,
+  { job, walletsPerBatch, quarantinePrefix }: Pick<WalletSync<unknown>, 'job' | 'walletsPerBatch' | 'quarantinePrefix'>,
   after: number,
 ): Promise<TrackedWallet[]> {
   return query<TrackedWallet>(
     sql`select id, portfolio.wallet_name(address) as address from portfolio.wallets
-        where is_tracked and id > ${after} and ${isDue(job, sql`portfolio.wallet_name(address)`)}
+        where is_tracked and id > ${after} and ${isDue(job, sql`${quarantinePrefix}::text || portfolio.wallet_name(address)`)}
         order by id limit ${walletsPerBatch}`,
     'sync',
   );

@@ -101,7 +101,7 @@ test('an account with more locks than anybody keeps is left out', async () => {
   for (let id = 1n; id <= 501n; id++) base.locks.locks.push({ id, owner: bob, amount: unit, end: inAYear, fromBlock });
   lock(base, 900n, alice, unit, inAYear);
   expect(await runJob('syncLocks')).toMatchObject({ status: 'succeeded', rows_applied: 1 });
-  expect(await q('select unit from platform.quarantine')).toEqual([{ unit: bob }]);
+  expect(await q('select unit from platform.quarantine')).toEqual([{ unit: `veAERO:${bob}` }]);
 });
 
 test('a lock whose owner cannot be asked for is not burned: it still has its amount', async () => {
@@ -123,4 +123,23 @@ test('a lock whose owner cannot be asked for is not burned: it still has its amo
   );
   expect(locks).toEqual([{ id: '18', owner: null, amount: 0n, endSeconds: null, votingPower: 0n }]);
   expect(failures).toEqual([{ unit: '17', reason: 'out of gas' }]);
+});
+
+test('an account that fails on one chain is still read on the other, and is released when it is read again', async () => {
+  const fromBlock = base.head();
+  for (let id = 1n; id <= 501n; id++) base.locks.locks.push({ id, owner: bob, amount: unit, end: inAYear, fromBlock });
+  lock(ethereum, 1n, bob, unit, inAYear);
+  await runJob('syncLocks');
+  lock(ethereum, 1n, bob, 2n * unit, inAYear);
+  await runJob('syncLocks');
+  expect(await locks()).toMatchObject([{ id: bob, amount: '2' }]);
+  expect(await q('select unit, attempts from platform.quarantine')).toEqual([{ unit: `veAERO:${bob}`, attempts: 1 }]);
+  base.locks.locks = [];
+  lock(base, 17n, alice, unit, 2n ** 255n);
+  await q('update platform.quarantine set retry_at = now()');
+  await runJob('syncLocks');
+  expect(await q('select unit from platform.quarantine')).toEqual([{ unit: 'veAERO:17' }]);
+  lock(base, 17n, alice, unit, inAYear);
+  await runJob('syncLocks');
+  expect(await q('select unit from platform.quarantine')).toEqual([]);
 });
