@@ -13,6 +13,7 @@ import type { Condition } from './alert-shapes.ts';
 import { jobs } from './jobs.ts';
 
 const maxAlerts = 100;
+const maxUrlLength = 2_000;
 
 /**
  * Creates an alert, armed, and queues its first evaluation. The secret of its webhooks is in this answer only.
@@ -21,8 +22,8 @@ const maxAlerts = 100;
  * @throws Conflict      the key has 100 alerts
  */
 export const createAlert = respond(alertOperations.createAlert, async ({ body }, { keyId }) => {
-  const { condition, marginPercent, webhookUrl } = body;
-  await assertReachable(webhookUrl);
+  const { condition, marginPercent } = body;
+  const webhookUrl = await reachable(body.webhookUrl);
   const observed = await observedBy(condition);
   const { direction, threshold } = levelOf(condition);
   const windowDays = condition.kind === 'drawdown' ? condition.windowDays : null;
@@ -41,15 +42,18 @@ export const createAlert = respond(alertOperations.createAlert, async ({ body },
   return { ...alert, webhookSecret: secretText(secret) };
 });
 
-async function assertReachable(url: string): Promise<void> {
+/** A URL in its canonical form. @throws InvalidInput  it does not lead to the public internet, or is too long */
+async function reachable(text: string): Promise<string> {
   // no other operation needs it, so the others start without it
   const { RefusedTarget, resolveTarget } = await import('../../shared/webhook/address.ts');
   try {
-    await resolveTarget(url);
+    const { href } = (await resolveTarget(text)).url;
+    if (href.length <= maxUrlLength) return href;
   } catch (error) {
     if (error instanceof RefusedTarget) throw invalid('webhookUrl', error.message);
     throw error;
   }
+  throw invalid('webhookUrl', `must have at most ${maxUrlLength} characters, with its escapes`);
 }
 
 /** Two requests of one key take turns, so that both count the other's alert. */

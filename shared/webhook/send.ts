@@ -1,6 +1,7 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
+import { log } from '../observability/log.ts';
 import { RefusedTarget, resolveTarget, type Target } from './address.ts';
 
 /** A message to post, as JSON. */
@@ -29,7 +30,10 @@ export async function send(message: Message, timeoutMs: number): Promise<Outcome
     if (error instanceof RefusedTarget) return `The URL ${error.message}.`;
     throw error;
   }
-  const status = await post(target, message, timeoutMs);
+  const status = await post(target, message, timeoutMs).catch((error: unknown) => {
+    log.error('webhook not sent', { error });
+    return 'The request could not be made.';
+  });
   if (typeof status === 'string') return status;
   return status >= 200 && status < 300 ? undefined : `The receiver answered with ${status}.`;
 }
