@@ -8,9 +8,19 @@ import { snapshotPortfolios } from './snapshot-portfolios.ts';
 import { syncBalances } from './sync-balances.ts';
 import { syncLocks } from './sync-locks.ts';
 import { syncPrices } from './sync-prices.ts';
+import { trackWallets } from './track-wallets.ts';
 
 export const handler = createEtl(
   portfolio,
-  { syncPrices, syncBalances, syncLocks, snapshotPortfolios, computeRisk, evaluateAlerts, deliverWebhooks },
+  {
+    trackWallets,
+    syncPrices,
+    syncBalances,
+    syncLocks,
+    snapshotPortfolios,
+    computeRisk,
+    evaluateAlerts,
+    deliverWebhooks,
+  },
   datasets,
 );

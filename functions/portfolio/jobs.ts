@@ -1,4 +1,6 @@
 /** The jobs of the portfolio domain. */
+import * as z from 'zod';
+import { address } from '../../shared/kernel/address.ts';
 import { defineJobs } from '../../shared/kernel/job.ts';
 import { alchemyprices } from '../upstreams/alchemyprices.ts';
 import { baserpc } from '../upstreams/baserpc.ts';
@@ -8,6 +10,14 @@ import { ethereumrpc } from '../upstreams/ethereumrpc.ts';
 import { events } from './events.ts';
 
 export const jobs = defineJobs('portfolio', {
+  trackWallets: {
+    summary: 'Begins to track wallets, or stops it: at most 40 per job.',
+    lane: 'prompt',
+    params: z.strictObject({
+      wallets: z.array(address).min(1).max(40),
+      isTracked: z.boolean().default(true),
+    }),
+  },
   syncPrices: {
     summary: 'Records the prices of tokens, and compares sources.',
     lane: 'bulk',
