@@ -1,10 +1,11 @@
 import sql, { raw, type Sql } from 'sql-template-tag';
+import { withoutFiles } from '../../shared/archive/archived.ts';
 import { commit } from '../../shared/changes/commit.ts';
 import { closedUntil, lateTableOf } from '../../shared/db/tiers.ts';
 import { addProgress } from '../../shared/jobs/job.ts';
 import { handleJob } from '../../shared/jobs/run-job.ts';
 import { jobs } from './jobs.ts';
-import { maxPriceAgeDays } from './value-portfolios.ts';
+import { archivedPrices, balancesAt, pricesAt } from './value-portfolios.ts';
 
 const table = 'portfolio.portfolio_snapshots';
 const intervalMs = 5 * 60_000;
@@ -12,11 +13,11 @@ const intervalMs = 5 * 60_000;
 const minMove = 0.2;
 
 /**
- * Records what the tracked wallets are worth at the last full five minutes, and the assets that moved a wallet's value by
+ * Records what the tracked wallets were worth at the last full five minutes, and the assets that moved a wallet's value by
  * more than 20 % since its last snapshot. A snapshot that exists stays, so that a message delivered twice changes nothing.
  *
- * A token whose last price is older than three days counts as unpriced, as where portfolios are read. A wallet of which no
- * balance is known has no snapshot.
+ * The balances and prices are those of that time, however late it is taken, as where portfolios are read with `at`. A wallet
+ * of which no balance is known has no snapshot.
  */
 export const snapshotPortfolios = handleJob(jobs.snapshotPortfolios, async (run) => {
   const capturedAt = new Date(Math.floor(Date.now() / intervalMs) * intervalMs);
@@ -34,19 +35,22 @@ export const snapshotPortfolios = handleJob(jobs.snapshotPortfolios, async (run)
 
 /** Every part of it sees what was before the statement. */
 function snapshotStatement(capturedAt: Date, target: string): Sql {
+  const wallets = sql`select id from portfolio.wallets where is_tracked`;
+  // nothing of the last three days is in files
+  const archived = withoutFiles([archivedPrices(wallets, capturedAt)]);
   return sql`
-    with held as materialized (
-      select w.id as wallet_id, b.token_id, b.balance * p.price_usd as value_usd, p.source
-      from portfolio.wallets w join portfolio.token_balances b on b.wallet_id = w.id
-        left join portfolio.latest_prices p on p.token_id = b.token_id
-          and p.recorded_at >= ${capturedAt}::timestamptz - make_interval(days => ${maxPriceAgeDays})
-      where w.is_tracked and b.balance > 0
+    with balances as materialized (${balancesAt(wallets, capturedAt)}),
+    prices as materialized (
+      ${pricesAt(sql`select distinct token_id from balances where balance > 0`, capturedAt, archived)}
+    ), held as materialized (
+      select b.wallet_id, b.token_id, b.balance * p.price_usd as value_usd, p.source
+      from balances b left join prices p on p.token_id = b.token_id where b.balance > 0
     ), captured as (
       insert into ${raw(target)} (wallet_id, captured_at, value_usd, priced_tokens, unpriced_tokens)
       select w.id, ${capturedAt}::timestamptz, coalesce(sum(h.value_usd), 0), count(h.value_usd),
         count(h.token_id) - count(h.value_usd)
       from portfolio.wallets w left join held h on h.wallet_id = w.id
-      where w.is_tracked and exists (select from portfolio.token_balances b where b.wallet_id = w.id)
+      where w.is_tracked and w.id in (select wallet_id from balances)
       group by w.id order by w.id
       on conflict (wallet_id, captured_at) do nothing
       returning wallet_id

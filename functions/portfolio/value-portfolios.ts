@@ -62,7 +62,7 @@ export function pricesAt(tokens: Sql, at: Date, archived: Archived): Sql {
 }
 
 /** Rows of `wallet_id`, `token_id`, `balance`, `observed_at`, `since`: every balance known at an instant, zeros too. */
-function balancesAt(wallets: Sql, at: Date): Sql {
+export function balancesAt(wallets: Sql, at: Date): Sql {
   return sql`
     select b.wallet_id, b.token_id, b.since, coalesce(past.balance, b.balance) as balance,
       coalesce(past.observed_at, b.as_of) as observed_at

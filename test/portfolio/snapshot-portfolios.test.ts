@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createPortfolio } from '../support/portfolio.ts';
+import { portfolioImports } from '../support/portfolios.ts';
 
-const { q, runJob, addToken, addWallet } = await createPortfolio();
+const domain = await createPortfolio();
+const { q, runJob, addToken, addWallet, call } = domain;
+const { importBalances, importPrices } = portfolioImports(domain);
 const addressOf = (n: number) => `0x${n.toString(16).padStart(40, '0')}`;
 const minuteMs = 60_000;
 let [alice, btc, eth, dust] = [0, 0, 0, 0];
@@ -18,13 +21,13 @@ afterEach(() => vi.restoreAllMocks());
 const price = (token: number, usd: string, source = 'defillama', ageHours = 0) =>
   q(
     `insert into portfolio.latest_prices (token_id, recorded_at, first_recorded_at, price_usd, source)
-     values ($1, now() - make_interval(mins => $2), '-infinity', $3, $4)
+     values ($1, now() - make_interval(mins => $2 + 6), '-infinity', $3, $4)
      on conflict (token_id) do update set recorded_at = excluded.recorded_at, price_usd = excluded.price_usd, source = excluded.source`,
     [token, ageHours * 60, usd, source],
   );
 const hold = (token: number, balance: string, wallet = alice) =>
   q(
-    `insert into portfolio.token_balances (wallet_id, token_id, balance, as_of, since) values ($1, $2, $3, now(), now())
+    `insert into portfolio.token_balances (wallet_id, token_id, balance, as_of, since) values ($1, $2, $3, now() - interval '6 minutes', now() - interval '6 minutes')
      on conflict (wallet_id, token_id) do update set balance = excluded.balance`,
     [wallet, token, balance],
   );
@@ -139,4 +142,22 @@ test('a wallet of which nothing is known has no value, not one of zero', async (
   await hold(btc, '0');
   await snapshot(1);
   expect((await snapshots()).map(({ usd }) => usd)).toEqual(['0']);
+});
+
+test('a snapshot that is taken late has the balances and prices of its time, as `at` does', async () => {
+  const [address, intervalMs] = [addressOf(1), 5 * minuteMs];
+  const at = Math.floor(Date.now() / intervalMs) * intervalMs;
+  const [before, after] = [at - minuteMs, at + 1].map((ms) => new Date(ms).toISOString()) as [string, string];
+  await importBalances([address, 'BTC', before, 2], [address, 'BTC', after, 3]);
+  await importBalances([address, 'ETH', before, 1], [address, 'DUST', after, 1]);
+  await importPrices(['BTC', before, 10], ['BTC', after, 100], ['ETH', after, 5]);
+  // the time of the snapshot, whatever has passed since
+  vi.spyOn(Date, 'now').mockImplementation(() => at + intervalMs - 1);
+  await runJob('snapshotPortfolios');
+  vi.restoreAllMocks();
+  const { json } = await call(`/v1/portfolios/${address}?at=${new Date(at).toISOString()}`);
+  expect(json).toMatchObject({ valueUsd: '20', pricedTokens: 1, unpricedTokens: 1 });
+  expect(await snapshots()).toMatchObject([
+    { wallet_id: alice, captured_at: new Date(at), usd: '20', priced: 1, unpriced: 1 },
+  ]);
 });
