@@ -100,7 +100,8 @@ async function fill(client: pg.Client): Promise<void> {
      select t, date_trunc('day', now()), (1 + (t * 7) % 1000) / 10.0, 'import', now() - interval '1 year' from generate_series(1, ${tokens}) as t`,
   ])
     await client.query(statement);
-  await client.query('set session_replication_role = origin; vacuum analyze');
+  await client.query('set session_replication_role = origin');
+  await client.query('vacuum analyze');
 }
 
 interface Statement {
