@@ -28,7 +28,8 @@ export function historyRange(
 ): Range {
   const now = new Date();
   const until = to === undefined ? now : new Date(to);
-  const since = from === undefined ? new Date(until.getTime() - limits.defaultDays * dayMs) : new Date(from);
+  const byDefault = Math.max(firstInstant.getTime(), until.getTime() - limits.defaultDays * dayMs);
+  const since = new Date(from ?? byDefault);
   if (since < firstInstant || since >= now)
     throw refused('from', `must be from ${firstInstant.toISOString()} until now`, 'The range has no past.');
   if (since >= until) throw refused('to', 'must be after from', 'The range is inverted.');

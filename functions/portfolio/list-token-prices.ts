@@ -91,7 +91,7 @@ function rangeOf(input: Input) {
 }
 
 function checkRange(since: Date, until: Date, interval: Input['query']['interval']): void {
-  if (since >= until)
+  if (since >= until || since > new Date())
     throw refused('from', 'must be before `to`, and in the past', 'The range is inverted or in the future.');
   if (interval === 'raw') return;
   const candles = Math.ceil((until.getTime() - since.getTime()) / intervalMs[interval]);

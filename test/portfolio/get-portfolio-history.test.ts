@@ -110,6 +110,10 @@ test('a value of which no part is known is null, and counts for no extreme', asy
   ]);
 });
 
+test('a range that ends soon after the first block begins with it', async () => {
+  expect((await history('to=2009-06-01T00:00:00Z&interval=1d')).json.points).toEqual([]);
+});
+
 const soon = new Date(Date.now() + 60_000).toISOString();
 test.each([
   ['an inverted range', 'from=2020-03-02T00:00:00Z&to=2020-03-01T00:00:00Z', 'query.to', 'after from'],

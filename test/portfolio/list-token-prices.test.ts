@@ -78,6 +78,7 @@ test.each([
   ['an inverted range', 'from=2025-03-02T00:00:00Z&to=2025-03-01T00:00:00Z', /inverted/],
   ['an empty range', 'from=2025-03-02T00:00:00Z&to=2025-03-02T00:00:00Z', /inverted/],
   ['a range in the future', 'from=2100-01-01T00:00:00Z', /future/],
+  ['a whole range in the future', 'from=2100-01-01T00:00:00Z&to=2100-02-01T00:00:00Z', /future/],
   ['too many candles', 'from=2013-01-01T00:00:00Z&to=2021-01-01T00:00:00Z&interval=1h', /limit is 5000/],
   ['too large a page', 'limit=5001', /5000/],
   ['a time that does not exist', 'from=2025-02-30T00:00:00Z', /from/],
