@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<void>> = {
   reads: async () => (await import('./reads.ts')).benchReads(),
   timeseries: async () => (await import('./timeseries.ts')).benchTimeseries(),
   portfolio: async () => (await import('./portfolio.ts')).benchPortfolio(),
+  archive: async () => (await import('./archive.ts')).benchArchive(),
   snapshots: async () => (await import('./snapshots.ts')).benchSnapshots(),
 };
 

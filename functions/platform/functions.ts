@@ -33,7 +33,8 @@ export const functions = {
   },
   'archive-partitions': {
     summary: 'Moves the oldest months of tiered tables to files, and deletes files past their retention.',
-    invoked: { by: 'schedule', schedule: 'cron(15 4 * * ? *)' },
+    // the second run is past the grace of the first
+    invoked: { by: 'schedule', schedule: 'cron(15,45 4 * * ? *)' },
     roles: { writes: 'owner' },
     memoryMb: 2_048,
     timeoutSeconds: 900,

@@ -28,9 +28,9 @@ export class ContentOf {
   add(batch: Batch): void {
     this.#rows += rowsIn(batch);
     for (const [i, column] of this.#columns.entries()) {
-      const values = batch[i]!;
       const { values: hash, nulls } = this.#hashes[i]!;
-      if (!column.isRequired) nulls.update(Uint8Array.from(values, (value) => (value === null ? 1 : 0)));
+      const values = column.isRequired ? batch[i]! : withoutNulls(batch[i]!, nulls);
+      if (values.length === 0) continue;
       hash.update(bytesOf(column, values));
       this.#sums[i]! += sumOf(column, values);
     }
@@ -56,41 +56,55 @@ function isSummed(kind: FileColumn['kind']): boolean {
   return kind === 'integer' || kind === 'bigint' || kind === 'decimal';
 }
 
+/** The values that are not null. Which ones are, goes into `hash`. */
+function withoutNulls(values: unknown[], hash: Hash): unknown[] {
+  const flags = Buffer.alloc(values.length);
+  const found: unknown[] = [];
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] === null) flags[i] = 1;
+    else found.push(values[i]);
+  }
+  hash.update(flags);
+  return found;
+}
+
 function sumOf({ kind }: FileColumn, values: unknown[]): bigint {
-  if (kind === 'integer')
-    return BigInt((values as (number | null)[]).reduce<number>((sum, one) => sum + (one ?? 0), 0));
+  if (kind === 'integer') {
+    let sum = 0;
+    for (const value of values as number[]) sum += value;
+    return BigInt(sum);
+  }
   if (!isSummed(kind)) return 0n;
   let sum = 0n;
-  for (const value of values as (bigint | null)[]) if (value !== null) sum += value;
+  for (const value of values as bigint[]) sum += value;
   return sum;
 }
 
-/** Null counts as zero or as empty: which values are null is hashed apart. */
 function bytesOf({ kind, isWide }: FileColumn, values: unknown[]): Uint8Array | string {
   switch (kind) {
     case 'integer':
-      return bytesIn(Int32Array.from(values as number[], (one) => one ?? 0));
+      return bytesIn(Int32Array.from(values as number[]));
     case 'boolean':
-      return Uint8Array.from(values as boolean[], (one) => (one ? 1 : 0));
+      return Buffer.from((values as boolean[]).map(Number));
     case 'text':
       // Postgres stores no NUL
-      return `${values.map((one) => one ?? '').join('\0')}\0`;
+      return `${values.join('\0')}\0`;
     default:
       return bytesIn(isWide ? wideWords(values as bigint[]) : words(values as bigint[]));
   }
 }
 
-function words(values: (bigint | null)[]): BigInt64Array {
+function words(values: bigint[]): BigInt64Array {
   const all = new BigInt64Array(values.length);
-  for (let i = 0; i < values.length; i++) all[i] = values[i] ?? 0n;
+  for (let i = 0; i < values.length; i++) all[i] = values[i]!;
   return all;
 }
 
-function wideWords(values: (bigint | null)[]): BigInt64Array {
+function wideWords(values: bigint[]): BigInt64Array {
   const all = new BigInt64Array(values.length * 2);
-  for (const [i, value] of values.entries()) {
-    all[2 * i] = (value ?? 0n) >> 64n;
-    all[2 * i + 1] = BigInt.asIntN(64, value ?? 0n);
+  for (let i = 0; i < values.length; i++) {
+    all[2 * i] = values[i]! >> 64n;
+    all[2 * i + 1] = BigInt.asIntN(64, values[i]!);
   }
   return all;
 }

@@ -6,12 +6,12 @@ import { type Content, ContentOf } from './content.ts';
 /** Rows of a row group. Its footer costs a reader about 100 bytes per column, its memory a writer about 150 MB. */
 export const rowGroupRows = 100_000;
 /** A reader of one series reads about a page of each column. */
-const pageBytes = 16 * 1024;
+const pageBytes = 8 * 1024;
 const dictionaryBytes = 8 * 1024;
 
 /** The checksum finds bytes that changed on the way. */
 const zstd = {
-  params: { [constants.ZSTD_c_compressionLevel]: 6, [constants.ZSTD_c_checksumFlag]: 1 },
+  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
 };
 
 /**

@@ -6,6 +6,7 @@ import {
   isWritingApi,
   jobsOf,
   lanesOf,
+  tieredTablesOf,
   upstreamsOfApi,
   upstreamsOfEtl,
 } from '../../shared/kernel/domain.ts';
@@ -44,6 +45,8 @@ test.each(plan.functions.map(({ name }) => name))('%s gets the secrets of its ro
 
 test.each(plan.functions.map(({ name }) => name))('%s may use only what its settings name', (name) => {
   const environment = environmentOf(name);
+  const [, own] = declared.find(([key]) => key === name) ?? [];
+  const apiDomain = domainWith('api', name);
   const secrets = Object.keys(environment).filter((key) => key.endsWith('_SECRET_ARN'));
   const roleSecrets = Object.values<string>(JSON.parse(environment.DATABASE_ROLE_SECRETS ?? '{}'));
   const readable = new Set([...secrets.map((key) => environment[key]!), ...roleSecrets]);
@@ -58,6 +61,22 @@ test.each(plan.functions.map(({ name }) => name))('%s may use only what its sett
   expect(allowed(template, name, 'sqs:ReceiveMessage')).toEqual(
     [...consumed.map(({ queueName }) => queueName), ...dead].sort(),
   );
+  const grants = [
+    ...(own?.grants ?? []),
+    ...(apiDomain && tieredTablesOf([apiDomain]).length > 0 ? ['readArchive'] : []),
+  ];
+  const mayWrite = grants.includes('writeArchive');
+  const mayRead = mayWrite || grants.includes('readArchive');
+  expect('ARCHIVE_BUCKET' in environment).toBe(mayRead);
+  for (const [action, isAllowed] of [
+    ['s3:GetObject', mayRead],
+    ['s3:PutObject', mayWrite],
+    ['s3:DeleteObject', mayWrite],
+  ] as const)
+    expect([action, allowed(template, name, action).filter((one) => one.includes('table='))]).toEqual([
+      action,
+      isAllowed ? [expect.stringMatching(/\/table=\*$/)] : [],
+    ]);
   const inNetwork = functionsOf(template).find((one) => one.name === name)!.properties.VpcConfig !== undefined;
   expect(inNetwork).toBe('DATABASE_WRITER_HOST' in environment);
 });
