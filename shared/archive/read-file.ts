@@ -12,11 +12,14 @@ export interface FooterMark {
   bytes: number;
   /** SHA-256, in hex. */
   hash: string;
+  /** The same of the whole file. */
+  file: string;
 }
 
 /** An opened file. Its values are those of `FileColumn`. */
 export interface ArchivedFile {
   source: FileSource;
+  mark: FooterMark;
   /** Without the types that hyparquet would convert values to. */
   metadata: FileMetaData;
   columns: FileColumn[];
@@ -54,14 +57,22 @@ export async function openFile(source: FileSource, etag: string, mark: FooterMar
     if (footers.size >= maxFooters) footers.delete(footers.keys().next().value!);
     footers.set(etag, footer);
   }
-  return { source, ...footer };
+  return { source, mark, ...footer };
 }
 
 /** What identifies the footer of a file that was just written. */
 export async function footerMarkOf(source: FileSource): Promise<FooterMark> {
   const trailer = Buffer.from(await source.slice(source.size - trailerBytes, source.size));
   const bytes = trailer.readUInt32LE(0) + trailerBytes;
-  return { bytes, hash: hashOf(new Uint8Array(await source.slice(source.size - bytes, source.size))) };
+  const hash = hashOf(new Uint8Array(await source.slice(source.size - bytes, source.size)));
+  return { bytes, hash, file: await hashOfFile(source) };
+}
+
+/** SHA-256 of all bytes, in hex. */
+export async function hashOfFile(source: FileSource): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of source.read()) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 function hashOf(bytes: Uint8Array): string {
@@ -86,10 +97,10 @@ function parse(bytes: Uint8Array) {
  *
  * @throws Unavailable  S3 failed, or sent other bytes than were archived (retryable)
  */
-export async function* fileRows({ source, metadata, columns }: ArchivedFile, wanted?: Wanted): Batches {
+export async function* fileRows({ source, mark, metadata, columns }: ArchivedFile, wanted?: Wanted): Batches {
   try {
     const isWhole = source.size <= (wanted ? maxWholeBytes.wanted : maxWholeBytes.all);
-    const from = isWhole ? sourceOf(Buffer.from(await source.slice(0, source.size))) : source;
+    const from = isWhole ? await wholeFile(source, mark) : source;
     const scan = await parquetScan({
       file: { byteLength: source.size, slice: (start, end) => from.slice(start, end ?? source.size) },
       metadata,
@@ -109,6 +120,12 @@ export async function* fileRows({ source, metadata, columns }: ArchivedFile, wan
   } catch (cause) {
     throw cause instanceof TributaryError ? cause : altered(cause);
   }
+}
+
+async function wholeFile(source: FileSource, mark: FooterMark): Promise<FileSource> {
+  const bytes = Buffer.from(await source.slice(0, source.size));
+  if (hashOf(bytes) !== mark.file) throw altered();
+  return sourceOf(bytes);
 }
 
 function filterOf(columns: readonly FileColumn[], { key, series, since, until }: Wanted) {

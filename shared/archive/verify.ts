@@ -2,7 +2,7 @@ import { NotFound, TributaryError } from '../kernel/errors.ts';
 import type { MonthFile } from './catalog.ts';
 import { ContentOf } from './content.ts';
 import { fileSource } from './objects.ts';
-import { Altered, fileRows, openFile } from './read-file.ts';
+import { Altered, fileRows, hashOfFile, openFile } from './read-file.ts';
 
 /**
  * Reads a whole file back, and compares its rows, sums, and hash with its manifest. Returns what differs, or undefined.
@@ -12,6 +12,8 @@ import { Altered, fileRows, openFile } from './read-file.ts';
 export async function verifyFile(file: MonthFile): Promise<string | undefined> {
   const { manifest, etag } = file;
   try {
+    if ((await hashOfFile(fileSource(file))) !== manifest.footer.file)
+      return 'its bytes are not those that were written';
     const opened = await openFile(fileSource(file), etag, manifest.footer);
     const content = new ContentOf(opened.columns);
     for await (const batch of fileRows(opened)) content.add(batch);
