@@ -36,9 +36,13 @@ export function columnsSql(table: string): string {
     from pg_attribute where attrelid = to_regclass(${table}) and attnum > 0 and not attisdropped)`;
 }
 
-/** As SQL: the files of a table that readers use, as `MonthFile`s, oldest first. */
+/**
+ * As SQL: the files of a table that readers use, as `MonthFile`s, oldest first. A month that was restored, and perhaps
+ * packed again, is read from Postgres until `archived_until` has moved past it once more.
+ */
 export function filesSql(table: string): string {
   return `(select coalesce(json_agg(json_build_object('month', month, 'key', key, 'etag', etag, 'bytes', bytes,
       'rows', rows, 'manifest', manifest) order by month), '[]')
-    from platform.archives where name = ${table} and key is not null and state not in ('restored', 'expired'))`;
+    from platform.archives where name = ${table} and key is not null and state not in ('restored', 'expired')
+      and month::timestamp at time zone 'UTC' < (select t.archived_until from platform.tiers t where t.name = ${table}))`;
 }

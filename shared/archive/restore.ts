@@ -14,7 +14,8 @@ import { verifyFile } from './verify.ts';
 /**
  * Writes the rows of an archived month among the late rows of its table, in the transaction from which on readers no longer
  * use its file, and returns how many. If no later month is in files, `archived_until` moves back, and the month can be
- * packed like any other. The file stays.
+ * packed like any other. The file stays. Of a month that is restored already, only `heldUntil` changes: its rows in Postgres
+ * may be newer than the file.
  *
  * @param day        the month's first day: `2020-11-01`
  * @param heldUntil  before this, the month is not archived again
@@ -37,6 +38,10 @@ async function restore(table: TieredTable, month: Month, heldUntil: Date): Promi
     throw new NotFound(`${name} has no archived month ${month.day.slice(0, 7)}.`);
   if (!['dropped', 'restored'].includes(current.state) || current.next)
     throw new Conflict(`${month.day.slice(0, 7)} is ${current.state}. Wait until the archive has finished it.`);
+  if (current.state === 'restored') {
+    await setState(name, month, 'restored', 'held_until = $4', [heldUntil]);
+    return 0;
+  }
   const problem = await verifyFile(current.file);
   if (problem !== undefined) throw new Integrity(`The file of the month is not what was verified: ${problem}.`);
   const restored = await inTransaction((tx) => insertRows(tx, table, month, current.file!, heldUntil));
