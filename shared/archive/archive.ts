@@ -141,6 +141,9 @@ async function advance(session: Session, table: TieredTable, month: Month, optio
       case 'dropped':
         if (current.previousKey !== null) await deletePrevious(name, month, current.previousKey, reach);
         if (isMoved || !(await hasLateRows(session, table, month))) return isMoved;
+        // what was only delivered again needs no new version
+        await deleteLateRows(table, month, current.file!);
+        if (!(await hasLateRows(session, table, month))) return isMoved;
         await exportAndUpload(table, month, current, reach);
         break;
       default:

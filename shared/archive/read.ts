@@ -2,7 +2,7 @@ import sql, { raw } from 'sql-template-tag';
 import type { Source } from '../cache/view.ts';
 import { readProvably } from '../db/read.ts';
 import { decimalText } from '../files/parquet-types.ts';
-import { InvalidInput } from '../kernel/errors.ts';
+import { InvalidInput, Unavailable } from '../kernel/errors.ts';
 import type { ReadWorkload } from '../kernel/operation.ts';
 import { type Archived, type ArchivedRange, archivedOf, type FileRows } from './archived.ts';
 import { type Batch, rowsIn } from './batch.ts';
@@ -20,12 +20,12 @@ interface Markers {
 
 /** Far less than the time for which the rows of a file also stay in Postgres. */
 const markersMs = 30_000;
-/** Of all files that one request reads. */
+/** That a statement gets of a range. Others are read past. */
 const maxRows = 500_000;
 
 const known = new Map<string, { at: number; markers: Promise<Markers> }>();
 
-/** For tests: the next read asks what is in files. */
+/** The next read asks what is in files. */
 export function forgetMarkers(): void {
   known.clear();
 }
@@ -113,8 +113,13 @@ async function literalOf(
     if (wanting.length === 0) break;
     const ofMonth = new Map(wanting.map((id) => [id, [] as string[]]));
     for await (const [id, row] of rowsOf(file, range, columns, wanting)) {
-      ofMonth.get(id)!.push(row);
-      if (++total > maxRows) throw tooMany();
+      const rows = ofMonth.get(id)!;
+      const isFull = open.get(id)!.length + rows.length >= rowsPerSeries;
+      if (isFull && !fromEnd) continue;
+      if (isFull) rows.shift();
+      else total++;
+      rows.push(row);
+      if (total > maxRows) throw tooMany();
     }
     for (const [id, rows] of ofMonth) open.set(id, fromEnd ? [...rows, ...open.get(id)!] : [...open.get(id)!, ...rows]);
   }
@@ -128,7 +133,24 @@ function tooMany(): InvalidInput {
   return new InvalidInput(`The range has more than ${maxRows} rows in the archive, the limit. Ask for less time.`);
 }
 
+/** @throws Unavailable  the file could not be read, is gone, or is another one (retryable) */
 async function* rowsOf(
+  file: MonthFile,
+  range: ArchivedRange,
+  columns: readonly TableColumn[],
+  series: readonly number[],
+): AsyncIterable<[number, string]> {
+  try {
+    yield* wantedRows(file, range, columns, series);
+  } catch (cause) {
+    if (cause instanceof Unavailable) throw cause;
+    // the list of files may be an old one
+    forgetMarkers();
+    throw new Unavailable('A file of the archive is not there as it was archived. Retry.', { cause });
+  }
+}
+
+async function* wantedRows(
   file: MonthFile,
   { since, until }: ArchivedRange,
   columns: readonly TableColumn[],
