@@ -2,7 +2,7 @@ import sql, { raw } from 'sql-template-tag';
 import type { Source } from '../cache/view.ts';
 import { readProvably } from '../db/read.ts';
 import { decimalText } from '../files/parquet-types.ts';
-import { InvalidInput, Unavailable } from '../kernel/errors.ts';
+import { InvalidInput, NotFound, Unavailable } from '../kernel/errors.ts';
 import type { ReadWorkload } from '../kernel/operation.ts';
 import { type Archived, type ArchivedRange, archivedOf, type FileRows } from './archived.ts';
 import { type Batch, rowsIn } from './batch.ts';
@@ -143,7 +143,7 @@ async function* rowsOf(
   try {
     yield* wantedRows(file, range, columns, series);
   } catch (cause) {
-    if (cause instanceof Unavailable) throw cause;
+    if (!(cause instanceof NotFound || cause instanceof InvalidInput)) throw cause;
     // the list of files may be an old one
     forgetMarkers();
     throw new Unavailable('A file of the archive is not there as it was archived. Retry.', { cause });
