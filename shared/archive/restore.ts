@@ -8,7 +8,7 @@ import { log } from '../observability/log.ts';
 import type { MonthFile } from './catalog.ts';
 import { fileChunks } from './delete-late-rows.ts';
 import { type Month, nameOf } from './export.ts';
-import { monthOf, setState, stateOf } from './state.ts';
+import { monthOf, moveTo, setState, stateOf } from './state.ts';
 import { verifyFile } from './verify.ts';
 
 /**
@@ -39,7 +39,7 @@ async function restore(table: TieredTable, month: Month, heldUntil: Date): Promi
   if (!['dropped', 'restored'].includes(current.state) || current.next)
     throw new Conflict(`${month.day.slice(0, 7)} is ${current.state}. Wait until the archive has finished it.`);
   if (current.state === 'restored') {
-    await setState(name, month, 'restored', 'held_until = $4', [heldUntil]);
+    await moveTo(name, month, 'restored', 'held_until = $4', [heldUntil]);
     return 0;
   }
   const problem = await verifyFile(current.file);
