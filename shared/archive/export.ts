@@ -65,7 +65,7 @@ export async function exportMonth(
     time: table.column,
     needs,
     packed: await packsHash(tx, `${name}_packed`, month),
-    inPostgres: file ? null : await contentInPostgres(tx, table, columns, month),
+    inPostgres: file ? null : await contentInPostgres(tx, table, columns, needs, month),
   };
 }
 
@@ -187,15 +187,13 @@ async function contentInPostgres(
   tx: Transaction,
   table: TieredTable,
   columns: readonly TableColumn[],
+  needs: DecimalNeeds,
   { from, to }: Month,
 ): Promise<Pick<Content, 'rows' | 'sums'>> {
   const summed = columns.filter(({ type }) => ['numeric', 'integer', 'smallint', 'bigint'].includes(type));
-  const sums = summed.map(({ name, type }, i) => {
-    const fits =
-      type === 'numeric'
-        ? `filter (where abs(${name}) < 1e${maxWholeDigits} and scale(trim_scale(${name})) <= ${maxScale})`
-        : '';
-    return `coalesce(sum(${name}) ${fits}, 0)::text as s${i}`;
+  const sums = summed.map(({ name }, i) => {
+    const fits = `filter (where abs(${name}) < 1e${maxWholeDigits} and scale(trim_scale(${name})) <= ${maxScale})`;
+    return `coalesce(sum(${name}) ${needs[name]?.overflows ? fits : ''}, 0)::text as s${i}`;
   });
   const { rows } = await tx.query<Record<string, string>>(
     `select count(*) as rows, ${sums.join(', ')} from ${closedRows(table)}`,

@@ -3,15 +3,15 @@ import type { Batch, Batches } from './batch.ts';
 import { type FileColumn, schemaOf } from './columns.ts';
 import { type Content, ContentOf } from './content.ts';
 
-/** Rows of a row group. Its footer costs a reader about 100 bytes per column, its memory a writer about 150 MB. */
-export const rowGroupRows = 100_000;
+/** Rows of a row group. Its footer costs a reader about 100 bytes per column, its memory a writer about 100 MB. */
+export const rowGroupRows = 50_000;
 /** A reader of one series reads about a page of each column. */
 const pageBytes = 8 * 1024;
 const dictionaryBytes = 8 * 1024;
 
 /** The checksum finds bytes that changed on the way. */
 const zstd = {
-  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+  params: { [constants.ZSTD_c_compressionLevel]: 6, [constants.ZSTD_c_checksumFlag]: 1 },
 };
 
 /**
