@@ -1,7 +1,7 @@
 /**
  * The columns of archived files. Every type is one that Athena, DuckDB, and foreign tables over S3 can map.
  *
- * A `numeric` column becomes DECIMAL(18, scale) or DECIMAL(38, scale), with the smallest scale that holds the values of the
+ * A `numeric` column becomes DECIMAL(18, scale) or DECIMAL(20 + scale, scale), with the smallest scale that holds the values of the
  * file. The scale is at most 18, and there are at most 20 digits before the point, so that one DECIMAL(38, 18) column can
  * read all files. A value beyond that is null in its column, and stands as text in another, `<column>_text`, which only
  * files that need it have.
@@ -96,7 +96,8 @@ function elementOf({ name, kind, isRequired, scale, isWide }: FileColumn) {
       return { ...common, type: 'INT64', converted_type: 'TIMESTAMP_MICROS', logical_type: logical };
     }
     case 'decimal': {
-      const precision = isWide ? 38 : 18;
+      // not more than it may hold: DuckDB cuts the scales of files whose digits together exceed 38
+      const precision = isWide ? maxWholeDigits + scale : 18;
       const physical = isWide ? { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16 } : { type: 'INT64' };
       const logical = { type: 'DECIMAL', precision, scale };
       return { ...common, ...physical, converted_type: 'DECIMAL', precision, scale, logical_type: logical };

@@ -44,7 +44,9 @@ async function bodies(): Promise<string[]> {
 
 const monthRows = (month: string) =>
   query(
-    `select to_jsonb(c)::text as row from portfolio.price_snapshots_closed($1, $1::timestamptz + interval '1 month') c
+    `select jsonb_build_array(token_id, recorded_at, trim_scale(price_usd), trim_scale(open_usd), trim_scale(high_usd),
+       trim_scale(low_usd), trim_scale(volume_usd), trim_scale(market_cap_usd), source)::text as row
+     from portfolio.price_snapshots_closed($1, $1::timestamptz + interval '1 month') c
     order by token_id, recorded_at`,
     [`${month}-01T00:00:00Z`],
   );
