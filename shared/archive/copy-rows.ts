@@ -1,5 +1,6 @@
 /** Decodes the binary format of COPY into batches of an archived file's columns. */
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { decimalText } from '../files/parquet-types.ts';
 import type { Batch, Batches } from './batch.ts';
 import { type FileColumn, isOverflow, maxScale, maxWholeDigits, overflowSuffix } from './columns.ts';
@@ -29,7 +30,8 @@ export async function* copiedRows(copy: Readable, columns: readonly FileColumn[]
   let rest: Buffer = Buffer.alloc(0);
   let isStarted = false;
   let batch: Batch = columns.map(() => []);
-  for await (const chunk of copy) {
+  // a stream that is destroyed never reads the rest of the COPY, and its connection would wait for that for ever
+  for await (const chunk of copy.iterator({ destroyOnReturn: false })) {
     const bytes: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let at = 0;
     if (!isStarted) {
@@ -50,6 +52,12 @@ export async function* copiedRows(copy: Readable, columns: readonly FileColumn[]
     rest = bytes.subarray(at);
   }
   if (batch[0]!.length > 0) yield batch;
+}
+
+/** Reads a COPY to its end, so that its connection can be used again. */
+export async function drain(copy: Readable): Promise<void> {
+  copy.resume();
+  await finished(copy).catch(() => {});
 }
 
 /** Where the row ends, or 0 if it is not whole, or no row. */

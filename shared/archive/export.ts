@@ -14,7 +14,7 @@ import {
   type TableColumn,
 } from './columns.ts';
 import { type Content, shortest } from './content.ts';
-import { copiedRows, NeedsMoreDigits } from './copy-rows.ts';
+import { copiedRows, drain, NeedsMoreDigits } from './copy-rows.ts';
 import { fileSource } from './objects.ts';
 import { fileRows, openFile } from './read-file.ts';
 import { rowGroupRows, writeFile } from './write-file.ts';
@@ -90,7 +90,10 @@ async function writeMonth(
   const key = { series: names.indexOf(series), time: names.indexOf(table.column) };
   const inPostgres = copiedRows(copy, columns, rowGroupRows);
   const all = file ? merged(inPostgres, rowsInFile(file, columns), key, rowGroupRows) : inPostgres;
-  return writeFile(path, columns, [series, table.column], all);
+  return writeFile(path, columns, [series, table.column], all).catch(async (error: unknown) => {
+    await drain(copy);
+    throw error;
+  });
 }
 
 /** The rows of a file with other scales, as rows with these columns. */

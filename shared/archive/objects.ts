@@ -6,6 +6,10 @@ import { objectOf, s3 } from '../files/object.ts';
 import type { FileSource } from '../files/source.ts';
 import { TributaryError, Unavailable } from '../kernel/errors.ts';
 
+const timeoutMs = 30_000;
+/** Of a file of any size. */
+const uploadTimeoutMs = 300_000;
+
 /** A month of a table: its first day, `2020-11-01`. */
 export function keyOf(table: string, month: string, version: string): string {
   return `table=${table}/month=${month.slice(0, 7)}/${version}.parquet`;
@@ -39,7 +43,7 @@ async function put(key: string, body: Buffer | NodeJS.ReadableStream, type: stri
       ContentLength: size,
       ContentType: type,
     };
-    const { ETag = '' } = await (await s3()).send(new PutObjectCommand(request));
+    const { ETag = '' } = await (await s3()).send(new PutObjectCommand(request), limitedTo(uploadTimeoutMs));
     return ETag.replaceAll('"', '');
   });
 }
@@ -50,13 +54,17 @@ export async function deleteFile(key: string): Promise<void> {
   await onS3(async () => {
     const client = await s3();
     for (const one of [key, manifestKeyOf(key)])
-      await client.send(new DeleteObjectCommand({ Bucket: env('ARCHIVE_BUCKET'), Key: one }));
+      await client.send(new DeleteObjectCommand({ Bucket: env('ARCHIVE_BUCKET'), Key: one }), limitedTo(timeoutMs));
   });
 }
 
 /** The bytes of one version of a file. */
 export function fileSource({ key, etag, bytes }: { key: string; etag: string; bytes: number }): FileSource {
   return objectOf(env('ARCHIVE_BUCKET'), key, etag, bytes);
+}
+
+function limitedTo(ms: number) {
+  return { abortSignal: AbortSignal.timeout(ms) };
 }
 
 async function onS3<T>(work: () => Promise<T>): Promise<T> {
