@@ -12,7 +12,7 @@ test('a key is issued, listed without its token, and refused once it is revoked'
   const { text, json } = await call('/v1/admin/keys');
   expect(json.keys.map(({ id }: { id: string }) => id)).toEqual([second.id, first.id]);
   expect(json.keys[0]).toEqual(shown);
-  expect(text).not.toContain(token.split('_')[2]);
+  expect(text).not.toContain(token.slice(31));
   expect(await keyIdOf(`Bearer ${token}`)).toBe(second.id);
   const revoked = (await call(`/v1/admin/keys/${second.id}`, { method: 'DELETE' })).json;
   expect(revoked).toMatchObject({ id: second.id, revokedAt: expect.any(String) });

@@ -107,6 +107,7 @@ export async function createArchiveWorld(environment: Record<string, string> = {
       const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
       for (const { Key } of Contents) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
       model.clear();
+      await replicaCaughtUp(database.pool);
       forgetMarkers();
     },
   };
